@@ -1,0 +1,102 @@
+{{- define "twin-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "twin-operator.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "twin-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "twin-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "twin-operator.labels" -}}
+{{ include "twin-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: twin-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "twin-operator.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "twin-operator.serviceAccountName" -}}
+{{- default (include "twin-operator.fullname" .) .Values.operator.serviceAccount.name }}
+{{- end }}
+
+{{- define "twin-operator.workerServiceAccountName" -}}
+{{- default (printf "%s-worker" (include "twin-operator.fullname" .)) .Values.workers.serviceAccount.name }}
+{{- end }}
+
+{{- /* Namespaces where TwinModels, Simulations and RetrainingJobs are looked at; empty means everywhere. */ -}}
+{{- define "twin-operator.watchNamespaces" -}}
+{{- if .Values.watchNamespaces }}
+{{- append .Values.watchNamespaces .Release.Namespace | concat .Values.workerPools.namespaces | uniq | sortAlpha | toJson }}
+{{- else }}
+{{- list | toJson }}
+{{- end }}
+{{- end }}
+
+{{- /* Namespaces where worker pools run. */ -}}
+{{- define "twin-operator.poolNamespaces" -}}
+{{- append .Values.workerPools.namespaces .Release.Namespace | uniq | sortAlpha | toJson }}
+{{- end }}
+
+{{- define "twin-operator.redisEnv" -}}
+name: TWINOPS_REDIS_URL
+{{- with .Values.redis.existingSecret }}
+valueFrom:
+  secretKeyRef: {{ toJson . }}
+{{- else }}
+value: {{ .Values.redis.url | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* What operator and workers both need to know, as a list of EnvVar objects. */ -}}
+{{- define "twin-operator.sharedEnv" -}}
+- {{ include "twin-operator.redisEnv" . | nindent 2 | trim }}
+- name: TWINOPS_MLFLOW_TRACKING_URI
+  value: {{ .Values.mlflow.trackingUri | quote }}
+- name: TWINOPS_NAMESPACE
+  value: {{ .Release.Namespace | quote }}
+- name: TWINOPS_DATA_ALLOW
+  value: {{ .Values.data.allow | toJson | quote }}
+- name: TWINOPS_LOG_FORMAT
+  value: {{ .Values.logFormat | quote }}
+{{- end }}
+
+{{- /* The environment that the operator puts into worker Pods. `$$` keeps the kubelet from expanding $(...) too early:
+       the text passes through the operator's own environment first. */ -}}
+{{- define "twin-operator.workerEnv" -}}
+{{- $shared := include "twin-operator.sharedEnv" . | fromYamlArray }}
+{{- concat $shared .Values.workers.env | toJson | replace "$(" "$$(" }}
+{{- end }}
+
+{{- /* A pool's partial PodTemplateSpec: the data volume and resources, with the pool's own template over it. Lists are
+       replaced by that merge, so a template of one's own names the data mount again where it lists containers. */ -}}
+{{- define "twin-operator.poolTemplate" -}}
+{{- $data := .root.Values.workers.data }}
+{{- $worker := dict "name" "worker" "resources" (default dict .pool.resources) }}
+{{- $spec := dict "containers" (list $worker) }}
+{{- if $data.volume }}
+{{- $_ := set $worker "volumeMounts" (list (dict "name" "data" "mountPath" $data.mountPath "readOnly" $data.readOnly)) }}
+{{- $_ := set $spec "volumes" (list (merge (dict "name" "data") $data.volume)) }}
+{{- end }}
+{{- mergeOverwrite (dict "spec" $spec) (default dict .pool.template) | toYaml }}
+{{- end }}
