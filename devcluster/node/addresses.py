@@ -1,0 +1,71 @@
+"""Addresses of Pods on the loopback interface: no two Pods of a machine share one, whatever cluster they are in."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+_BLOCKS = 256  # 127.1.0.0/16 in blocks of 256 addresses
+_GUARD = 255  # the last address of a block, which no Pod gets
+# Bound, never listened on: the kernel keeps others off and lets go when the process dies.  The port
+# is above the range of ephemeral ports.
+_PORT = 61999
+
+
+class NoAddressError(Exception):
+    """All addresses are taken by the clusters of this machine."""
+
+
+class Addresses:
+    """The addresses of one cluster's Pods, out of blocks that it alone holds."""
+
+    def __init__(self) -> None:
+        self._guards: list[socket.socket] = []
+        self._free: list[str] = []
+        self._used: set[str] = set()
+
+    def take(self, wanted: str = "") -> str:
+        """Give an address: the one that the Pod had before if it is still ours to give.
+
+        Raises:
+            NoAddressError: there is none left.
+        """
+        if wanted in self._free:
+            self._free.remove(wanted)
+        else:
+            if not self._free:
+                self._reserve()
+            wanted = self._free.pop(0)
+        self._used.add(wanted)
+        return wanted
+
+    def give_back(self, address: str) -> None:
+        """Make an address free again: the last to be given out, for connections to it may linger."""
+        if address in self._used:
+            self._used.remove(address)
+            self._free.append(address)
+
+    def _reserve(self) -> None:
+        # Anywhere, so that clusters which start together seldom knock at the same door.
+        for block in random.sample(range(_BLOCKS), _BLOCKS):
+            guard = _guard(f"127.1.{block}.{_GUARD}")
+            if guard is not None:
+                self._guards.append(guard)
+                self._free += [f"127.1.{block}.{host}" for host in range(1, _GUARD)]
+                return
+        raise NoAddressError("the clusters of this machine hold all of 127.1.0.0/16")
+
+    def close(self) -> None:
+        """Let go of the blocks."""
+        for guard in self._guards:
+            guard.close()
+
+
+def _guard(address: str) -> socket.socket | None:
+    guard = socket.socket()
+    try:
+        guard.bind((address, _PORT))
+    except OSError:
+        guard.close()
+        return None
+    return guard

