@@ -1,0 +1,60 @@
+# Everything runs in .venv, made on first use from requirements.lock. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SYNCED := $(VENV)/.synced
+UV_VERSION := 0.13.9
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make lock' --quiet pyproject.toml
+
+# Small tasks beside each other are faster with one native thread each than with one per core.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint generate lock cluster clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(SYNCED) ## Train a twin of 64,000 customers on a cluster in processes and ask it (KEEP=1 leaves it running)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (ARGS="-k name" picks some)
+	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+lint: $(SYNCED) ## Style, types, layers, and whether the CRDs are those of the models
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy -p twin_operator -p devcluster -p demo
+	$(BIN)/lint-imports
+	$(BIN)/python -m twin_operator.crdgen --check
+
+generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models
+	$(BIN)/python -m twin_operator.crdgen
+
+lock: $(UV) ## Resolve the dependencies anew: requirements.lock for developers, requirements-runtime.lock for the image
+	$(COMPILE) --group dev --all-extras -o requirements.lock
+	$(COMPILE) --all-extras --constraints requirements.lock -o requirements-runtime.lock
+
+cluster: $(SYNCED) ## Start the development cluster and leave it running
+	$(BIN)/python -m devcluster up
+
+clean: ## Stop the development cluster and remove what was made here (not the programs in your cache folder)
+	@if [ -e $(SYNCED) ]; then $(BIN)/python -m devcluster down; fi
+	rm -rf $(VENV) .run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is missing or older than Python 3.11. Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# A lock file needs no resolver: everything in it is named with its version and hashes.
+$(SYNCED): requirements.lock pyproject.toml | $(UV)
+	@echo "Installing what requirements.lock names into $(VENV)"
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
