@@ -17,8 +17,8 @@ export OMP_NUM_THREADS ?= 1
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(SYNCED) ## Train a twin of 64,000 customers on a cluster in processes and ask it (KEEP=1 leaves it running)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(CLUSTER),--cluster $(CLUSTER))
+demo: $(SYNCED) ## Train a twin of 64,000 customers on a cluster in processes and ask it (KEEP=1 leaves it running, STOP=1 ends that)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (ARGS="-k name" picks some)
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
@@ -41,7 +41,7 @@ cluster: $(SYNCED) ## Start the development cluster and leave it running
 	$(BIN)/python -m devcluster up
 
 clean: ## Stop the development cluster and remove what was made here (not the programs in your cache folder)
-	@if [ -e $(SYNCED) ]; then $(BIN)/python -m devcluster down; fi
+	@if [ -e $(SYNCED) ]; then $(BIN)/python -m demo --stop; $(BIN)/python -m devcluster down; fi
 	rm -rf $(VENV) .run dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,60 @@
+"""The cluster as the demo uses it: through kubectl and Helm, like anybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from demo.platform import Platform
+
+Json = dict[str, Any]
+_WITHIN = 180  # seconds for one command, with all that it may wait for
+
+
+class CommandError(Exception):
+    """A command failed; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """Runs kubectl and Helm against a platform."""
+
+    platform: Platform
+
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """Run kubectl and give what it prints.
+
+        Raises:
+            CommandError: it failed.
+        """
+        return self._run([self.platform.kubectl, *arguments], text)
+
+    def helm(self, *arguments: str, text: str | None = None) -> str:
+        """Run Helm and give what it prints.
+
+        Raises:
+            CommandError: it failed.
+        """
+        return self._run([self.platform.helm, *arguments], text)
+
+    def items(self, kinds: str, *arguments: str) -> list[Json]:
+        """List objects of some kinds, as JSON."""
+        found: list[Json] = json.loads(self.kubectl("get", kinds, *arguments, "-o", "json"))["items"]
+        return found
+
+    def _run(self, command: list[str], text: str | None) -> str:
+        answer = subprocess.run(  # noqa: S603 - the programs of the development cluster
+            command,
+            input=text,
+            env={**os.environ, "KUBECONFIG": self.platform.kubeconfig},
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN,
+            check=False,
+        )
+        if answer.returncode != 0:
+            raise CommandError(f"{' '.join(command)}\n{answer.stderr.strip()}")
+        return answer.stdout
