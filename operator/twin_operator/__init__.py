@@ -1,0 +1,1 @@
+"""Digital twins of populations as Kubernetes custom resources."""

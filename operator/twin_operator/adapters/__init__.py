@@ -1,0 +1,1 @@
+"""One module a real system; independent of each other."""

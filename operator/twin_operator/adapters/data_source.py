@@ -1,0 +1,131 @@
+"""Past experiments as files: any address that fsspec opens, read once, checked against its digest."""
+
+import hashlib
+import posixpath
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+from urllib.parse import urlsplit
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as papq
+
+from twin_operator.services.errors import Stalled
+from twin_operator.services.train import RawTable, Source
+
+CHUNK: Final = 1 << 20  # bytes a read: large enough for object stores, small enough for memory
+IN_MEMORY: Final = 64 << 20  # bytes of a file that are kept in memory before it goes to disk
+COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+
+
+@dataclass(frozen=True)
+class FileDataSource:
+    """Reads CSV (also compressed) and Parquet.
+
+    Args:
+        allow: prefixes of addresses that may be read, such as `file:///data/`.
+    """
+
+    allow: Sequence[str]
+
+    def read(self, source: Source) -> RawTable:
+        """Return the columns of `source` that are asked for.
+
+        Raises:
+            Stalled: `AddressNotAllowed`, `DataNotReadable` or `DataInvalid`, with a sentence to act on.
+        """
+        self._check_allowed(source.uri)
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as copy:
+            digest = _fetch(source.uri, copy)
+            if source.sha256 and source.sha256.lower() != digest:
+                raise Stalled(
+                    "DataInvalid", f"{source.uri} has sha256 {digest}, spec.data.sha256 wants {source.sha256}."
+                )
+            copy.seek(0)
+            table = _parse(copy, source)
+        return RawTable({name: _column(table[name]) for name in table.column_names}, f"sha256:{digest}", table.num_rows)
+
+    def _check_allowed(self, uri: str) -> None:
+        parts = urlsplit(uri)
+        clean = posixpath.normpath(parts.path) if parts.path else ""
+        normal = f"{parts.scheme}://{parts.netloc}{clean}"
+        if not any(normal.startswith(prefix) for prefix in self.allow):
+            allowed = ", ".join(self.allow)
+            raise Stalled("AddressNotAllowed", f"{uri} may not be read; this installation allows {allowed}.")
+
+
+def _fetch(uri: str, copy: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    try:
+        with fsspec.open(uri, "rb") as remote:
+            while chunk := remote.read(CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
+    except FileNotFoundError as error:
+        raise Stalled("DataNotReadable", f"{uri} does not exist where the worker looks for it.") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise Stalled("DataNotReadable", f"{uri} cannot be read: {_sentence(error)}") from error
+    if copy.tell() == 0:
+        raise Stalled("DataInvalid", f"{uri} is empty.")
+    return digest.hexdigest()
+
+
+def _parse(copy: IO[bytes], source: Source) -> pa.Table:
+    path = Path(urlsplit(source.uri).path)
+    compression = COMPRESSIONS.get(path.suffix)
+    inner = path.with_suffix("") if compression else path
+    parquet = source.format == "Parquet" or (source.format is None and inner.suffix in {".parquet", ".pq"})
+    try:
+        stream = pa.input_stream(copy, compression=compression) if compression else pa.PythonFile(copy, mode="r")
+        if parquet:
+            return _only(papq.read_table(pa.BufferReader(stream.read())), source)
+        return _read_csv(stream, source)
+    except pa.ArrowKeyError as error:
+        raise Stalled("DataInvalid", f"{source.uri}: {_sentence(error)}") from error
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        kind = "Parquet" if parquet else "CSV"
+        raise Stalled("DataInvalid", f"{source.uri} is not {kind}: {_sentence(error)}") from error
+
+
+def _read_csv(stream: Any, source: Source) -> pa.Table:  # noqa: ANN401 - pyarrow has no types
+    content = pa.BufferReader(stream.read())
+    convert = pacsv.ConvertOptions(
+        column_types=dict.fromkeys(source.text_columns, pa.string()), strings_can_be_null=True
+    )
+    table = pacsv.read_csv(content, convert_options=convert)
+    return _only(table, source)
+
+
+def _only(table: pa.Table, source: Source) -> pa.Table:
+    """Keep the columns that are asked for; the domain names those that are missing."""
+    wanted = [name for name in source.columns if name in table.column_names]
+    missing = [name for name in source.columns if name not in table.column_names]
+    if missing:
+        known = ", ".join(table.column_names[:20])
+        raise Stalled("DataInvalid", f"{source.uri} has no column {missing[0]}; its columns are {known}.")
+    if table.num_rows == 0:
+        raise Stalled("DataInvalid", f"{source.uri} has no rows.")
+    return table.select(wanted)
+
+
+def _column(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return np.asarray(column.cast(pa.timestamp("us")).to_numpy())
+    if pa.types.is_boolean(kind) and column.null_count == 0:
+        return np.asarray(column.to_numpy())
+    return np.asarray(column.to_pylist(), dtype=object)
+
+
+def _sentence(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]

@@ -1,0 +1,120 @@
+"""The operator's objects in the API server: custom resources, their status, and Deployments of pools."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
+from twin_operator.services.ports import Changed, Gone, Refused
+
+ROOT: Final = "/apis/twinops.dev/v1alpha1"
+PLURALS: Final = {
+    "TwinModel": "twinmodels",
+    "Simulation": "simulations",
+    "RetrainingJob": "retrainingjobs",
+    "WorkerPool": "workerpools",
+}
+FINISHED: Final = "status.phase=Succeeded", "status.phase=Failed"
+
+
+@dataclass(frozen=True)
+class ClusterResources:
+    """Objects as the use cases ask for them.
+
+    Args:
+        api: the client.
+    """
+
+    api: KubernetesApi
+
+    async def read(self, kind: str, namespace: str, name: str) -> JSON:
+        """Return an object.
+
+        Raises:
+            Gone: there is none of this name.
+        """
+        try:
+            return await self.api.get(_path(kind, namespace, name))
+        except ApiError as error:
+            raise _fact(error) from error
+
+    async def write_status(self, kind: str, body: JSON, status: JSON) -> JSON:
+        """Merge `status` into an object as it was last seen.
+
+        The resource version goes along, since the status subresource ignores a wrong uid: without it a patch
+        could land on a new object of the same name.
+
+        Raises:
+            Gone: it is not there any more.
+            Changed: it was changed since.
+            Refused: the schema does not take this status.
+        """
+        meta = body["metadata"]
+        patch = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "status": status}
+        try:
+            return await self.api.merge(f"{_path(kind, meta['namespace'], meta['name'])}/status", patch)
+        except ApiError as error:
+            raise _fact(error) from error
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object if it still is the one with this uid."""
+        await self.api.delete(_path(kind, namespace, name), uid)
+
+    async def expiring(self, kind: str) -> AsyncIterator[tuple[str, str, str, str, int]]:
+        """Yield namespace, name, uid, completion time and TTL of what is finished and expires.
+
+        The finished are read as they are, in pages; only these five values of each are kept.
+        """
+        for selector in FINISHED:
+            async for body in self.api.items(f"{ROOT}/{PLURALS[kind]}", fieldSelector=selector):
+                ttl, meta = body["spec"].get("ttlSecondsAfterFinished"), body["metadata"]
+                done = body["status"].get("completionTime")
+                if ttl is not None and done:
+                    yield meta["namespace"], meta["name"], meta["uid"], done, int(ttl)
+
+    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
+        """Apply a Deployment on the server's side.
+
+        Raises:
+            Refused: with the server's sentence.
+        """
+        meta = deployment["metadata"]
+        query = {"dryRun": "All"} if dry_run else {}
+        try:
+            return await self.api.apply(_deployment(meta["namespace"], meta["name"]), deployment, **query)
+        except ApiError as error:
+            raise _fact(error) from error
+
+    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
+        """Return a Deployment, or None where there is none."""
+        try:
+            return await self.api.get(_deployment(namespace, name))
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    async def cluster_uid(self) -> str:
+        """Return the uid of namespace kube-system: what tells this cluster from others."""
+        return str((await self.api.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"])
+
+
+def _path(kind: str, namespace: str, name: str) -> str:
+    return f"{ROOT}/namespaces/{namespace}/{PLURALS[kind]}/{name}"
+
+
+def _deployment(namespace: str, name: str) -> str:
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+
+
+def _fact(error: ApiError) -> Exception:
+    match error.status:
+        case HTTPStatus.NOT_FOUND:
+            return Gone(error.message)
+        case HTTPStatus.CONFLICT:
+            return Changed(error.message)
+        case HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.BAD_REQUEST:
+            return Refused(error.message)
+        case _:
+            return error

@@ -1,0 +1,182 @@
+"""The MLflow registry: versions of twins, their banks as a model flavour of our own (Arrow and JSON, no pickle)."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model
+from mlflow.models.model import MLMODEL_FILE_NAME
+
+from twin_operator.domain.bank import Bank
+from twin_operator.services.errors import Stalled
+from twin_operator.services.tasks import JSON
+
+FLAVOUR: Final = "twin_bank"
+CHAMPION: Final = "champion"  # the registry alias of the version that serves
+SUMMARY: Final = "summary.json"
+OWNER: Final = "twinops.owner"  # tag: cluster/namespace/name/uid of the TwinModel
+EXPERIMENT: Final = "twin-operator"
+ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
+
+
+def save_model(path: str, directory: str, mlflow_model: Model | None = None) -> None:
+    """Write a bank's files and their `MLmodel` to `path` (the contract of an MLflow flavour).
+
+    Args:
+        path: a folder that does not exist yet.
+        directory: the folder that holds the files of the bank.
+        mlflow_model: the description that MLflow adds to.
+    """
+    model = mlflow_model or Model()
+    shutil.copytree(directory, path)
+    model.add_flavor(FLAVOUR, format="arrow", files=sorted(p.name for p in Path(directory).iterdir()))
+    model.save(str(Path(path) / MLMODEL_FILE_NAME))
+
+
+class BankFlavour:
+    """What `Model.log` wants of a flavour: a `save_model`."""
+
+    __name__ = "twin_operator.adapters.mlflow_registry"
+    save_model = staticmethod(save_model)
+
+
+@dataclass
+class MlflowRegistry:
+    """Registers and reads versions.
+
+    Args:
+        tracking_uri: of the MLflow server.
+        directory: where downloaded banks are kept.
+        write_bank: writes a bank into a folder.
+        read_bank: maps the bank of a folder into memory.
+    """
+
+    tracking_uri: str
+    directory: Path
+    write_bank: Callable[[Bank, Path], Path]
+    read_bank: Callable[[Path], Bank]
+    _client: MlflowClient = field(init=False)
+    _banks: dict[tuple[str, str], Bank] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        mlflow.set_tracking_uri(self.tracking_uri)
+        self._client = MlflowClient(self.tracking_uri, self.tracking_uri)
+
+    def check_owner(self, name: str, owner: str) -> None:
+        """Claim `name` for `owner`; refuse where another TwinModel has it.
+
+        An owner is `CLUSTER/NAMESPACE/NAME/UID`; an older uid of the same name is adopted and re-tagged.
+        """
+        model = self._or_none(lambda: self._client.get_registered_model(name))
+        if model is None:
+            self._client.create_registered_model(name, tags={OWNER: owner})
+            return
+        holder = model.tags.get(OWNER, owner)
+        if holder.rpartition("/")[0] != owner.rpartition("/")[0]:
+            raise Stalled(
+                "RegisteredModelTaken",
+                f"The registered model {name} belongs to {holder.rpartition('/')[0]}; "
+                "choose another spec.registeredModel.",
+            )
+        self._client.set_registered_model_tag(name, OWNER, owner)
+
+    def adoptable(self, name: str, fingerprint: str) -> JSON | None:
+        """Return the champion's summary when it was trained from the same spec and data."""
+        champion = self.champion(name)
+        if champion is None or champion.tags.get("twinops.fingerprint") != fingerprint:
+            return None
+        return self.summary(name, str(champion.version))
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """Return the version with the alias `champion`."""
+        version: ModelVersion | None = self._or_none(lambda: self._client.get_model_version_by_alias(name, CHAMPION))
+        return version
+
+    def register(self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str]) -> str:
+        """Log the bank to a run of its own, register the version, and make it champion."""
+        self.check_owner(name, owner)
+        experiment = mlflow.set_experiment(EXPERIMENT)
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            mlflow.start_run(experiment_id=experiment.experiment_id, run_name=name, tags=dict(tags)) as run,
+        ):
+            folder = Path(scratch)
+            self.write_bank(bank, folder)
+            (folder / SUMMARY).write_text(json.dumps({**summary, "runID": run.info.run_id}))
+            mlflow.log_metrics({key: float(value) for key, value in summary["metrics"].items()})
+            info = Model.log(None, BankFlavour(), name="bank", directory=scratch)
+        version = self._client.create_model_version(
+            name,
+            info.model_uri,
+            run_id=run.info.run_id,
+            model_id=info.model_id,
+            tags={**tags, "twinops.samples": str(summary["samples"])},
+        )
+        self._client.set_registered_model_alias(name, CHAMPION, version.version)
+        return str(version.version)
+
+    def summary(self, name: str, version: str) -> JSON:
+        """Return what was kept beside the bank of a version, with `version` in it.
+
+        Raises:
+            LookupError: there is no such version.
+            ConnectionError: the server does not answer.
+        """
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                path = self._download(name, version, Path(scratch), SUMMARY)
+                content: JSON = json.loads(path.read_text())
+        except MlflowException as error:
+            known = error.error_code in {ABSENT, "INVALID_PARAMETER_VALUE"}
+            raise (LookupError if known else ConnectionError)(str(error)) from error
+        return {**content, "version": version}
+
+    def bank(self, name: str, version: str) -> Bank:
+        """Return a version's bank, downloaded once a worker and mapped into memory once a process."""
+        key = (name, version)
+        if key not in self._banks:
+            self._banks[key] = self.read_bank(self._cached(name, version))
+        return self._banks[key]
+
+    def _cached(self, name: str, version: str) -> Path:
+        """Return the folder of a version's files; a version never changes, so what is there is right."""
+        home = self.directory / "banks" / f"{name}-{version}"
+        if not home.exists():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(dir=home.parent))
+            self._download(name, version, scratch)
+            self._publish(scratch, home)
+        return home
+
+    @staticmethod
+    def _publish(scratch: Path, home: Path) -> None:
+        try:
+            scratch.rename(home)
+        except OSError:  # another process of this worker was first
+            shutil.rmtree(scratch, ignore_errors=True)
+            if not home.exists():
+                raise
+
+    def _download(self, name: str, version: str, target: Path, part: str = "") -> Path:
+        uri = f"models:/{name}/{version}" + (f"/{part}" if part else "")
+        path = mlflow.artifacts.download_artifacts(
+            artifact_uri=uri, dst_path=str(target), tracking_uri=self.tracking_uri
+        )
+        return Path(path)
+
+    @staticmethod
+    def _or_none(look_up: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it looks up
+        try:
+            return look_up()
+        except MlflowException as error:
+            if error.error_code in {ABSENT, "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise

@@ -1,0 +1,171 @@
+"""The operator's side of Redis: publish tasks, read results and records, stop runs."""
+
+import base64
+import uuid
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from celery import Celery
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from twin_operator.adapters.redis_queue import keys
+from twin_operator.services.tasks import Report, Run, Stop, Task
+
+PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
+LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
+
+
+@dataclass
+class Broker:
+    """Asynchronous access to queues, runs and the results stream.
+
+    Args:
+        redis: connection with `decode_responses` off.
+        run_ttl_seconds: life of a run's record.
+    """
+
+    redis: Redis
+    run_ttl_seconds: int
+    _celery: Celery = field(default_factory=lambda: Celery("twinops", set_as_current=False))
+
+    async def publish(self, tasks: Collection[Task]) -> None:
+        """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
+
+        The first time of queueing is kept in the run's record.
+        """
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for task in tasks:
+                priority = LEAST_PRIORITY - task.priority
+                pipe.execute_command("LPUSH", keys.queue_key(task.queue, priority), self._envelope(task, priority))
+            await pipe.execute()
+
+    async def mark_queued(self, queued: Mapping[str, float]) -> None:
+        """Write the time of queueing of runs that have none; seconds since the epoch by run."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for run, moment in queued.items():
+                pipe.hsetnx(keys.run_key(run), "queued", repr(moment))
+                pipe.expire(keys.run_key(run), self.run_ttl_seconds)
+            await pipe.execute()
+
+    async def runs(self, ids: Iterable[str]) -> dict[str, Run]:
+        """Read the records of runs; a run that Redis does not know is an empty record."""
+        order = list(ids)
+        if not order:
+            return {}
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            for run in order:
+                pipe.hgetall(keys.run_key(run))
+            (seconds, micros), *hashes = await pipe.execute()
+        now = seconds + micros / 1e6
+        return {run: keys.read_run(fields, now) for run, fields in zip(order, hashes, strict=True)}
+
+    async def stop(self, run: str, why: Stop) -> None:
+        """Make the worker end the run at its next renewal, and later claims be refused."""
+        async with self.redis.pipeline() as pipe:
+            pipe.hset(keys.run_key(run), "stop", why)
+            pipe.expire(keys.run_key(run), self.run_ttl_seconds)
+            await pipe.execute()
+
+    async def resume(self, run: str) -> None:
+        """Let a stopped run be claimed again."""
+        await self.redis.hdel(keys.run_key(run), "stop")
+
+    async def forget(self, runs: Collection[str]) -> None:
+        """Drop the records of runs, so that they start afresh."""
+        if runs:
+            await self.redis.delete(*(keys.run_key(run) for run in runs))
+
+    async def waiting(self, queues: Collection[str]) -> set[str]:
+        """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
+        found: set[str] = set()
+        for queue in queues:
+            for key in keys.queue_keys(queue):
+                found |= {_run_of(message) async for message in self._list(key)}
+        async for _tag, content in self.redis.hscan_iter(f"{keys.PREFIX}unacked", count=PAGE):
+            found.add(_run_of(orjson.dumps(orjson.loads(content)[0])))
+        return found
+
+    async def depths(self, queues: Collection[str]) -> dict[str, int]:
+        """Return how many messages stand in each queue, over its priorities."""
+        names = [(queue, key) for queue in queues for key in keys.queue_keys(queue)]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for _queue, key in names:
+                pipe.llen(key)
+            lengths = await pipe.execute()
+        depths = dict.fromkeys(queues, 0)
+        for (queue, _key), length in zip(names, lengths, strict=True):
+            depths[queue] += length
+        return depths
+
+    async def reports(self, *, pending: bool, block_ms: int = 1000, count: int = 200) -> list[Report]:
+        """Read entries of the results stream.
+
+        Args:
+            pending: what was delivered before and never acknowledged, in place of what is new.
+            block_ms: longest wait for news, milliseconds.
+            count: most entries a read.
+        """
+        start = "0" if pending else ">"
+        try:
+            answer: Any = await self.redis.xreadgroup(
+                keys.GROUP, keys.CONSUMER, {keys.RESULTS: start}, count=count, block=None if pending else block_ms
+            )
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            await self.redis.xgroup_create(keys.RESULTS, keys.GROUP, id="0", mkstream=True)
+            return []
+        streams = answer.items() if isinstance(answer, dict) else (answer or [])
+        return [report for _stream, entries in streams for report in _reports(entries)]
+
+    async def acknowledge(self, entries: Collection[str]) -> None:
+        """Drop entries whose consequences stand in the API server."""
+        if entries:
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.xack(keys.RESULTS, keys.GROUP, *entries)
+                pipe.xdel(keys.RESULTS, *entries)
+                await pipe.execute()
+
+    async def _list(self, key: str) -> AsyncIterator[bytes]:
+        start = 0
+        while page := await self.redis.lrange(key, start, start + PAGE - 1):
+            for message in page:
+                yield bytes(message)  # type: ignore[arg-type]  # text only where decode_responses is on
+            start += PAGE
+
+    def _envelope(self, task: Task, priority: int) -> bytes:
+        message = self._celery.amqp.as_task_v2(
+            task.run, f"twinops.{task.kind}", args=(task.to_json(),), ignore_result=True, argsrepr="(task,)"
+        )
+        body = orjson.dumps(message.body, default=list)
+        properties = {
+            **message.properties,
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": task.queue},
+            "priority": priority,
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid.uuid4()),
+        }
+        envelope = {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": message.headers,
+            "properties": properties,
+        }
+        return orjson.dumps(envelope)
+
+
+def _run_of(message: bytes) -> str:
+    return str(orjson.loads(message)["headers"]["id"])
+
+
+def _reports(entries: Iterable[Any]) -> list[Report]:
+    flat = [entry for entry in entries if entry]
+    if flat and isinstance(flat[0], list):  # RESP3 wraps the entries of a stream once more
+        flat = flat[0]
+    return [keys.read_report(entry.decode(), fields[b"report"]) for entry, fields in flat if fields]

@@ -1,0 +1,47 @@
+"""The command `twin-operator`: `run`, `worker` and `crds`."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from twin_operator.cli.crds import app as crds
+from twin_operator.cli.logs import configure_logging
+from twin_operator.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Digital twins of populations on Kubernetes.")
+app.add_typer(crds, name="crds")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the cluster
+    os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+    app()
+
+
+@app.command()
+def run() -> None:
+    """Run the operator: wait for the Lease, then watch and reconcile."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the operator tries again by itself
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
+    from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
+
+    settings = Settings()
+    configure_logging(settings.log_format)
+    sys.exit(run_operator(settings))
+
+
+@app.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Queues to serve, separated by commas.")],
+    concurrency: Annotated[int, typer.Option(min=1, help="Tasks at a time.")] = 1,
+    tier: Annotated[str, typer.Option(help="A label: Light, Medium or Heavy.")] = "Light",
+) -> None:
+    """Run a Celery worker; it needs no access to the Kubernetes API."""
+    from twin_operator.worker.main import run_worker  # noqa: PLC0415 - the operator does not need the learners
+
+    settings = Settings()
+    configure_logging(settings.log_format)
+    run_worker(settings, queues, concurrency, tier)

@@ -1,0 +1,1 @@
+"""The only place that knows kopf: events in, calls of services out."""

@@ -1,0 +1,54 @@
+"""Watches: `on.event` only, so that no finalizer, annotation or storage of kopf touches an object."""
+
+from typing import Any, Final
+
+import kopf
+
+from twin_operator.services.operator_loop import OperatorLoop
+
+GROUP: Final = "twinops.dev"
+VERSION: Final = "v1alpha1"
+UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
+OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
+
+
+def register(registry: kopf.OperatorRegistry, loop: OperatorLoop) -> None:
+    """Register a handler a kind, and how kopf reaches the API server."""
+    kopf.on.login(registry=registry)(kopf.login_via_async_client)
+
+    @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
+    async def simulation(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's names
+        await loop.simulation_seen(dict(body), deleted=type == "DELETED")
+
+    @kopf.on.event(GROUP, VERSION, "twinmodels", registry=registry)
+    async def twin_model(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
+        loop.model_seen(dict(body), deleted=type == "DELETED")
+
+    @kopf.on.event(GROUP, VERSION, "workerpools", registry=registry)
+    async def worker_pool(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
+        loop.pool_seen(dict(body), deleted=type == "DELETED")
+
+    @kopf.on.event(GROUP, VERSION, "retrainingjobs", registry=registry)
+    async def retraining_job(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
+        loop.job_seen(dict(body), deleted=type == "DELETED")
+
+    @kopf.on.event("apps", "v1", "deployments", labels=OWNED, registry=registry)
+    async def deployment(body: kopf.Body, **_: Any) -> None:  # noqa: ANN401
+        loop.deployment_seen(dict(body))
+
+
+def settings() -> kopf.OperatorSettings:
+    """Return kopf's settings: nothing kept, quick queues, patient networking."""
+    chosen = kopf.OperatorSettings()
+    chosen.watching.field_selectors["simulations"] = UNFINISHED
+    chosen.watching.chunk_size = 500
+    chosen.watching.reconnect_backoff = 0.5
+    chosen.queueing.idle_timeout = 0.3
+    chosen.queueing.exit_timeout = 10
+    chosen.networking.request_timeout = 60
+    chosen.networking.connect_timeout = 10
+    chosen.networking.error_backoffs = [0.2, 0.5, 1, 2, 5, 10, 15, 15, 15, 15]
+    chosen.posting.enabled = False
+    chosen.peering.standalone = True
+    chosen.scanning.disabled = True
+    return chosen

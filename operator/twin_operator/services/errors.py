@@ -1,0 +1,29 @@
+"""Errors by what the caller can do; they become conditions at one point."""
+
+
+class Wait(Exception):  # noqa: N818 - not an error of anybody: another object or a retry resolves it
+    """Something else has to happen first.
+
+    Args:
+        reason: a stable reason of api.md.
+        message: one sentence for the person who reads the condition.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class Stalled(Exception):  # noqa: N818 - the name of the condition that it becomes
+    """Only a person's change can mend it.
+
+    Args:
+        reason: a stable reason of api.md.
+        message: one sentence that a person can act on.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message

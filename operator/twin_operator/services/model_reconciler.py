@@ -1,0 +1,109 @@
+"""Carries out the plan of a TwinModel: publish its training, write its status, look again."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twin_operator.services.models import KIND, ModelPlan, ModelSnapshot, plan, training_run
+from twin_operator.services.ports import Changed, Gone, Resources, RunQueue
+from twin_operator.services.tasks import JSON, Run, Stop
+
+logger = logging.getLogger(__name__)
+Key = tuple[str, str]
+RESYNC_SECONDS = 60.0  # a training task that was lost is noticed within this time
+
+
+@dataclass
+class Failure:
+    """How often a training failed in a row, and when last (seconds since the epoch)."""
+
+    run: str
+    times: int
+    last: float
+
+
+@dataclass
+class ModelReconciler:
+    """Brings each TwinModel a step further.
+
+    Args:
+        queue: queues and runs.
+        resources: the API server.
+        cluster: uid of the cluster.
+        clock: seconds since the epoch.
+        retry_seconds: first wait after a failed training.
+        changed: called with the body of each TwinModel after its status was written.
+    """
+
+    queue: RunQueue
+    resources: Resources
+    cluster: str
+    clock: Callable[[], float]
+    retry_seconds: float
+    changed: Callable[[JSON], None]
+    _failures: dict[Key, Failure] = field(default_factory=dict)
+    _runs: dict[Key, str] = field(default_factory=dict)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do what is next for the TwinModel `key`; return when to look again, in seconds."""
+        try:
+            body = await self.resources.read(KIND, *key)
+        except Gone:
+            await self._forget(key)
+            return None
+        decision = await self._plan(key, body)
+        if decision.task is not None:
+            await self.queue.mark_queued({decision.task.run: self.clock()})
+            await self.queue.publish([decision.task])
+        await self._write(body, decision.status)
+        phase = decision.status["phase"]
+        if decision.again is not None:
+            return max(0.0, decision.again - self.clock())
+        return RESYNC_SECONDS if phase == "Training" else None
+
+    async def _plan(self, key: Key, body: JSON) -> ModelPlan:
+        run_id = training_run(body)
+        await self._stop_older(key, run_id)
+        run = (await self.queue.runs([run_id]))[run_id]
+        failure = self._failure(key, run_id, run)
+        published = run_id in await self.queue.waiting([body["spec"].get("queue", "training")])
+        times, last = (failure.times, failure.last) if failure else (0, None)
+        snapshot = ModelSnapshot(body, run, published, failures=times, failed=last)
+        decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
+        if decision.again is not None and decision.again <= self.clock():
+            await self.queue.forget([run_id])
+            return plan(ModelSnapshot(body, Run(), published), self.cluster, self.retry_seconds, self.clock())
+        return decision
+
+    def _failure(self, key: Key, run_id: str, run: Run) -> Failure | None:
+        if run.outcome is None or run.outcome.succeeded:
+            return self._failures.get(key)
+        last = run.finished or self.clock()
+        before = self._failures.get(key)
+        if before is None or before.run != run_id:
+            self._failures[key] = Failure(run_id, 1, last)
+        elif before.last != last:
+            self._failures[key] = Failure(run_id, before.times + 1, last)
+        return self._failures[key]
+
+    async def _write(self, body: JSON, status: JSON) -> None:
+        before = body.get("status") or {}
+        if all(before.get(key) == value for key, value in status.items() if value is not None):
+            self.changed(body)
+            return
+        try:
+            self.changed(await self.resources.write_status(KIND, body, status))
+        except (Changed, Gone):
+            logger.debug("TwinModel %s changed meanwhile; its event brings it back.", body["metadata"]["name"])
+
+    async def _stop_older(self, key: Key, run_id: str) -> None:
+        before = self._runs.get(key)
+        self._runs[key] = run_id
+        if before is not None and before != run_id:
+            await self.queue.stop(before, Stop.CANCELLED)
+
+    async def _forget(self, key: Key) -> None:
+        self._failures.pop(key, None)
+        run = self._runs.pop(key, None)
+        if run is not None:
+            await self.queue.stop(run, Stop.DELETED)

@@ -1,0 +1,227 @@
+"""TwinModels: what is next for each (train, wait, serve), and its status: a snapshot and a clock in, a plan out."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
+from twin_operator.services.rounding import camel, presentable
+from twin_operator.services.tasks import JSON, Outcome, Run, Target, Task, TaskKind
+from twin_operator.services.train import ENGINE, spec_digest
+
+KIND = "TwinModel"
+ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later
+RETRY_CAP_SECONDS = 3600.0  # longest wait before data errors are tried again
+MODEL_FIELDS = (
+    "version",
+    "runID",
+    "dataDigest",
+    "trainedTime",
+    "samples",
+    "arms",
+    "experiments",
+    "algorithm",
+    "metrics",
+)
+MOST_EFFECTS = 32
+
+
+@dataclass(frozen=True)
+class ModelSnapshot:
+    """A TwinModel and the record of its training run.
+
+    Attributes:
+        body: the object.
+        run: the record of the run `training_run(body)`.
+        published: whether its message is on its way.
+        summary: what the registry says of the pinned version, where one is pinned.
+        failures: how often its training failed in a row.
+        failed: when it failed last, seconds since the epoch.
+    """
+
+    body: JSON
+    run: Run
+    published: bool
+    summary: JSON | None = None
+    failures: int = 0
+    failed: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """What to do: a status to write, a task to publish, a moment to look again."""
+
+    status: JSON
+    task: Task | None = None
+    again: float | None = None
+
+
+def registered_model(body: JSON) -> str:
+    """Return the name in the registry."""
+    meta = body["metadata"]
+    return str(body["spec"].get("registeredModel") or f"{meta['namespace']}.{meta['name']}")
+
+
+def training_run(body: JSON) -> str:
+    """Return the identity of the training that a TwinModel's columns ask for.
+
+    Changed data or learner of a model that serves is a retraining, not another first training.
+    """
+    served = ((body.get("status") or {}).get("model") or {}).get("version")
+    relevant = [ENGINE, body["spec"]["columns"]] if served else [spec_digest(body["spec"])]
+    digest = hashlib.sha256(repr(relevant).encode()).hexdigest()
+    return f"{body['metadata']['uid']}-{digest[:16]}"
+
+
+def plan(  # noqa: PLR0911 - a table of cases, first match first
+    snapshot: ModelSnapshot, cluster: str, retry_seconds: float, now: float
+) -> ModelPlan:
+    """Decide what is next for a TwinModel.
+
+    Args:
+        snapshot: the object and what is known of its training.
+        cluster: uid of this cluster, for the owner tag.
+        retry_seconds: first wait before a failed training is tried again; doubles.
+        now: seconds since the epoch.
+    """
+    body, outcome = snapshot.body, snapshot.run.outcome
+    if serves(body) and not needs_training(body):
+        return ModelPlan(_serving(body, None, now))
+    if outcome is not None and outcome.succeeded:
+        return ModelPlan(_serving(body, outcome.value, now))
+    if body["spec"].get("suspend"):
+        message = "Suspended; set spec.suspend to false to train."
+        return ModelPlan(_without_version(body, "Suspended", [Fact("Ready", "False", "Suspended", message)], now))
+    if outcome is not None:
+        return _failed(snapshot, outcome, retry_seconds, now)
+    if snapshot.run.leased:
+        return ModelPlan(_training(body, "Training", f"Attempt {snapshot.run.attempts} on {snapshot.run.worker}.", now))
+    if snapshot.run.attempts >= ATTEMPTS:
+        cause = snapshot.run.error or "the worker was lost"
+        return _failed(
+            snapshot,
+            Outcome("InternalError", f"Training failed {ATTEMPTS} times; the last: {cause}"),
+            retry_seconds,
+            now,
+        )
+    message = f"Waits in queue {body['spec'].get('queue', 'training')} for a worker."
+    status = _training(body, "WaitingForWorker", message, now)
+    return ModelPlan(status, None if snapshot.published else training_task(body, cluster))
+
+
+def serves(body: JSON) -> bool:
+    """Whether a version serves."""
+    return bool(((body.get("status") or {}).get("model") or {}).get("version"))
+
+
+def needs_training(body: JSON) -> bool:
+    """Whether the columns changed since the version that serves was trained."""
+    trained = ((body.get("status") or {}).get("model") or {}).get("columnsDigest")
+    return trained is not None and trained != columns_digest(body)
+
+
+def columns_digest(body: JSON) -> str:
+    """Return the digest of what a training without a gate depends on."""
+    return hashlib.sha256(repr(sorted(body["spec"]["columns"].items())).encode()).hexdigest()[:16]
+
+
+def training_task(body: JSON, cluster: str) -> Task:
+    """Return the task that trains a TwinModel."""
+    meta = body["metadata"]
+    run = training_run(body)
+    return Task(
+        run=run,
+        kind=TaskKind.TRAIN,
+        queue=body["spec"].get("queue", "training"),
+        target=Target(KIND, meta["namespace"], meta["name"], meta["uid"]),
+        attempt_limit=ATTEMPTS,
+        payload={
+            "spec": body["spec"],
+            "registeredModel": registered_model(body),
+            "owner": f"{cluster}/{meta['namespace']}/{meta['name']}/{meta['uid']}",
+            "run": run,
+        },
+    )
+
+
+def _failed(snapshot: ModelSnapshot, outcome: Outcome, retry_seconds: float, now: float) -> ModelPlan:
+    wait = min(RETRY_CAP_SECONDS, retry_seconds * 2 ** max(0, snapshot.failures - 1))
+    again = (snapshot.failed or now) + wait
+    message = f"{outcome.message} It is tried again at {timestamp(again)}."
+    status = _without_version(snapshot.body, "Failed", stalled(outcome.reason, message), now)
+    if now >= again:
+        return ModelPlan(status, task=None, again=now)
+    return ModelPlan(status, again=again)
+
+
+def _training(body: JSON, reason: str, message: str, now: float) -> JSON:
+    if serves(body):
+        return _serving(body, None, now, phase="Training")
+    return _without_version(body, "Training", reconciling(reason, message), now)
+
+
+def _without_version(body: JSON, phase: str, facts: list[Fact], now: float) -> JSON:
+    if serves(body):
+        obstacle = next(fact for fact in facts if fact.type == "Ready")
+        retrainable = Fact("Retrainable", "False", obstacle.reason, obstacle.message)
+        return {**_serving(body, None, now, extra=[retrainable])}
+    return {**_head(body), "phase": phase, "conditions": merge_conditions(body, facts, now)}
+
+
+def _serving(
+    body: JSON, summary: JSON | None, now: float, *, phase: str = "Ready", extra: list[Fact] | None = None
+) -> JSON:
+    """Return the status of a model that answers; `summary` of a version that is new, else what stands stays."""
+    before = body.get("status") or {}
+    model = before.get("model") if summary is None else _model(body, summary, now)
+    effects = before.get("effects") if summary is None else _effects(summary)
+    version = (model or {}).get("version")
+    facts = ready("ModelServing", f"Version {version} of {registered_model(body)} answers Simulations.")
+    facts += _warnings(before if summary is None else {}, summary)
+    facts += extra if extra is not None else _retrainable(body, model or {})
+    suspended = body["spec"].get("suspend") and phase == "Ready"
+    return {
+        **_head(body),
+        "phase": "Suspended" if suspended else phase,
+        "model": model,
+        "effects": effects,
+        "conditions": merge_conditions(body, facts, now),
+    }
+
+
+def _head(body: JSON) -> JSON:
+    return {"observedGeneration": body["metadata"].get("generation", 1), "registeredModel": registered_model(body)}
+
+
+def _model(body: JSON, summary: JSON, now: float) -> JSON:
+    known = {key: summary.get(key) for key in MODEL_FIELDS}
+    known |= {"specDigest": summary.get("specDigest"), "columnsDigest": columns_digest(body)}
+    known["trainedTime"] = summary.get("trainedTime") or timestamp(now)
+    return dict(presentable(known))
+
+
+def _effects(summary: Mapping[str, list[JSON]]) -> list[JSON]:
+    return [dict(presentable(camel(effect))) for effect in summary["effects"][:MOST_EFFECTS]]
+
+
+def _warnings(before: JSON, summary: JSON | None) -> list[Fact]:
+    if summary is None:
+        kept = [c for c in before.get("conditions") or () if c["type"] in {"AssignmentNotRandom", "DataWarning"}]
+        return [Fact(c["type"], c["status"], c["reason"], c["message"]) for c in kept]
+    facts = []
+    if summary.get("assignmentNotRandom"):
+        facts.append(Fact("AssignmentNotRandom", "True", "AssignmentNotRandom", summary["assignmentNotRandom"]))
+    if summary.get("warnings"):
+        facts.append(Fact("DataWarning", "True", "DataWarning", " ".join(summary["warnings"])[:1000]))
+    return facts
+
+
+def _retrainable(body: JSON, model: JSON) -> list[Fact]:
+    if body["spec"].get("suspend"):
+        return [
+            Fact("Retrainable", "False", "Suspended", "spec.suspend holds retraining; the version goes on to answer.")
+        ]
+    if model.get("specDigest") not in {None, spec_digest(body["spec"])}:
+        message = "spec.data or spec.learner changed; retraining of a serving model is not supported yet."
+        return [Fact("Retrainable", "False", "NotSupported", message)]
+    return []

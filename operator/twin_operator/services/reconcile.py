@@ -1,0 +1,62 @@
+"""A queue of keys to reconcile: coalescing, one at a time per key, backoff with jitter, periodic resync."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+logger = logging.getLogger(__name__)
+FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
+LONGEST_BACKOFF_SECONDS = 60.0
+
+
+@dataclass
+class ReconcileQueue(Generic[K]):
+    """Calls `reconcile` for each dirty key; a key that is marked while it runs, runs once more.
+
+    Args:
+        reconcile: returns after how many seconds to look again, or None.
+    """
+
+    reconcile: Callable[[K], Awaitable[float | None]]
+    _dirty: set[K] = field(default_factory=set)
+    _busy: set[K] = field(default_factory=set)
+    _failures: dict[K, int] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _random: random.Random = field(default_factory=random.Random)
+
+    def mark(self, key: K) -> None:
+        """Have `key` reconciled soon."""
+        self._dirty.add(key)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reconcile for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for key in self._dirty - self._busy:
+                self._dirty.discard(key)
+                self._busy.add(key)
+                task = asyncio.create_task(self._one(key))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _one(self, key: K) -> None:
+        try:
+            again = await self.reconcile(key)
+            self._failures.pop(key, None)
+        except Exception:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            again = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
+            again *= self._random.uniform(0.5, 1.0)
+            logger.exception("%s could not be reconciled; the next attempt is in %.1f s.", key, again)
+        finally:
+            self._busy.discard(key)
+            self._wake.set()
+        if again is not None:
+            asyncio.get_running_loop().call_later(again, self.mark, key)

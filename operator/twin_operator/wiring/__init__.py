@@ -1,0 +1,1 @@
+"""Builds the object graphs of the operator and of a worker; read top to bottom."""

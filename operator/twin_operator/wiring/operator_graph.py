@@ -1,0 +1,92 @@
+"""The operator's objects."""
+
+import time
+from dataclasses import dataclass
+
+from kubernetes.aio.client import Configuration
+from redis.asyncio import Redis
+
+from twin_operator.adapters.bank_store import read_bank, write_bank
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
+from twin_operator.adapters.kubernetes_api.resources import ClusterResources
+from twin_operator.adapters.leader_lease import LeaderLease
+from twin_operator.adapters.mlflow_registry import MlflowRegistry
+from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.services.expiry import Expiry
+from twin_operator.services.model_reconciler import ModelReconciler
+from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.services.pace import Pace
+from twin_operator.services.pool_reconciler import PoolReconciler
+from twin_operator.services.pools import WorkerDefaults
+from twin_operator.services.registry_reader import ThreadedVersions
+from twin_operator.services.results import ResultsLoop
+from twin_operator.services.simulations import Simulations
+from twin_operator.services.twins import Twins
+from twin_operator.services.unsupported import UnsupportedReconciler
+from twin_operator.settings import Settings
+from twin_operator.wiring.connections import operator_redis
+
+
+@dataclass(frozen=True)
+class OperatorGraph:
+    """What `twin-operator run` runs."""
+
+    loop: OperatorLoop
+    lease: LeaderLease
+    api: KubernetesApi
+    redis: Redis
+
+    async def close(self, *, leading: bool) -> None:
+        """Close connections; a leader gives the Lease back, so that the next one need not wait for its end."""
+        if leading:
+            await self.lease.release()
+        await self.api.close()
+        await self.redis.aclose()
+
+
+async def connect() -> Configuration:
+    """Return how to reach the API server."""
+    return await load_configuration()
+
+
+async def build_operator(settings: Settings, configuration: Configuration) -> OperatorGraph:
+    """Build the graph; the API server is asked once, for the cluster's uid."""
+    api = KubernetesApi(configuration)
+    resources = ClusterResources(api)
+    redis = operator_redis(settings.redis_url)
+    queue = Broker(redis, settings.run_ttl_seconds)
+    registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
+    twins = Twins(ThreadedVersions(registry.summary))
+    pace = Pace(settings.second_writes_per_second)
+    simulations = Simulations(queue, resources, twins, time.time, settings.second_write_seconds, pace)
+    cluster = await resources.cluster_uid()
+    models = ModelReconciler(queue, resources, cluster, time.time, settings.data_retry_seconds, lambda _body: None)
+    pools = PoolReconciler(resources, worker_defaults(settings), _pool_namespaces(settings), time.time)
+    loop = OperatorLoop(
+        simulations=simulations,
+        twins=twins,
+        models=models,
+        pools=pools,
+        unsupported=UnsupportedReconciler(resources, time.time),
+        results=ResultsLoop(queue, simulations, lambda *_key: None),
+        expiry=Expiry(resources, time.time),
+        resync_seconds=settings.resync_seconds,
+        clock=time.time,
+    )
+    lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
+    return OperatorGraph(loop, lease, api, redis)
+
+
+def worker_defaults(settings: Settings) -> WorkerDefaults:
+    """Return what every worker Pod has in common."""
+    return WorkerDefaults(
+        image=settings.worker_image,
+        pull_policy=settings.worker_image_pull_policy,
+        service_account=settings.worker_service_account,
+        env=settings.worker_env,
+        metrics_port=settings.metrics_port,
+    )
+
+
+def _pool_namespaces(settings: Settings) -> frozenset[str]:
+    return frozenset([settings.namespace, *settings.pool_namespaces])

@@ -1,0 +1,24 @@
+"""A worker's objects, built in each child process after the fork."""
+
+from twin_operator.adapters.bank_store import read_bank, write_bank
+from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.mlflow_registry import MlflowRegistry
+from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.settings import Settings
+from twin_operator.wiring.connections import worker_redis
+
+
+def build_claims(settings: Settings) -> Claims:
+    """Return the worker's side of runs."""
+    redis = worker_redis(settings.redis_url)
+    return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds)
+
+
+def build_registry(settings: Settings) -> MlflowRegistry:
+    """Return the registry, with banks cached on the worker's disk."""
+    return MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
+
+
+def build_data_source(settings: Settings) -> FileDataSource:
+    """Return where past experiments are read from."""
+    return FileDataSource(settings.data_allow)

@@ -1,0 +1,50 @@
+"""The worker's process: a Celery worker with its status page."""
+
+from functools import cache
+
+from prometheus_client import REGISTRY
+
+from twin_operator.services.simulate import answer_simulation
+from twin_operator.services.tasks import JSON, Outcome, TaskKind
+from twin_operator.services.train import train_twin
+from twin_operator.services.validate import validate_data
+from twin_operator.settings import Settings
+from twin_operator.wiring.status_pages import serve_worker_status
+from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
+from twin_operator.worker.app import create_app
+from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.progress import log_progress
+from twin_operator.worker.tasks import Frame, register
+
+
+def build_frame(settings: Settings) -> Frame:
+    """Build what carries out tasks, with connections of this process."""
+    registry, source, claims = build_registry(settings), build_data_source(settings), build_claims(settings)
+
+    def simulate(payload: JSON) -> Outcome:
+        return answer_simulation(payload, registry)
+
+    def train(payload: JSON) -> Outcome:
+        return train_twin(payload, source, registry, log_progress(payload["run"]))
+
+    def validate(payload: JSON) -> Outcome:
+        return validate_data(payload, source)
+
+    work = {TaskKind.SIMULATE: simulate, TaskKind.TRAIN: train, TaskKind.VALIDATE: validate}
+    return Frame(claims, LeaseThread(claims), work)
+
+
+def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:
+    """Run a worker until it is told to stop; it finishes what it has in hand."""
+    app = create_app(settings)
+
+    @cache
+    def frame() -> Frame:
+        return build_frame(settings)
+
+    register(app, frame)
+    serve_worker_status(settings, REGISTRY)
+    name = f"{tier.lower()}@{settings.identity}"
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    options = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", queues, "--hostname", name]
+    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet])
