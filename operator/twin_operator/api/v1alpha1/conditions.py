@@ -1,0 +1,223 @@
+"""The one vocabulary of status: phases, condition types and reasons, and how conditions change.
+
+Every reason that any kind can show is here, so that documentation, alerts and tests can name them
+all. Which of them applies is decided in ``services``.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from twin_operator.api.v1alpha1.fields import QUANTITY_LIMIT, Count, Sentence, Timestamp
+from twin_operator.api.v1alpha1.schema import ApiModel, list_map
+
+UNOBSERVED_GENERATION: Final = -1
+"""Of a status that no operator has written: generations start at 1, so no tool takes it for current."""
+CONDITIONS_LIMIT: Final = 16
+"""Twice the condition types that one kind can have, so that others may add theirs."""
+
+
+class ConditionType(StrEnum):
+    """What a condition is about."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    FAITHFUL = "Faithful"
+    RETRAINABLE = "Retrainable"
+    ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
+    PROMOTED = "Promoted"
+    SCALING_ACTIVE = "ScalingActive"
+    SCALING_LIMITED = "ScalingLimited"
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class TwinModelPhase(StrEnum):
+    """Where a TwinModel is."""
+
+    PENDING = "Pending"
+    TRAINING = "Training"
+    READY = "Ready"
+    DEGRADED = "Degraded"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+
+class SimulationPhase(StrEnum):
+    """Where a Simulation is."""
+
+    PENDING = "Pending"
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self in {SimulationPhase.SUCCEEDED, SimulationPhase.FAILED}
+
+
+class RetrainingJobPhase(StrEnum):
+    """Where a RetrainingJob is."""
+
+    PENDING = "Pending"
+    COOLING_DOWN = "CoolingDown"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    APPROVED = "Approved"
+    TRAINING = "Training"
+    VALIDATING = "Validating"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self in {
+            RetrainingJobPhase.COMPLETED,
+            RetrainingJobPhase.FAILED,
+            RetrainingJobPhase.REJECTED,
+            RetrainingJobPhase.CANCELLED,
+        }
+
+
+class WorkerPoolPhase(StrEnum):
+    """Where a WorkerPool is."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    SCALING = "Scaling"
+    IDLE = "Idle"
+    FAILED = "Failed"
+    SUSPENDED = "Suspended"
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is: stable words for people, selectors and alerts."""
+
+    # Of every kind.
+    SUCCEEDED = "Succeeded"
+    PROGRESSING = "Progressing"
+    SUSPENDED = "Suspended"
+    NOT_SUPPORTED = "NotSupported"
+    INTERNAL_ERROR = "InternalError"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    NO_WORKERS = "NoWorkers"
+    # On the way to an answer.
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    TRAINING = "Training"
+    VALIDATING = "Validating"
+    # Of a TwinModel.
+    SERVING = "Serving"
+    DATA_NOT_READABLE = "DataNotReadable"
+    DATA_INVALID = "DataInvalid"
+    ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
+    ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
+    NO_OVERLAP = "NoOverlap"
+    REGISTERED_MODEL_TAKEN = "RegisteredModelTaken"
+    VERSION_NOT_FOUND = "VersionNotFound"
+    RETRAINING_EXHAUSTED = "RetrainingExhausted"
+    THRESHOLDS_MET = "ThresholdsMet"
+    WITHIN_CHANCE = "WithinChance"
+    FIDELITY_DEGRADED = "FidelityDegraded"
+    PREDICTION_ERROR = "PredictionError"
+    COVERAGE_DROP = "CoverageDrop"
+    INSUFFICIENT_VALIDATIONS = "InsufficientValidations"
+    NOT_VALIDATED = "NotValidated"
+    # Of a Simulation.
+    MODEL_NOT_FOUND = "ModelNotFound"
+    MODEL_NOT_READY = "ModelNotReady"
+    UNKNOWN_ARM = "UnknownArm"
+    UNKNOWN_FEATURE = "UnknownFeature"
+    UNKNOWN_LEVEL = "UnknownLevel"
+    ARMS_NOT_COMPARED = "ArmsNotCompared"
+    EMPTY_POPULATION = "EmptyPopulation"
+    OUTSIDE_SUPPORT = "OutsideSupport"
+    # Of a RetrainingJob.
+    MODEL_BUSY = "ModelBusy"
+    MODEL_SUSPENDED = "ModelSuspended"
+    COOLING_DOWN = "CoolingDown"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    TRAINING_FAILED = "TrainingFailed"
+    REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
+    GATE_PASSED = "GatePassed"
+    NOT_BETTER = "NotBetter"
+    # Of a WorkerPool.
+    NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
+    QUEUE_TAKEN = "QueueTaken"
+    INVALID_TEMPLATE = "InvalidTemplate"
+    QUEUE_UNREACHABLE = "QueueUnreachable"
+    TOO_MANY_TASKS = "TooManyTasks"
+    TOO_FEW_TASKS = "TooFewTasks"
+    WITHIN_LIMITS = "WithinLimits"
+
+
+class RecommendationReason(StrEnum):
+    """What a recommendation rests on."""
+
+    BENEFIT_LIKELY = "BenefitLikely"
+    BENEFIT_UNLIKELY = "BenefitUnlikely"
+    NOT_CALIBRATED = "NotCalibrated"
+    INCONCLUSIVE = "Inconclusive"
+    TOO_FEW_UNITS = "TooFewUnits"
+
+
+ObservedGeneration = Annotated[int, Field(ge=UNOBSERVED_GENERATION, le=QUANTITY_LIMIT)]
+_NAME = Annotated[str, Field(min_length=1, max_length=316, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$")]
+_WORD = Annotated[str, Field(min_length=1, max_length=128, pattern="^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$")]
+
+
+class Condition(ApiModel):
+    """One observation about the object, in the form that kubectl wait, Helm and Flux understand."""
+
+    type: _NAME = Field(description="What the condition is about, such as Ready, Reconciling or Stalled.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: _WORD = Field(description="Why, in one stable word that scripts and alerts may rely on.")
+    message: Sentence = Field(default="", description="Why, in a sentence for people, with what to do next.")
+    last_transition_time: Timestamp | None = Field(
+        default=None, description="When status last changed; a new reason or message alone does not count."
+    )
+    observed_generation: Count | None = Field(
+        default=None, description="The generation of the object that this observation is of."
+    )
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=CONDITIONS_LIMIT, json_schema_extra=list_map("type"))]
+
+
+def find_condition(conditions: Iterable[Condition], condition_type: str) -> Condition | None:
+    """Return the condition of this type, if there is one."""
+    return next((condition for condition in conditions if condition.type == condition_type), None)
+
+
+def set_condition(conditions: Iterable[Condition], new: Condition, now: datetime) -> tuple[Condition, ...]:
+    """Put a condition in its place; its last transition is now, unless its status was the same before."""
+    known = tuple(conditions)
+    old = find_condition(known, new.type)
+    same = old is not None and old.status == new.status and old.last_transition_time is not None
+    stamped = new.replace(last_transition_time=old.last_transition_time if same and old else now)
+    if old is None:
+        return (*known, stamped)
+    return tuple(stamped if condition.type == new.type else condition for condition in known)
+
+
+def remove_condition(conditions: Iterable[Condition], condition_type: str) -> tuple[Condition, ...]:
+    """Take a condition away: Reconciling and Stalled are present only while they are true."""
+    return tuple(condition for condition in conditions if condition.type != condition_type)

@@ -1,0 +1,85 @@
+"""The closed lists of values that specs are written in.
+
+Those that the model of the field has too (algorithms, kinds of features and outcomes) are in ``domain.schema``.
+Values that only status speaks in (phases, condition types, reasons) are in ``conditions``.
+"""
+
+from enum import StrEnum
+
+
+class Population(StrEnum):
+    """Presets of expected columns."""
+
+    CUSTOM = "Custom"
+    HCP = "Hcp"
+    PATIENT = "Patient"
+    TERRITORY = "Territory"
+
+
+class DataFormat(StrEnum):
+    """File formats of past experiments."""
+
+    CSV = "CSV"
+    PARQUET = "Parquet"
+
+
+class ApprovalPolicy(StrEnum):
+    """Who lets a retraining start."""
+
+    MANUAL = "Manual"
+    AUTOMATIC = "Automatic"
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the registered model when its TwinModel is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class Operator(StrEnum):
+    """Comparisons of a ``where`` clause."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    LESS_THAN = "LessThan"
+    LESS_THAN_OR_EQUAL = "LessThanOrEqual"
+    GREATER_THAN = "GreaterThan"
+    GREATER_THAN_OR_EQUAL = "GreaterThanOrEqual"
+
+
+class Trigger(StrEnum):
+    """Why a model is retrained."""
+
+    MANUAL = "Manual"
+    SCHEDULED = "Scheduled"
+    FIDELITY_DEGRADED = "FidelityDegraded"
+    PREDICTION_ERROR = "PredictionError"
+    COVERAGE_DROP = "CoverageDrop"
+    NEW_DATA = "NewData"
+    SPEC_CHANGED = "SpecChanged"
+
+
+class Tier(StrEnum):
+    """The weight of a pool's tasks."""
+
+    LIGHT = "Light"
+    MEDIUM = "Medium"
+    HEAVY = "Heavy"
+
+
+class Action(StrEnum):
+    """What a Simulation recommends."""
+
+    DEPLOY = "Deploy"
+    SKIP = "Skip"
+    REFINE = "Refine"
+
+
+class Grade(StrEnum):
+    """How near a prediction came to its outcome."""
+
+    EXCELLENT = "Excellent"
+    GOOD = "Good"
+    FAIR = "Fair"
+    POOR = "Poor"

@@ -1,0 +1,103 @@
+"""What all resources have: metadata, and the declaration that turns a model into a CRD."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from pydantic import Field
+
+from twin_operator.api.v1alpha1.fields import Timestamp
+from twin_operator.api.v1alpha1.schema import ApiModel, Rule
+
+GROUP: Final = "twinops.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+CATEGORY: Final = "twinops"
+"""``kubectl get twinops`` lists all four kinds."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that ``kubectl get`` prints; wide ones only with ``-o wide``."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    description: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The paths of the scale subresource."""
+
+    replicas: str
+    status_replicas: str
+    selector: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a CRD says about a kind beyond its schema."""
+
+    kind: str
+    plural: str
+    short_names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    selectable: tuple[str, ...] = ()
+    scale: Scale | None = None
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the CRD, PLURAL.GROUP."""
+        return f"{self.plural}.{GROUP}"
+
+
+def condition_column(name: str, condition: str, field: str = "status", *, wide: bool = False) -> Column:
+    """Make a column of one field of one condition."""
+    return Column(
+        name,
+        f'.status.conditions[?(@.type=="{condition}")].{field}',
+        description=f"The {field} of condition {condition}.",
+        wide=wide,
+    )
+
+
+AGE: Final = Column("Age", ".metadata.creationTimestamp", "date", "Time since creation.")
+
+
+class OwnerReference(ApiModel):
+    """The object that owns this one and takes it along when it is deleted."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+    block_owner_deletion: bool = False
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes' own metadata that the operator reads."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: Sequence[OwnerReference] = ()
+
+
+class Resource(ApiModel):
+    """A custom resource; its kinds add spec and status."""
+
+    definition: ClassVar[Definition]
+
+    api_version: str = API_VERSION
+    kind: str = ""
+    metadata: ObjectMeta = ObjectMeta()

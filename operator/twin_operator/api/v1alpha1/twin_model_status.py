@@ -1,0 +1,162 @@
+"""What the operator reports about a TwinModel: the serving model, its effects and its fidelity."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from twin_operator.api.v1alpha1.conditions import UNOBSERVED_GENERATION, Conditions, ObservedGeneration, TwinModelPhase
+from twin_operator.api.v1alpha1.enums import Grade
+from twin_operator.api.v1alpha1.fields import (
+    Count,
+    Figure,
+    Figures,
+    Identifier,
+    Label,
+    ModelVersion,
+    ObjectName,
+    Probability,
+    RegisteredModelName,
+    Sentence,
+    Spread,
+    Timestamp,
+)
+from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
+from twin_operator.domain.schema import Algorithm
+
+EFFECTS_LIMIT = 32
+"""Arms beside the control; a column with more values is hardly a treatment."""
+METRICS_LIMIT = 64
+WARNINGS_LIMIT = 16
+RECENT_LIMIT = 50
+
+
+class ServingModel(ApiModel):
+    """The version that answers Simulations now."""
+
+    version: ModelVersion = Field(description="Version in the registry.")
+    run_id: Identifier | None = Field(default=None, description="MLflow run that made it.")
+    data_digest: Identifier | None = Field(default=None, description="SHA-256 of the bytes it was trained from.")
+    spec_digest: Identifier | None = Field(
+        default=None, description="Digest of the parts of spec it was trained by: data, columns, learner, uncertainty."
+    )
+    trained_time: Timestamp | None = Field(default=None, description="When its training ended.")
+    samples: Count | None = Field(default=None, description="Rows in its bank.")
+    arms: Annotated[tuple[Label, ...], Field(max_length=EFFECTS_LIMIT + 1, json_schema_extra=LIST_ATOMIC)] = Field(
+        default=(), description="Arms a Simulation can ask for, the control first."
+    )
+    experiments: Count | None = Field(default=None, description="Distinct past experiments among its rows.")
+    algorithm: Algorithm | None = Field(default=None, description="Learner it was really fitted with.")
+    metrics: Annotated[Figures, Field(max_length=METRICS_LIMIT)] = Field(
+        default_factory=dict, description="Checks and losses from training, out of fold, by name."
+    )
+    warnings: Annotated[tuple[Sentence, ...], Field(max_length=WARNINGS_LIMIT, json_schema_extra=LIST_ATOMIC)] = Field(
+        default=(), description="What was odd in the data and was put right or tolerated, a sentence each."
+    )
+
+
+class ArmEffect(ApiModel):
+    """The average effect of one arm against the control, over all rows."""
+
+    arm: Label = Field(description="The arm.")
+    estimate: Figure = Field(default=None, description="Mean outcome under the arm less that under the control.")
+    standard_error: Spread = Field(default=None, description="Half the interval's width in normal quantiles.")
+    low: Figure = Field(default=None, description="Lower end of the interval for a new experiment.")
+    high: Figure = Field(default=None, description="Upper end of the interval for a new experiment.")
+    confidence: Probability = Field(
+        default=None, description="Probability that the interval holds a new experiment's effect."
+    )
+    calibrated: bool | None = Field(
+        default=None,
+        description="Whether enough experiments were seen to know how much effects differ; otherwise the prior "
+        "gives the width.",
+    )
+
+
+class ValidatedPrediction(ApiModel):
+    """One prediction that was followed by an outcome."""
+
+    simulation: ObjectName = Field(description="The Simulation that predicted.")
+    model_version: ModelVersion | None = Field(default=None, description="Version that answered it.")
+    predicted: Figure = Field(default=None, description="Effect as predicted, before it was known.")
+    observed: Figure = Field(default=None, description="Effect as observed.")
+    standardized_error: Figure = Field(
+        default=None, description="Observed less predicted, in standard deviations of both their errors."
+    )
+    covered: bool | None = Field(default=None, description="Whether the outcome lay in the predicted interval.")
+    time: Timestamp | None = Field(default=None, description="When the outcome became known.")
+
+
+class TwinFidelity(ApiModel):
+    """How right the serving version has been, over the window of newest outcomes."""
+
+    score: Probability = Field(
+        default=None, description="0 to 1: seven parts small error, three parts honest intervals."
+    )
+    grade: Grade | None = Field(default=None, description="Excellent, Good, Fair or Poor, by meanRelativeError.")
+    validations: Count | None = Field(default=None, description="Outcomes in the window.")
+    mean_relative_error: Spread = Field(
+        default=None, description="Relative error of predictions, beyond what the outcomes' own noise explains."
+    )
+    coverage: Probability = Field(default=None, description="Share of outcomes inside their predicted intervals.")
+    bias: Figure = Field(default=None, description="Mean of observed less predicted effects.")
+    between_experiment_sd: Spread = Field(
+        default=None, description="How much true effects differ between experiments, a median, in the outcome's units."
+    )
+    last_validated_time: Timestamp | None = Field(default=None, description="When the newest outcome was graded.")
+    recent: Annotated[
+        tuple[ValidatedPrediction, ...], Field(max_length=RECENT_LIMIT, json_schema_extra=LIST_ATOMIC)
+    ] = Field(default=(), description="The outcomes in the window, newest first.")
+
+
+class TrainingProgress(ApiModel):
+    """The training that is queued or under way."""
+
+    queued_time: Timestamp | None = Field(default=None, description="When its task was put on the queue.")
+    start_time: Timestamp | None = Field(default=None, description="When a worker took it up.")
+    attempts: Count | None = Field(default=None, description="How often it was begun.")
+    progress: Probability = Field(default=None, description="Share that is done, 0 to 1.")
+    message: Sentence | None = Field(default=None, description="What it is doing.")
+    worker: Identifier | None = Field(default=None, description="Worker that does it.")
+
+
+class RetrainingState(ApiModel):
+    """Where retraining stands."""
+
+    active_job: ObjectName | None = Field(default=None, description="RetrainingJob that works on the model now.")
+    last_job: ObjectName | None = Field(default=None, description="RetrainingJob that ended last.")
+    last_finished_time: Timestamp | None = Field(
+        default=None, description="When it ended; the cool-down runs from here."
+    )
+    next_allowed_time: Timestamp | None = Field(default=None, description="When the cool-down is over.")
+    next_scheduled_time: Timestamp | None = Field(default=None, description="When the schedule is due next.")
+    failed_attempts: Count | None = Field(
+        default=None, description="Retrainings in a row that failed, were rejected or not promoted."
+    )
+
+
+class TwinModelStatus(ApiModel):
+    """What the operator knows of the twin. Written by the operator alone."""
+
+    observed_generation: ObservedGeneration = Field(
+        default=UNOBSERVED_GENERATION,
+        description="Generation of spec that this status is of; -1 before the operator saw it.",
+    )
+    phase: TwinModelPhase = Field(
+        default=TwinModelPhase.PENDING,
+        description="Summary for printing: Pending, Training, Ready, Degraded, Failed or Suspended. Conditions "
+        "are the truth.",
+    )
+    conditions: Conditions = Field(
+        default=(),
+        description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), "
+        "Retrainable, and "
+        "AssignmentNotRandom as a warning.",
+    )
+    registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
+    model: ServingModel | None = Field(default=None, description="The version that serves.")
+    training: TrainingProgress | None = Field(default=None, description="The training that is queued or under way.")
+    effects: Annotated[tuple[ArmEffect, ...], Field(max_length=EFFECTS_LIMIT, json_schema_extra=list_map("arm"))] = (
+        Field(default=(), description="Average effect of each arm against the control.")
+    )
+    fidelity: TwinFidelity | None = Field(default=None, description="How right the serving version has been.")
+    retraining: RetrainingState | None = Field(default=None, description="Where retraining stands.")
