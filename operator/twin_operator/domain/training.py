@@ -1,0 +1,93 @@
+"""From checked rows to a trained twin: the order of the steps, each of which is a module of its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
+from twin_operator.domain.bank import Bank
+from twin_operator.domain.contrasts import contrasts_of
+from twin_operator.domain.cross_fitting import OutcomeModels, cross_fit
+from twin_operator.domain.experiment_data import ExperimentData
+from twin_operator.domain.folds import assign_folds
+from twin_operator.domain.mixture import Contrast, tau_weights
+from twin_operator.domain.population import matching_rows
+from twin_operator.domain.propensity import propensity_of
+from twin_operator.domain.schema import Learner, Uncertainty
+from twin_operator.domain.scores import bank_of
+from twin_operator.domain.simulation import effect_of
+from twin_operator.domain.weighted_effect import weighted_effect
+
+# One thread: on a busy machine of two cores two threads took forty times as long as one.
+_NATIVE_THREADS = 1
+
+
+@dataclass(frozen=True)
+class ArmEffect:
+    """The average effect of an arm against the control in a new experiment, in outcome units."""
+
+    arm: str
+    estimate: float
+    standard_error: float
+    low: float
+    high: float
+    confidence: float
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class TrainedTwin:
+    """What a training makes. `assignment_not_random` is a sentence that names features, where assignment is not."""
+
+    bank: Bank
+    effects: tuple[ArmEffect, ...]
+    metrics: Mapping[str, float]
+    warnings: tuple[str, ...]
+    assignment_not_random: str | None
+    contrasts: tuple[Contrast, ...]
+
+
+def _silent(share: float, step: str) -> None:
+    """Tell nobody."""
+
+
+def train(
+    data: ExperimentData,
+    learner: Learner,
+    uncertainty: Uncertainty,
+    progress: Callable[[float, str], None] = _silent,
+) -> TrainedTwin:
+    """Learn a twin from checked rows; `progress` hears the share done and the name of the step.
+
+    Raises `NoOverlap` for observational data whose arms went to different kinds of units.
+    """
+    with threadpool_limits(_NATIVE_THREADS):
+        return _train(data, learner, uncertainty, progress)
+
+
+def _train(
+    data: ExperimentData, learner: Learner, uncertainty: Uncertainty, progress: Callable[[float, str], None]
+) -> TrainedTwin:
+    progress(0.0, "Propensities")
+    propensity = propensity_of(data, learner, assign_folds(data, learner.folds, learner.seed))
+    models: OutcomeModels = cross_fit(data, learner, lambda share: progress(0.1 + 0.7 * share, "Outcome models"))
+    bank = bank_of(data, models, propensity)
+    progress(0.8, "Checks")
+    contrasts = contrasts_of(bank)
+    effects = _effects(bank, contrasts, uncertainty)
+    progress(1.0, "Done")
+    return TrainedTwin(bank, effects, {}, (), None, contrasts)
+
+
+def _effects(bank: Bank, contrasts: tuple[Contrast, ...], uncertainty: Uncertainty) -> tuple[ArmEffect, ...]:
+    against_control = [contrast for contrast in contrasts if contrast.against == bank.control]
+    return tuple(_effect(bank, contrast, uncertainty) for contrast in against_control)
+
+
+def _effect(bank: Bank, contrast: Contrast, uncertainty: Uncertainty) -> ArmEffect:
+    arm, control = bank.arm_code(contrast.arm), 0
+    measured = weighted_effect(bank, matching_rows(bank, (), arm, control), arm, control)
+    weights = tau_weights(contrast, uncertainty.between_experiment_scale)
+    effect = effect_of(bank.columns, measured, uncertainty, weights)
+    interval = (effect.standard_error, effect.low, effect.high, effect.confidence)
+    return ArmEffect(contrast.arm, effect.estimate, *interval, effect.calibrated)
