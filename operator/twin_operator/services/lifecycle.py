@@ -150,7 +150,7 @@ Decision = Waiting | Enqueue | Finish | Running
 
 
 def decide(  # noqa: PLR0911 - a table of cases, first match first
-    simulation: Simulation, run: Run, model: "Version | Waiting | Refusal", *, published: bool, now: float
+    simulation: Simulation, run: Run, model: "Version | Waiting | Refusal", *, published: bool, served: bool, now: float
 ) -> Decision:
     """Decide what is next for an unfinished Simulation.
 
@@ -159,6 +159,7 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
         run: the record of its run.
         model: the version that answers, why there is none yet, or why there never will be.
         published: whether its message is known to be on its way.
+        served: whether a WorkerPool with workers serves its queue.
         now: seconds since the epoch.
     """
     if run.outcome is not None:
@@ -182,6 +183,10 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
         return Finish(model.outcome)
     if isinstance(model, Waiting):
         return model
+    if published and not served:
+        return Running(
+            "Queued", "NoWorkers", f"No WorkerPool has workers for queue {simulation.queue}; it waits for one."
+        )
     if published:
         return Running("Queued", "Queued", f"Waits in queue {simulation.queue} for a worker.")
     return _enqueue(simulation, run, model, now)

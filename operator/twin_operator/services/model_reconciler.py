@@ -33,6 +33,7 @@ class ModelReconciler:
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
         changed: called with the body of each TwinModel after its status was written.
+        served: whether a WorkerPool with workers serves a queue.
     """
 
     queue: RunQueue
@@ -41,6 +42,7 @@ class ModelReconciler:
     clock: Callable[[], float]
     retry_seconds: float
     changed: Callable[[JSON], None]
+    served: Callable[[str], bool] = lambda _queue: True
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
 
@@ -68,11 +70,12 @@ class ModelReconciler:
         failure = self._failure(key, run_id, run)
         published = run_id in await self.queue.waiting([body["spec"].get("queue", "training")])
         times, last = (failure.times, failure.last) if failure else (0, None)
-        snapshot = ModelSnapshot(body, run, published, failures=times, failed=last)
+        served = self.served(body["spec"].get("queue", "training"))
+        snapshot = ModelSnapshot(body, run, published, served, failures=times, failed=last)
         decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
         if decision.again is not None and decision.again <= self.clock():
             await self.queue.forget([run_id])
-            return plan(ModelSnapshot(body, Run(), published), self.cluster, self.retry_seconds, self.clock())
+            return plan(ModelSnapshot(body, Run(), published, served), self.cluster, self.retry_seconds, self.clock())
         return decision
 
     def _failure(self, key: Key, run_id: str, run: Run) -> Failure | None:

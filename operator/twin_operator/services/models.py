@@ -1,18 +1,18 @@
 """TwinModels: what is next for each (train, wait, serve), and its status: a snapshot and a clock in, a plan out."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
 from twin_operator.services.rounding import camel, presentable
 from twin_operator.services.tasks import JSON, Outcome, Run, Target, Task, TaskKind
-from twin_operator.services.train import ENGINE, spec_digest
+from twin_operator.services.twin_spec import columns_digest, spec_digest
 
 KIND = "TwinModel"
 ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later
 RETRY_CAP_SECONDS = 3600.0  # longest wait before data errors are tried again
 MODEL_FIELDS = (
+    "specDigest",
     "version",
     "runID",
     "dataDigest",
@@ -34,7 +34,7 @@ class ModelSnapshot:
         body: the object.
         run: the record of the run `training_run(body)`.
         published: whether its message is on its way.
-        summary: what the registry says of the pinned version, where one is pinned.
+        served: whether a WorkerPool with workers serves its queue.
         failures: how often its training failed in a row.
         failed: when it failed last, seconds since the epoch.
     """
@@ -42,7 +42,7 @@ class ModelSnapshot:
     body: JSON
     run: Run
     published: bool
-    summary: JSON | None = None
+    served: bool = True
     failures: int = 0
     failed: float | None = None
 
@@ -67,10 +67,8 @@ def training_run(body: JSON) -> str:
 
     Changed data or learner of a model that serves is a retraining, not another first training.
     """
-    served = ((body.get("status") or {}).get("model") or {}).get("version")
-    relevant = [ENGINE, body["spec"]["columns"]] if served else [spec_digest(body["spec"])]
-    digest = hashlib.sha256(repr(relevant).encode()).hexdigest()
-    return f"{body['metadata']['uid']}-{digest[:16]}"
+    digest = columns_digest(body["spec"]) if serves(body) else spec_digest(body["spec"])
+    return f"{body['metadata']['uid']}-{digest}"
 
 
 def plan(  # noqa: PLR0911 - a table of cases, first match first
@@ -104,8 +102,11 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
             retry_seconds,
             now,
         )
-    message = f"Waits in queue {body['spec'].get('queue', 'training')} for a worker."
-    status = _training(body, "WaitingForWorker", message, now)
+    queue = body["spec"].get("queue", "training")
+    if snapshot.served:
+        status = _training(body, "WaitingForWorker", f"Waits in queue {queue} for a worker.", now)
+    else:
+        status = _training(body, "NoWorkers", f"No WorkerPool has workers for queue {queue}; it waits for one.", now)
     return ModelPlan(status, None if snapshot.published else training_task(body, cluster))
 
 
@@ -116,13 +117,8 @@ def serves(body: JSON) -> bool:
 
 def needs_training(body: JSON) -> bool:
     """Whether the columns changed since the version that serves was trained."""
-    trained = ((body.get("status") or {}).get("model") or {}).get("columnsDigest")
-    return trained is not None and trained != columns_digest(body)
-
-
-def columns_digest(body: JSON) -> str:
-    """Return the digest of what a training without a gate depends on."""
-    return hashlib.sha256(repr(sorted(body["spec"]["columns"].items())).encode()).hexdigest()[:16]
+    trained = ((body.get("status") or {}).get("model") or {}).get("specDigest")
+    return trained is not None and not trained.startswith(columns_digest(body["spec"]))
 
 
 def training_task(body: JSON, cluster: str) -> Task:
@@ -173,7 +169,7 @@ def _serving(
 ) -> JSON:
     """Return the status of a model that answers; `summary` of a version that is new, else what stands stays."""
     before = body.get("status") or {}
-    model = before.get("model") if summary is None else _model(body, summary, now)
+    model = before.get("model") if summary is None else _model(summary, now)
     effects = before.get("effects") if summary is None else _effects(summary)
     version = (model or {}).get("version")
     facts = ready("ModelServing", f"Version {version} of {registered_model(body)} answers Simulations.")
@@ -193,9 +189,8 @@ def _head(body: JSON) -> JSON:
     return {"observedGeneration": body["metadata"].get("generation", 1), "registeredModel": registered_model(body)}
 
 
-def _model(body: JSON, summary: JSON, now: float) -> JSON:
+def _model(summary: JSON, now: float) -> JSON:
     known = {key: summary.get(key) for key in MODEL_FIELDS}
-    known |= {"specDigest": summary.get("specDigest"), "columnsDigest": columns_digest(body)}
     known["trainedTime"] = summary.get("trainedTime") or timestamp(now)
     return dict(presentable(known))
 

@@ -58,6 +58,7 @@ class OperatorLoop:
         self.results.mark = lambda kind, namespace, name: self._queue.mark((kind, namespace, name))
         self.models.changed = self.model_written
         self.simulations.on_finish = self.expiry.finished
+        self.simulations.served = self.models.served = self.pools.serves
 
     async def run(self) -> None:
         """Run every loop until cancelled; one that fails ends all, and the process starts anew."""

@@ -40,9 +40,10 @@ class PoolReconciler:
         self._pools[key] = body
         return [key]
 
-    def queues(self) -> set[str]:
-        """Return the queues that some pool serves."""
-        return {queue for body in self._pools.values() for queue in body["spec"]["queues"]}
+    def serves(self, queue: str) -> bool:
+        """Whether a pool with ready workers serves `queue`."""
+        pools = [body for body in self._pools.values() if queue in body["spec"]["queues"]]
+        return any((body.get("status") or {}).get("readyReplicas") for body in pools)
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what is next for the pool `key`."""

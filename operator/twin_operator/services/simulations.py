@@ -42,6 +42,7 @@ class Simulations:
         second_write_seconds: age at which an unfinished Simulation gets a status.
         pace: limits the rate of those writes.
         on_finish: called with a Simulation's final body.
+        served: whether a WorkerPool with workers serves a queue.
     """
 
     queue: RunQueue
@@ -51,6 +52,7 @@ class Simulations:
     second_write_seconds: float
     pace: Pace
     on_finish: Callable[[Simulation], None] = lambda _simulation: None
+    served: Callable[[str], bool] = lambda _queue: True
     _tracked: dict[str, Tracked] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,7 +112,8 @@ class Simulations:
                 continue
             model = await self.twins.resolve(tracked.simulation)
             published = tracked.published is not None or uid in self._elsewhere
-            decision = decide(tracked.simulation, run, model, published=published, now=self.clock())
+            served = self.served(tracked.simulation.queue)
+            decision = decide(tracked.simulation, run, model, published=published, served=served, now=self.clock())
             match decision:
                 case Enqueue():
                     ready.append((tracked, decision))

@@ -1,7 +1,5 @@
 """Train a twin: read the data, learn, store the bank, register the version. Runs in a worker."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -12,37 +10,11 @@ from twin_operator.domain.bank import Bank
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.experiment_data import prepare
 from twin_operator.domain.mixture import Contrast
-from twin_operator.domain.schema import (
-    Algorithm,
-    Assignment,
-    Better,
-    Columns,
-    Feature,
-    FeatureType,
-    Learner,
-    OutcomeType,
-    Uncertainty,
-)
 from twin_operator.domain.training import TrainedTwin, train
+from twin_operator.services.conditions import timestamp
 from twin_operator.services.errors import Stalled
 from twin_operator.services.tasks import JSON, Outcome
-
-ENGINE = "1"  # raised when the same data and spec would give another bank
-
-
-@dataclass(frozen=True)
-class Source:
-    """What to read: an address, its format, the wanted digest, and the columns.
-
-    Attributes:
-        text_columns: those of `columns` that are labels, whatever they look like.
-    """
-
-    uri: str
-    format: str | None
-    sha256: str | None
-    columns: Sequence[str]
-    text_columns: Sequence[str]
+from twin_operator.services.twin_spec import Source, columns_of, learner_of, source_of, spec_digest, uncertainty_of
 
 
 @dataclass(frozen=True)
@@ -82,59 +54,12 @@ class ModelRegistry(Protocol):
         ...
 
 
-def columns_of(spec: JSON) -> Columns:
-    """Translate `spec.columns` of a TwinModel, as JSON, into the domain's terms."""
-    columns = spec["columns"]
-    treatment, outcome = columns["treatment"], columns["outcome"]
-    return Columns(
-        features=tuple(Feature(f["name"], FeatureType(f["type"])) for f in columns["features"]),
-        treatment=treatment["name"],
-        control=treatment["control"],
-        outcome=outcome["name"],
-        outcome_type=OutcomeType(outcome["type"]),
-        better=Better(outcome["better"]),
-        positive=outcome.get("positive"),
-        experiment=columns.get("experiment"),
-        cluster=columns.get("cluster"),
-        weight=columns.get("weight"),
-        propensity=columns.get("propensity"),
-        assignment=Assignment(columns.get("assignment", "Randomized")),
-        time=columns.get("time"),
-    )
-
-
-def learner_of(spec: JSON) -> Learner:
-    """Translate `spec.learner`."""
-    learner = spec["learner"]
-    return Learner(Algorithm(learner["algorithm"]), learner["folds"], learner["seed"])
-
-
-def uncertainty_of(spec: JSON) -> Uncertainty:
-    """Translate `spec.uncertainty`."""
-    value = spec["uncertainty"]
-    return Uncertainty(value["confidence"], value["betweenExperimentScale"], value["acceptPrior"])
-
-
-def source_of(spec: JSON) -> Source:
-    """Return what to read for a TwinModel's spec."""
-    columns = columns_of(spec)
-    labels = [f.name for f in columns.features if f.type is FeatureType.CATEGORICAL]
-    labels += [columns.treatment, *(name for name in (columns.experiment, columns.cluster) if name)]
-    others = [columns.outcome, columns.weight, columns.propensity, columns.time]
-    numeric = [f.name for f in columns.features if f.type is FeatureType.NUMERIC]
-    names = list(dict.fromkeys([*labels, *numeric, *(name for name in others if name)]))
-    data = spec["data"]
-    return Source(data["uri"], data.get("format"), data.get("sha256"), names, labels)
-
-
-def spec_digest(spec: JSON) -> str:
-    """Return the digest of all in a TwinModel's spec that a bank depends on, but for the data's bytes."""
-    relevant = {key: spec.get(key) for key in ("data", "columns", "learner", "uncertainty")}
-    return hashlib.sha256(json.dumps([ENGINE, relevant], sort_keys=True).encode()).hexdigest()
-
-
 def train_twin(
-    payload: JSON, source: DataSource, registry: ModelRegistry, progress: Callable[[float, str], None]
+    payload: JSON,
+    source: DataSource,
+    registry: ModelRegistry,
+    progress: Callable[[float, str], None],
+    clock: Callable[[], float],
 ) -> Outcome:
     """Carry out a training task.
 
@@ -143,6 +68,7 @@ def train_twin(
         source: where the data is read from.
         registry: where the version goes.
         progress: called with a share done (0 to 1) and a phrase.
+        clock: seconds since the epoch, for `trainedTime`.
 
     Returns:
         the summary of the version that serves now (`status.model`, `effects` and the bank's digest), or why
@@ -162,7 +88,7 @@ def train_twin(
         return Outcome(stalled.reason, stalled.message)
     except DomainError as error:
         return Outcome(error.reason, str(error))
-    summary = summarise(twin, spec, raw)
+    summary = {**summarise(twin, spec, raw), "trainedTime": timestamp(clock())}
     tags = {"twinops.fingerprint": fingerprint, "twinops.run": payload["run"]}
     version = registry.register(name, payload["owner"], twin.bank, summary, tags)
     return Outcome("Succeeded", f"Version {version} was learned from {raw.rows} rows.", {**summary, "version": version})

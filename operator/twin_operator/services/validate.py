@@ -4,7 +4,8 @@ from twin_operator.domain.errors import DomainError
 from twin_operator.domain.experiment_data import prepare
 from twin_operator.services.errors import Stalled
 from twin_operator.services.tasks import JSON, Outcome
-from twin_operator.services.train import DataSource, columns_of, source_of
+from twin_operator.services.train import DataSource
+from twin_operator.services.twin_spec import columns_of, source_of
 
 
 def validate_data(payload: JSON, source: DataSource) -> Outcome:

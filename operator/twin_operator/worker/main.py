@@ -1,6 +1,7 @@
 """The worker's process: a Celery worker with its status page."""
 
 from functools import cache
+from time import time
 
 from prometheus_client import REGISTRY
 
@@ -25,7 +26,7 @@ def build_frame(settings: Settings) -> Frame:
         return answer_simulation(payload, registry)
 
     def train(payload: JSON) -> Outcome:
-        return train_twin(payload, source, registry, log_progress(payload["run"]))
+        return train_twin(payload, source, registry, log_progress(payload["run"]), time)
 
     def validate(payload: JSON) -> Outcome:
         return validate_data(payload, source)

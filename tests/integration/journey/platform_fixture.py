@@ -1,0 +1,146 @@
+"""An operator and its workers as processes of a test, on the session's cluster, Redis and MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from devcluster.layout import free_ports
+
+COMMAND = str(Path(sys.executable).with_name("twin-operator"))
+STOP_SECONDS = 30  # a worker finishes what it has in hand
+
+
+@dataclass
+class Program:
+    """A process that can be killed and started again."""
+
+    arguments: Sequence[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it in a process group of its own."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [COMMAND, *self.arguments], env=self.environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        """Kill it and its children at once, as a lost node does."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end; kill it when it does not."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@dataclass
+class Platform:
+    """What a test talks to."""
+
+    kube: Any
+    namespace: str
+    data: Path
+    operator: Program
+    workers: dict[str, Program] = field(default_factory=dict)
+    redis_url: str = ""
+
+    def manifest(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+        """Return a resource in the test's namespace."""
+        metadata = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": "twinops.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+    def apply(self, kind: str, name: str, spec: dict[str, Any]) -> None:
+        """Apply a resource."""
+        self.kube.apply(self.manifest(kind, name, spec))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """Read a resource."""
+        body: dict[str, Any] = self.kube.get(kind, name, "-n", self.namespace)
+        return body
+
+    def condition(self, kind: str, name: str, type_: str) -> dict[str, Any] | None:
+        """Return a condition, or None."""
+        conditions = self.get(kind, name)["status"].get("conditions", [])
+        return next((c for c in conditions if c["type"] == type_), None)
+
+    def until_condition(self, kind: str, name: str, type_: str, reason: str, within: float = 90) -> dict[str, Any]:
+        """Wait until a condition has a reason; return it."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.condition(kind, name, type_)
+            return found if found and found["reason"] == reason else None
+
+        condition: dict[str, Any] = self.kube.until(look, within)
+        return condition
+
+    def until_phase(self, kind: str, name: str, phase: str, within: float = 90) -> dict[str, Any]:
+        """Wait until a resource is in a phase; return it."""
+
+        def look() -> dict[str, Any] | None:
+            body = self.get(kind, name)
+            return body if body["status"]["phase"] == phase else None
+
+        body: dict[str, Any] = self.kube.until(look, within)
+        return body
+
+
+@contextmanager
+def running_platform(
+    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, data: Path
+) -> Iterator[Platform]:
+    """Run an operator and two workers until the end of the block."""
+    ports = free_ports(4)
+    common = {
+        **os.environ,
+        "KUBECONFIG": str(kube.kubeconfig),
+        "TWINOPS_REDIS_URL": redis_url,
+        "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url,
+        "TWINOPS_NAMESPACE": namespace,
+        "TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/"]),
+        "TWINOPS_LOG_FORMAT": "text",
+        "TWINOPS_RESYNC_SECONDS": "5",
+        "TWINOPS_DATA_RETRY_SECONDS": "5",
+        "TWINOPS_IDENTITY": "operator",
+        "OMP_NUM_THREADS": "1",
+    }
+    operator = Program(
+        ["run"],
+        {**common, "TWINOPS_HEALTH_PORT": str(ports[0]), "TWINOPS_METRICS_PORT": str(ports[1])},
+        folder / "operator.log",
+    )
+    platform = Platform(kube, namespace, data, operator, redis_url=redis_url)
+    for (name, queues), port in zip({"light": "simulations,trials,validation", "heavy": "training"}.items(), ports[2:]):
+        environment = {
+            **common,
+            "TWINOPS_BANK_DIRECTORY": str(folder / name),
+            "TWINOPS_METRICS_PORT": str(port),
+            "TWINOPS_IDENTITY": name,
+        }
+        platform.workers[name] = Program(["worker", "--queues", queues], environment, folder / f"{name}.log")
+    programs = [operator, *platform.workers.values()]
+    try:
+        for program in programs:
+            program.start()
+        yield platform
+    finally:
+        for program in programs:
+            program.stop()
