@@ -33,12 +33,13 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     if options.cluster != "devcluster":
         show(
-            f"NotSupported: the demo runs on its own cluster in processes; CLUSTER={options.cluster} is not built yet."
+            f"NotSupported: CLUSTER={options.cluster} is not built yet; without it the demo makes a cluster of its own"
         )
         return 2
     if options.stop:
         show("stopped" if keeper.stop(DIRECTORY) else "no demo is running")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     say = clock()
     with _platform(say, keep=options.keep) as platform:
         code = _tell(Kubernetes(platform), say)
@@ -84,7 +85,6 @@ To stop everything:                make demo STOP=1""")
 
 def main() -> int:
     """Run the demo and give its exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return _run(_parser().parse_args())
     except _NOT_UP as error:

@@ -1,0 +1,153 @@
+"""The chart, rendered by a real Helm and judged by a real API server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.chart.conftest import Helm
+from tests.integration.conftest import Kube
+from twin_operator.settings import Settings
+
+ADDRESSES = ("--set", "redis.url=redis://redis.data:6379/0", "--set", "mlflow.trackingUri=http://mlflow.ml:5000")
+EVERYTHING = (
+    *ADDRESSES,
+    *("--set", "fullnameOverride=twins"),
+    *("--set", "image.digest=sha256:" + "0" * 64),
+    *("--set-json", 'imagePullSecrets=[{"name":"pull"}]'),
+    *("--set-json", 'workers.data.volume={"persistentVolumeClaim":{"claimName":"experiments"}}'),
+    *("--set-json", 'workers.env=[{"name":"AWS_REGION","value":"eu-central-1"}]'),
+    *("--set-json", 'operator.env=[{"name":"MLFLOW_TRACKING_TOKEN","value":"t"}]'),
+    *("--set-json", 'operator.tolerations=[{"key":"dedicated","operator":"Exists"}]'),
+    *("--set", "operator.nodeSelector.pool=system", "--set", "operator.podLabels.team=growth"),
+    *("--set", "operator.priorityClassName=system-cluster-critical"),
+    *("--set", "metrics.service.enabled=true", "--set", "metrics.service.annotations.a=b"),
+)
+SECRET = (
+    *("--set", "redis.existingSecret.name=redis", "--set", "redis.existingSecret.key=url"),
+    *("--set", "mlflow.trackingUri=http://mlflow.ml:5000"),
+)
+NAMESPACED = (*ADDRESSES, "--set", "watchNamespaces={default}", "--set", "workerPools.namespaces={kube-public}")
+VALUE_SETS = {"addresses": ADDRESSES, "everything": EVERYTHING, "secret": SECRET, "namespaced": NAMESPACED}
+
+Manifest = dict[str, Any]
+
+
+def pick(manifests: list[Manifest], kind: str, name: str = "twin-operator") -> Manifest:
+    return next(each for each in manifests if each["kind"] == kind and each["metadata"]["name"] == name)
+
+
+def environment(manifests: list[Manifest]) -> dict[str, Any]:
+    container = pick(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+@pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
+def test_helm_lint_has_nothing_to_say(helm: Helm, values: Sequence[str]) -> None:
+    answer = helm("lint", "--strict", helm.chart, *helm.version, *values)
+    assert answer.returncode == 0, answer.stdout
+
+
+@pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
+def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Sequence[str]) -> None:
+    manifests = yaml.safe_dump_all(helm.template(values))
+    kube.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=manifests)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentences"),
+    [
+        ((), ("at '/redis'", "missing property 'url'", "at '/mlflow': missing property 'trackingUri'")),
+        ((*ADDRESSES, "--set", "redis.url=localhost:6379"), ("at '/redis/url'", "does not match pattern '^rediss?://")),
+        ((*ADDRESSES, "--set", "mlflow.trackingUri=mlflow"), ("at '/mlflow/trackingUri'", "'^https?://")),
+        ((*ADDRESSES, "--set", "redis.existingSecret.name=a"), ("at '/redis/existingSecret'", "property 'key'")),
+        ((*ADDRESSES, "--set", "mlfow.trackingUri=x"), ("additional properties 'mlfow' not allowed",)),
+        ((*ADDRESSES, "--set", "operator.replicas=2"), ("at '/operator'", "'replicas' not allowed")),
+        ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
+        ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
+        ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
+        ((*ADDRESSES, "--set", "workerPools.pools.light.queue=a"), ("pools/light'", "'queue' not allowed")),
+        ((*ADDRESSES, "--set-json", "workerPools.pools.light.queues=[]"), ("pools/light/queues': minItems",)),
+        ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
+    ],
+)
+def test_the_schema_refuses_bad_values(helm: Helm, values: Sequence[str], sentences: Sequence[str]) -> None:
+    answer = helm("template", "twin-operator", helm.chart, *helm.version, *values)
+    assert answer.returncode != 0
+    for sentence in sentences:
+        assert sentence in answer.stderr
+
+
+def test_a_cluster_before_1_32_is_refused(helm: Helm) -> None:
+    answer = helm("template", "twin-operator", helm.chart, "--kube-version", "1.31.9", *ADDRESSES)
+    assert "requires kubeVersion: >=1.32" in answer.stderr
+
+
+def test_operator_and_workers_get_the_addresses_by_environment(helm: Helm) -> None:
+    variables = environment(helm.template(ADDRESSES))
+    for_workers = {each["name"]: each.get("value") for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    for seen in (variables, for_workers):
+        assert seen["TWINOPS_REDIS_URL"] == "redis://redis.data:6379/0"
+        assert seen["TWINOPS_MLFLOW_TRACKING_URI"] == "http://mlflow.ml:5000"
+        assert json.loads(seen["TWINOPS_DATA_ALLOW"])[0] == "file:///data/"
+    assert variables["TWINOPS_WORKER_IMAGE"] == "twin-operator:0.1.0"
+    assert variables["TWINOPS_WORKER_SERVICE_ACCOUNT"] == "twin-operator-worker"
+    assert variables["TWINOPS_BIND_ADDRESS"] == "$(POD_IP)"
+
+
+def test_a_redis_address_with_a_password_stays_in_its_secret(helm: Helm) -> None:
+    variables = environment(helm.template(SECRET))
+    reference = {"secretKeyRef": {"name": "redis", "key": "url"}}
+    assert variables["TWINOPS_REDIS_URL"] == reference
+    workers = json.loads(variables["TWINOPS_WORKER_ENV"])
+    assert workers[0] == {"name": "TWINOPS_REDIS_URL", "valueFrom": reference}
+
+
+def test_references_in_worker_variables_are_left_to_the_workers_pod(helm: Helm) -> None:
+    values = (*ADDRESSES, "--set-json", 'workers.env=[{"name":"WHERE","value":"$(POD_IP)"}]')
+    # The kubelet turns $$( into $( when it starts the operator.
+    assert '"value":"$$(POD_IP)"' in environment(helm.template(values))["TWINOPS_WORKER_ENV"]
+
+
+def test_the_settings_of_the_operator_know_every_variable_that_the_chart_sets(helm: Helm) -> None:
+    ours = {name for name in environment(helm.template(ADDRESSES)) if name.startswith("TWINOPS_")}
+    assert ours <= {f"TWINOPS_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_the_default_pools_serve_every_queue_once_and_mount_the_data(helm: Helm) -> None:
+    values = (*ADDRESSES, "--set", "workers.data.volume.hostPath.path=/srv/experiments")
+    pools = [each for each in helm.template(values) if each["kind"] == "WorkerPool"]
+    assert {each["metadata"]["name"]: (each["spec"]["tier"], each["spec"]["queues"]) for each in pools} == {
+        "twin-operator-light": ("Light", ["simulations"]),
+        "twin-operator-medium": ("Medium", ["validation", "trials"]),
+        "twin-operator-heavy": ("Heavy", ["training"]),
+    }
+    for pool in pools:
+        pod = pool["spec"]["template"]["spec"]
+        assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": True}]
+        assert pod["volumes"] == [{"name": "data", "hostPath": {"path": "/srv/experiments"}}]
+
+
+def test_a_pool_set_to_null_is_left_out_and_a_template_of_ones_own_is_merged(helm: Helm) -> None:
+    values = (
+        *(*ADDRESSES, "--set", "workerPools.pools.medium=null"),
+        *("--set", "workerPools.pools.heavy.template.spec.nodeSelector.size=large"),
+    )
+    manifests = helm.template(values)
+    assert not [each for each in manifests if each["metadata"]["name"] == "twin-operator-medium"]
+    heavy = pick(manifests, "WorkerPool", "twin-operator-heavy")["spec"]["template"]["spec"]
+    assert heavy["nodeSelector"] == {"size": "large"}
+    assert heavy["containers"][0]["resources"]["limits"] == {"memory": "4Gi"}
+
+
+def test_the_release_meets_the_restricted_pod_security_standard(helm: Helm, kube: Kube, namespace: str) -> None:
+    kube.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    pod = pick(helm.template(ADDRESSES), "Deployment")["spec"]["template"]
+    pod |= {"apiVersion": "v1", "kind": "Pod"}
+    pod["metadata"] |= {"name": "operator", "namespace": namespace}
+    del pod["spec"]["serviceAccountName"]
+    kube.kubectl("create", "--dry-run=server", "-f", "-", input=yaml.safe_dump(pod))

@@ -1,0 +1,122 @@
+"""What the chart's accounts and roles may do, asked of a real API server's authorizer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.integration.conftest import Kube
+
+EVERYWHERE = ""
+HERE = "rights"
+ELSEWHERE = "default"
+TWINS = "twinops.dev"
+
+
+def may(kube: Kube, user: str, question: str, namespace: str) -> bool:
+    """Ask whether a user may `VERB GROUP/RESOURCE[/SUBRESOURCE][=NAME]`; the core group is `core`."""
+    verb, what = question.split()
+    path, _, name = what.partition("=")
+    group, resource, *subresource = path.split("/")
+    attributes = {
+        "verb": verb,
+        "group": "" if group == "core" else group,
+        "resource": resource,
+        "subresource": "".join(subresource),
+        "name": name,
+        "namespace": namespace,
+    }
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "resourceAttributes": attributes},
+    }
+    answer = json.loads(kube.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(review)))
+    return bool(answer["status"]["allowed"])
+
+
+@pytest.mark.parametrize(
+    ("question", "namespace"),
+    [
+        *(
+            (f"{verb} {TWINS}/{kind}", EVERYWHERE)
+            for kind in ("twinmodels", "simulations")
+            for verb in ("list", "watch")
+        ),
+        (f"patch {TWINS}/simulations/status", EVERYWHERE),
+        (f"patch {TWINS}/workerpools/status", EVERYWHERE),
+        (f"delete {TWINS}/simulations", EVERYWHERE),
+        ("get core/namespaces=kube-system", EVERYWHERE),
+        ("watch apiextensions.k8s.io/customresourcedefinitions", EVERYWHERE),
+        ("create events.k8s.io/events", EVERYWHERE),
+        ("create apps/deployments", HERE),
+        ("create coordination.k8s.io/leases", HERE),
+        ("update coordination.k8s.io/leases=twin-operator", HERE),
+    ],
+)
+def test_the_operator_may_do_its_work(kube: Kube, release: str, question: str, namespace: str) -> None:
+    assert may(kube, f"system:serviceaccount:{release}:twin-operator", question, namespace)
+
+
+@pytest.mark.parametrize(
+    ("question", "namespace"),
+    [
+        (f"patch {TWINS}/simulations", HERE),
+        (f"create {TWINS}/twinmodels", HERE),
+        (f"update {TWINS}/twinmodels", HERE),
+        (f"delete {TWINS}/twinmodels", HERE),
+        ("create apps/deployments", ELSEWHERE),
+        ("delete core/pods", HERE),
+        ("create core/pods", HERE),
+        ("get core/secrets", HERE),
+        ("get core/configmaps", HERE),
+        ("create coordination.k8s.io/leases", ELSEWHERE),
+        ("update coordination.k8s.io/leases=other", HERE),
+        ("update core/namespaces", EVERYWHERE),
+        ("create apiextensions.k8s.io/customresourcedefinitions", EVERYWHERE),
+        ("create rbac.authorization.k8s.io/rolebindings", HERE),
+    ],
+)
+def test_the_operator_may_do_nothing_else(kube: Kube, release: str, question: str, namespace: str) -> None:
+    assert not may(kube, f"system:serviceaccount:{release}:twin-operator", question, namespace)
+
+
+@pytest.mark.parametrize(
+    "question", [f"get {TWINS}/simulations", f"patch {TWINS}/simulations/status", "get core/pods", "get core/secrets"]
+)
+def test_a_worker_may_do_nothing_at_all(kube: Kube, release: str, question: str) -> None:
+    assert not may(kube, f"system:serviceaccount:{release}:twin-operator-worker", question, HERE)
+
+
+@pytest.fixture(scope="module")
+def people(kube: Kube, release: str) -> None:
+    """Users who hold a role in the release's namespace."""
+    for user, role in (("vera", "twin-viewer"), ("ed", "twin-editor"), ("vincent", "view"), ("emma", "edit")):
+        kube.kubectl("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}", "-n", release)
+    # Aggregation is the work of a controller, which may be a moment behind.
+    for role, resource in (("view", "twinmodels"), ("edit", "workerpools/scale")):
+        arrived = f"--for=jsonpath={{.rules[?(@.resources[0]=='{resource}')].apiGroups[0]}}={TWINS}"
+        kube.kubectl("wait", f"clusterrole/{role}", "--timeout=30s", arrived)
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize(
+    ("user", "question", "allowed"),
+    [
+        ("vera", f"watch {TWINS}/simulations", True),
+        ("vera", f"create {TWINS}/simulations", False),
+        ("vera", "get core/pods", False),
+        ("ed", f"create {TWINS}/twinmodels", True),
+        ("ed", f"deletecollection {TWINS}/simulations", True),
+        ("ed", f"patch {TWINS}/workerpools/scale", True),
+        ("ed", f"patch {TWINS}/simulations/status", False),
+        ("ed", f"approve {TWINS}/retrainingjobs", False),
+        ("vincent", f"list {TWINS}/twinmodels", True),
+        ("vincent", f"create {TWINS}/twinmodels", False),
+        ("emma", f"create {TWINS}/simulations", True),
+        ("emma", f"update {TWINS}/twinmodels/status", False),
+    ],
+)
+def test_people_may_do_what_their_role_says(kube: Kube, user: str, question: str, *, allowed: bool) -> None:
+    assert may(kube, user, question, HERE) is allowed

@@ -1,0 +1,51 @@
+"""What the demo says while it waits, and when it stops waiting."""
+
+from typing import Any
+
+import pytest
+
+from demo.watching import DisappointedError, describe, is_over, tell_changes
+
+
+def resource(kind: str, name: str, phase: str, *conditions: dict[str, str]) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name}, "status": {"phase": phase, "conditions": list(conditions)}}
+
+
+WAITING = {"type": "Ready", "status": "False", "reason": "ModelNotReady", "message": "waits for hillstrom"}
+STALLED = {"type": "Stalled", "status": "True", "reason": "DataInvalid", "message": "one arm only"}
+
+
+def test_a_waiting_simulation_is_described_with_its_reason() -> None:
+    assert describe(resource("Simulation", "a", "Pending", WAITING)) == "Pending (ModelNotReady: waits for hillstrom)"
+
+
+def test_an_object_without_status_is_pending() -> None:
+    assert describe({"kind": "Simulation", "metadata": {"name": "a"}}) == "Pending"
+
+
+def test_a_deployment_is_described_by_its_ready_replicas() -> None:
+    assert describe({"kind": "Deployment", "spec": {"replicas": 2}, "status": {"readyReplicas": 1}}) == "1 of 2 ready"
+
+
+def test_only_changes_are_told() -> None:
+    told: dict[str, str] = {}
+    said: list[str] = []
+    for phase in ("Training", "Training", "Ready"):
+        tell_changes([resource("TwinModel", "hillstrom", phase)], told, said.append)
+    assert said == ["TwinModel hillstrom: Training", "TwinModel hillstrom: Ready"]
+
+
+def test_it_is_over_when_every_simulation_has_succeeded() -> None:
+    model = resource("TwinModel", "hillstrom", "Ready")
+    done, running = resource("Simulation", "a", "Succeeded"), resource("Simulation", "b", "Running")
+    assert not is_over([model])
+    assert not is_over([model, done, running])
+    assert is_over([model, done])
+
+
+@pytest.mark.parametrize(
+    "broken", [resource("TwinModel", "hillstrom", "Pending", STALLED), resource("Simulation", "a", "Failed", WAITING)]
+)
+def test_what_only_a_person_can_mend_ends_the_demo(broken: dict[str, Any]) -> None:
+    with pytest.raises(DisappointedError, match=broken["metadata"]["name"]):
+        is_over([broken, resource("Simulation", "b", "Running")])
