@@ -11,13 +11,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from twin_operator.api.v1alpha1.fields import QUANTITY_LIMIT, Count, Sentence, Timestamp
+from twin_operator.api.v1alpha1.fields import QUANTITY_LIMIT, Count, Timestamp
 from twin_operator.api.v1alpha1.schema import ApiModel, list_map
 
 UNOBSERVED_GENERATION: Final = -1
 """Of a status that no operator has written: generations start at 1, so no tool takes it for current."""
 CONDITIONS_LIMIT: Final = 16
 """Twice the condition types that one kind can have, so that others may add theirs."""
+MESSAGE_LIMIT: Final = 32_768
+"""Characters, as of Kubernetes' own conditions: an API server's refusal of a template can be long."""
 
 
 class ConditionType(StrEnum):
@@ -29,6 +31,7 @@ class ConditionType(StrEnum):
     FAITHFUL = "Faithful"
     RETRAINABLE = "Retrainable"
     ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
+    DATA_WARNING = "DataWarning"
     PROMOTED = "Promoted"
     SCALING_ACTIVE = "ScalingActive"
     SCALING_LIMITED = "ScalingLimited"
@@ -110,7 +113,6 @@ class Reason(StrEnum):
 
     # Of every kind.
     SUCCEEDED = "Succeeded"
-    PROGRESSING = "Progressing"
     SUSPENDED = "Suspended"
     NOT_SUPPORTED = "NotSupported"
     INTERNAL_ERROR = "InternalError"
@@ -120,18 +122,18 @@ class Reason(StrEnum):
     # On the way to an answer.
     QUEUED = "Queued"
     RUNNING = "Running"
-    RETRYING = "Retrying"
     TRAINING = "Training"
     VALIDATING = "Validating"
     # Of a TwinModel.
-    SERVING = "Serving"
+    MODEL_SERVING = "ModelServing"
+    WAITING_FOR_WORKER = "WaitingForWorker"
+    DATA_WARNING = "DataWarning"
     DATA_NOT_READABLE = "DataNotReadable"
     DATA_INVALID = "DataInvalid"
     ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
     ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
     NO_OVERLAP = "NoOverlap"
     REGISTERED_MODEL_TAKEN = "RegisteredModelTaken"
-    VERSION_NOT_FOUND = "VersionNotFound"
     RETRAINING_EXHAUSTED = "RetrainingExhausted"
     THRESHOLDS_MET = "ThresholdsMet"
     WITHIN_CHANCE = "WithinChance"
@@ -166,17 +168,9 @@ class Reason(StrEnum):
     QUEUE_UNREACHABLE = "QueueUnreachable"
     TOO_MANY_TASKS = "TooManyTasks"
     TOO_FEW_TASKS = "TooFewTasks"
-    WITHIN_LIMITS = "WithinLimits"
-
-
-class RecommendationReason(StrEnum):
-    """What a recommendation rests on."""
-
-    BENEFIT_LIKELY = "BenefitLikely"
-    BENEFIT_UNLIKELY = "BenefitUnlikely"
-    NOT_CALIBRATED = "NotCalibrated"
-    INCONCLUSIVE = "Inconclusive"
-    TOO_FEW_UNITS = "TooFewUnits"
+    WORKERS_READY = "WorkersReady"
+    SCALED_TO_ZERO = "ScaledToZero"
+    SCALING = "Scaling"
 
 
 ObservedGeneration = Annotated[int, Field(ge=UNOBSERVED_GENERATION, le=QUANTITY_LIMIT)]
@@ -190,7 +184,9 @@ class Condition(ApiModel):
     type: _NAME = Field(description="What the condition is about, such as Ready, Reconciling or Stalled.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: _WORD = Field(description="Why, in one stable word that scripts and alerts may rely on.")
-    message: Sentence = Field(default="", description="Why, in a sentence for people, with what to do next.")
+    message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] = Field(
+        default="", description="Why, in a sentence for people, with what to do next."
+    )
     last_transition_time: Timestamp | None = Field(
         default=None, description="When status last changed; a new reason or message alone does not count."
     )

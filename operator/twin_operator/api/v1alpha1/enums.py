@@ -1,7 +1,7 @@
 """The closed lists of values that specs are written in.
 
-Those that the model of the field has too (algorithms, kinds of features and outcomes) are in ``domain.schema``.
-Values that only status speaks in (phases, condition types, reasons) are in ``conditions``.
+Those that the model of the field has too (algorithms, kinds of features, actions) are in ``domain``,
+and those that only status speaks in (phases, condition types, reasons) in ``conditions``.
 """
 
 from enum import StrEnum
@@ -66,14 +66,6 @@ class Tier(StrEnum):
     LIGHT = "Light"
     MEDIUM = "Medium"
     HEAVY = "Heavy"
-
-
-class Action(StrEnum):
-    """What a Simulation recommends."""
-
-    DEPLOY = "Deploy"
-    SKIP = "Skip"
-    REFINE = "Refine"
 
 
 class Grade(StrEnum):

@@ -8,10 +8,9 @@ from twin_operator.api.v1alpha1.conditions import (
     UNOBSERVED_GENERATION,
     Conditions,
     ObservedGeneration,
-    RecommendationReason,
     SimulationPhase,
 )
-from twin_operator.api.v1alpha1.enums import Action, Grade
+from twin_operator.api.v1alpha1.enums import Grade
 from twin_operator.api.v1alpha1.fields import (
     ColumnName,
     Count,
@@ -25,6 +24,7 @@ from twin_operator.api.v1alpha1.fields import (
     Timestamp,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, list_map
+from twin_operator.domain.answers import Action, Why
 
 SUBGROUPS_LIMIT = 64
 
@@ -137,9 +137,7 @@ class Recommendation(ApiModel):
     """What to do, and why."""
 
     action: Action = Field(description="Deploy, Skip, or Refine: run the trial that would settle it.")
-    reason: RecommendationReason = Field(
-        description="BenefitLikely, BenefitUnlikely, NotCalibrated, Inconclusive or TooFewUnits."
-    )
+    reason: Why = Field(description="BenefitLikely, BenefitUnlikely, NotCalibrated, Inconclusive or TooFewUnits.")
     message: Sentence = Field(
         default="", description="The recommendation in a sentence or two, with its rule and next step."
     )

@@ -25,6 +25,8 @@ from twin_operator.domain.schema import Algorithm
 
 EFFECTS_LIMIT = 32
 """Arms beside the control; a column with more values is hardly a treatment."""
+EXPERIMENTS_LIMIT = 1000
+"""Names in status; the bank may hold more."""
 METRICS_LIMIT = 64
 WARNINGS_LIMIT = 16
 RECENT_LIMIT = 50
@@ -44,7 +46,9 @@ class ServingModel(ApiModel):
     arms: Annotated[tuple[Label, ...], Field(max_length=EFFECTS_LIMIT + 1, json_schema_extra=LIST_ATOMIC)] = Field(
         default=(), description="Arms a Simulation can ask for, the control first."
     )
-    experiments: Count | None = Field(default=None, description="Distinct past experiments among its rows.")
+    experiments: Annotated[tuple[Label, ...], Field(max_length=EXPERIMENTS_LIMIT, json_schema_extra=LIST_ATOMIC)] = (
+        Field(default=(), description="Past experiments among its rows.")
+    )
     algorithm: Algorithm | None = Field(default=None, description="Learner it was really fitted with.")
     metrics: Annotated[Figures, Field(max_length=METRICS_LIMIT)] = Field(
         default_factory=dict, description="Checks and losses from training, out of fold, by name."
