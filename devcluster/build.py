@@ -10,9 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent / "programs"
@@ -55,20 +57,40 @@ def _run(command: list[str], say: Callable[[str], None]) -> None:
 
 def _follow(lines: Iterable[str], say: Callable[[str], None]) -> deque[str]:
     """Say now and then how far a build is; give the last lines of its output."""
-    begun, spoken = time.monotonic(), time.monotonic()
+    begun, number = time.monotonic(), 0
     last: deque[str] = deque(maxlen=_SHOWN_OF_FAILURE)
-    for number, line in enumerate(lines, 1):
-        last.append(line.rstrip())
-        if time.monotonic() - spoken >= _REPORT_EVERY:
-            spoken = time.monotonic()
-            say(f"  {_clock(spoken - begun)}  {number} steps done, now {_current(line)}")
-    say(f"  {_clock(time.monotonic() - begun)}  build ended")
+
+    def tell() -> None:
+        now = _current(last[-1]) if last else "reading the modules"
+        say(f"  {_clock(time.monotonic() - begun)}  {number} steps done, last: {now}")
+
+    with _regularly(tell):
+        for number, line in enumerate(lines, 1):  # noqa: B007 - told by `tell`
+            last.append(line.rstrip())
+    say(f"  {_clock(time.monotonic() - begun)}  the build has ended")
     return last
 
 
+@contextmanager
+def _regularly(action: Callable[[], None]) -> Iterator[None]:
+    """Do something every now and then, also while the linker is silent for a minute."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(_REPORT_EVERY):
+            action()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
 def _current(line: str) -> str:
-    downloading = re.match(r"go: downloading (\S+) (\S+)", line)
-    return f"downloading {downloading[1]} {downloading[2]}" if downloading else f"compiling {line.strip()}"
+    return line.strip().removeprefix("go: ")
 
 
 def _clock(seconds: float) -> str:

@@ -15,7 +15,7 @@ from typing import Self
 
 from devcluster import processes
 from devcluster.binaries import Binaries, find
-from devcluster.layout import Layout, State
+from devcluster.layout import MARK, Layout, State
 
 _READY_WITHIN = 120.0  # seconds: the supervisor gives up sooner, and says why
 _GONE_WITHIN = 30.0  # seconds for a clean end, with the grace of every Pod; then SIGKILL
@@ -79,12 +79,13 @@ class Cluster:
         The objects of an earlier run in the same directory, ended or crashed, are kept.
 
         Raises:
-            ClusterError: it did not come up.
+            ClusterError: it did not come up, or this machine refuses namespaces.
             BuildError: its programs are not there and cannot be built.
         """
         self._programs()
         self._layout.create()
         if not self.is_running():
+            _check_namespaces()
             self._start(detached=detached)
         self._wait_until_ready()
 
@@ -99,7 +100,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path, MARK: str(self.directory)},
                 start_new_session=True,
             )
 
@@ -107,8 +108,10 @@ class Cluster:
         deadline = time.monotonic() + _READY_WITHIN
         while not self._is_ready():
             ended = self._supervisor is not None and self._supervisor.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise ClusterError(f"the cluster in {self.directory} did not come up:\n{self._end_of_log()}")
+            if ended and self.is_running():
+                self._supervisor = None  # another process was quicker to bring it up
+            elif ended or time.monotonic() > deadline:
+                raise ClusterError(f"the cluster in {self.directory} did not come up:\n{self._failure()}")
             time.sleep(_POLL)
 
     def _is_ready(self) -> bool:
@@ -116,7 +119,10 @@ class Cluster:
         ours = state is not None and (self._supervisor is None or state.supervisor == self._supervisor.pid)
         return state is not None and ours and state.phase == "ready"
 
-    def _end_of_log(self) -> str:
+    def _failure(self) -> str:
+        state = self.state()
+        if state is not None and state.message:
+            return f"{state.message}\nlogs: {self._layout.logs}"
         lines = self._layout.log("supervisor").read_text(errors="replace").splitlines()
         return "\n".join(lines[-_SHOWN_OF_FAILURE:])
 
@@ -150,11 +156,22 @@ class Cluster:
         try:
             self.up()
         except BaseException:
-            self.down()
+            self._end_own()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.down()
+        self._end_own()
+
+    def _end_own(self) -> None:
+        """Take down what this object has brought up; a cluster that ran before goes on."""
+        if self._supervisor is not None:
+            self.down()
+
+
+def _check_namespaces() -> None:
+    answer = subprocess.run(processes.sandbox_program("check"), capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise ClusterError(answer.stderr.strip())

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,8 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 MARK = "DEVCLUSTER_DIRECTORY"  # in the environment of every process of a cluster: whose it is
+
+_LOCK_POLL = 0.01  # seconds between tries for the lock
 
 
 def default_directory() -> Path:
@@ -111,18 +114,13 @@ class Layout:
         return chosen
 
     @contextmanager
-    def lock(self) -> Iterator[bool]:
-        """Hold the directory for this process; False when another one holds it.
+    def lock(self, patience: float = 0.0) -> Iterator[bool]:
+        """Hold the directory for this process; False when another one holds it for `patience` seconds.
 
         The kernel gives the lock back when its holder dies, so it never lies about who runs.
         """
         with (self.directory / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            yield _try_lock(file.fileno(), patience)
 
     def is_running(self) -> bool:
         """Whether a supervisor holds this directory."""
@@ -130,6 +128,19 @@ class Layout:
             return False
         with self.lock() as free:
             return not free
+
+
+def _try_lock(descriptor: int, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOCK_POLL)
+        else:
+            return True
 
 
 def free_ports(count: int) -> list[int]:

@@ -23,6 +23,8 @@ from devcluster.processes import kill_group, start
 
 _REDIS_WITHIN = 20.0  # seconds: it is there at once unless it reads a long append-only file
 _MLFLOW_WITHIN = 120.0  # seconds: it makes its tables and imports for some ten of them
+# MLflow would report to its makers, and start job runners that nothing here has jobs for.
+_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 _POLL = 0.05  # seconds between looks
 _PATIENCE = 10.0  # seconds for a clean end
 _SHOWN_OF_FAILURE = 20  # lines of a log
@@ -96,7 +98,7 @@ def mlflow(directory: Path, port: int = 0) -> Iterator[Service]:
 def _served(name: str, argv: Sequence[str], directory: Path, port: int, url: str) -> Iterator[Service]:
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / f"{name}.log"
-    process = start(argv, log, os.environ)
+    process = start(argv, log, {**os.environ, **_QUIET})
     try:
         yield Service(url, process, port, log)
     finally:

@@ -12,6 +12,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -27,7 +28,12 @@ from devcluster.node.agent import Agent, NodeSettings
 PATIENCE = 4.0  # seconds a component gets to end by itself: etcd and the API server need about one
 RESTART_PAUSE = 1.0  # seconds before a component that ended by itself is started again
 READY_WITHIN = 60.0  # seconds for the API server; 3 are usual, and machines are at times very busy
+LOCK_PATIENCE = 1.0  # seconds: who only looks whether a cluster runs holds the lock for a moment
 _POLL = 0.05  # seconds between looks at the API server's health
+
+
+class NotReadyError(Exception):
+    """The control plane did not become healthy; its logs say why."""
 
 
 class Supervisor:
@@ -106,9 +112,11 @@ def client_context(authority: Pair, client: Pair) -> ssl.SSLContext:
 
 
 async def _until_healthy(url: str, context: ssl.SSLContext) -> None:
-    connector = aiohttp.TCPConnector(ssl=context)
-    async with asyncio.timeout(READY_WITHIN), aiohttp.ClientSession(connector=connector) as session:
-        while not await _is_healthy(session, url):  # noqa: ASYNC110 - the other process has no event for us
+    deadline = time.monotonic() + READY_WITHIN
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        while not await _is_healthy(session, url):
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"{url} did not answer well within {READY_WITHIN:g} s")
             await asyncio.sleep(_POLL)
 
 
@@ -142,7 +150,7 @@ def main() -> None:
     """Arguments: the cluster's directory, and `leash` or `free`."""
     layout = Layout(Path(sys.argv[1]))
     layout.create()
-    with layout.lock() as mine:
+    with layout.lock(LOCK_PATIENCE) as mine:
         if not mine:
             sys.exit(f"another supervisor runs the cluster in {layout.directory}")
         try:

@@ -6,18 +6,20 @@ import asyncio
 import datetime as dt
 import os
 import platform
+import shutil
 import ssl
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-
 from devcluster.controlplane import Credentials, server_url
 from devcluster.layout import LOOPBACK, Layout, Ports
 from devcluster.node.addresses import Addresses
 from devcluster.node.api import CONFLICT, NOT_FOUND, STRATEGIC_PATCH, ApiError, ApiServer, Changed, Json, Listed
+from devcluster.node.events import Events
+from devcluster.node.logs import LogServer
 from devcluster.node.pod import Host, PodWorker
 
 _HEARTBEAT = 10.0  # seconds, a kubelet's; the controller manager waits for 40
@@ -44,16 +46,25 @@ class Agent:
         self._settings = settings
         self._api = ApiServer(server_url(settings.ports), context)
         self._addresses = Addresses()
-        self._host = Host(self._api, settings.layout, settings.ports, self._addresses, _ALLOCATABLE, lambda *_: None)
+        self._events = Events(self._api, settings.name)
+        self._logs = LogServer(settings.layout.logs / "pods", self._is_alive)
+        self._host = Host(self._api, settings.layout, settings.ports, self._addresses, _ALLOCATABLE, self._events.tell)
         self._workers: dict[str, PodWorker] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended: set[str] = set()  # uids of Pods that have ended here while their objects remain
         self._registered = asyncio.Event()
         self._synced = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._keep_heartbeat()), asyncio.create_task(self._follow_pods())]
+        works = (self._keep_heartbeat(), self._follow_pods(), self._events.run())
+        self._tasks = [asyncio.create_task(work) for work in works]
+        await self._logs.start(self._settings.ports.kubelet, self._settings.keys.authority, self._settings.keys.node)
         return self
+
+    def _is_alive(self, namespace: str, name: str) -> bool:
+        names = [worker.pod["metadata"] for worker in self._workers.values()]
+        return any(each["namespace"] == namespace and each["name"] == name for each in names)
 
     async def ready(self) -> None:
         """Wait until the node is registered and knows its Pods."""
@@ -68,6 +79,7 @@ class Agent:
         for worker in self._workers.values():
             worker.shut_down()
         await asyncio.gather(*self._tasks, *self._running.values(), return_exceptions=True)
+        await self._logs.stop()
         await self._api.__aexit__(kind, error, trace)
         self._addresses.close()
 
@@ -108,6 +120,8 @@ class Agent:
 
     def _take_all(self, pods: list[Json]) -> None:
         there = {pod["metadata"]["uid"] for pod in pods}
+        self._ended &= there
+        self._clean(there)
         for uid in self._workers.keys() - there:
             self._workers[uid].remove()
         for pod in pods:
@@ -118,25 +132,36 @@ class Agent:
         if change.kind != "DELETED":
             self._see(change.item)
             return
-        worker = self._workers.get(change.item["metadata"]["uid"])
+        uid = change.item["metadata"]["uid"]
+        self._ended.discard(uid)
+        worker = self._workers.get(uid)
         if worker is not None:
             worker.remove()
 
     def _see(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
+        if uid in self._ended or (uid not in self._workers and _is_over(pod)):
+            return
         if uid not in self._workers:
-            if pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
-                return
-            worker = PodWorker(pod, self._host)
-            self._workers[uid] = worker
-            self._running[uid] = asyncio.create_task(self._run(worker))
+            self._workers[uid] = PodWorker(pod, self._host)
+            self._running[uid] = asyncio.create_task(self._run(self._workers[uid]))
         self._workers[uid].update(pod)
 
     async def _run(self, worker: PodWorker) -> None:
         try:
             await worker.run()
+        except Exception:  # noqa: BLE001 - a bug in one Pod's life must not end the others'
+            traceback.print_exc()
         finally:
+            # News of the time before its end may still come in, and must not bring it back to life.
+            self._ended.add(worker.uid)
             del self._workers[worker.uid], self._running[worker.uid]
+
+    def _clean(self, there: set[str]) -> None:
+        """Remove the volumes of Pods that were deleted while the node was down."""
+        for folder in self._settings.layout.pods.iterdir():
+            if folder.name not in there:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _until(action: Callable[[], Awaitable[object]]) -> None:
@@ -145,13 +170,19 @@ async def _until(action: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await action()
-        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+        except ApiError as error:
             if str(error) != told:
                 told = str(error)
                 print(f"node agent: {told}", flush=True)
             await asyncio.sleep(_RETRY)
         else:
             return
+
+
+def _is_over(pod: Json) -> bool:
+    """Whether nothing of a Pod is left to do: it has ended, and nobody waits for its deletion."""
+    ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
+    return ended and "deletionTimestamp" not in pod["metadata"]
 
 
 def node_object(name: str, kubelet_port: int) -> Json:

@@ -27,7 +27,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class ApiError(Exception):
-    """The API server refused."""
+    """The API server refused; `status` is HTTP's, or 0 when it could not even be asked."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -92,13 +92,16 @@ class ApiServer:
     ) -> Json:
         data = None if body is None else json.dumps(body)
         headers = headers or {"Content-Type": "application/json"}
-        async with self._session.request(
-            method, self._server + path, data=data, headers=headers, params=query
-        ) as response:
-            answer: Json = await response.json(content_type=None)
-            if response.status >= _BAD:
-                raise ApiError(response.status, answer.get("message", str(response.status)))
-            return answer
+        url = self._server + path
+        try:
+            async with self._session.request(method, url, data=data, headers=headers, params=query) as response:
+                status, answer = response.status, await response.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiError(0, f"{type(error).__name__}: {error}") from error
+        if status >= _BAD:
+            raise ApiError(status, _message(answer))
+        parsed: Json = json.loads(answer)
+        return parsed
 
     async def follow(self, path: str, **query: str) -> AsyncIterator[Listed | Changed]:
         """Yield a collection and then its changes, for ever."""
@@ -129,3 +132,11 @@ class ApiServer:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield json.loads(line)
+
+
+def _message(answer: str) -> str:
+    """Take the sentence out of a Status object; what is none is its own message."""
+    try:
+        return str(json.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer

@@ -68,11 +68,12 @@ class Container:
         started = _now()
         try:
             self._order = await self._around.order(self.spec)
+            _rotate(self._around.log)
             self._running = await launch.start(self._order, self._around.log, self._around.environment)
         except (ConfigurationError, ApiError) as error:
             self._wait("CreateContainerConfigError", str(error))
             return False
-        except launch.StartError as error:
+        except (launch.StartError, OSError) as error:
             self._around.tell("Warning", "Failed", f"Error: {error}")
             self._ended(NOT_STARTED, started, "StartError", str(error))
             return True
@@ -85,8 +86,7 @@ class Container:
 
     def _started(self, when: str) -> None:
         record, running = self.record, self._running
-        record.last = {"terminated": record.state["terminated"]} if "terminated" in record.state else record.last
-        record.state = {"running": {"startedAt": when}}
+        record.enter({"running": {"startedAt": when}})
         record.container_id = f"process://{running.pid}" if running else ""
         record.started = "startupProbe" not in self.spec
         record.ready = record.started and "readinessProbe" not in self.spec
@@ -97,21 +97,18 @@ class Container:
 
     def _ended(self, code: int, started: str, reason: str, message: str) -> None:
         record = self.record
-        if "terminated" in record.state:
-            record.last = {"terminated": record.state["terminated"]}
         ended = {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": _now()}
-        record.state = {"terminated": {**ended, "message": message or None, "containerID": record.container_id}}
+        record.enter({"terminated": {**ended, "message": message or None, "containerID": record.container_id}})
         record.ready = record.started = False
         self._around.changed()
 
     def _wait(self, reason: str, message: str) -> None:
-        self.record.state = {"waiting": {"reason": reason, "message": message}}
+        self.record.enter({"waiting": {"reason": reason, "message": message}})
         self._around.changed()
 
     async def _back_off(self, seconds: float) -> None:
         record = self.record
         if seconds > 0:
-            record.last = {"terminated": record.state["terminated"]}
             message = f"back-off {seconds:g}s restarting failed container={record.name}"
             self._wait("CrashLoopBackOff", message)
             self._around.tell("Warning", "BackOff", f"Back-off restarting failed container {record.name}")
@@ -188,12 +185,11 @@ class Container:
         return {port["name"]: port["containerPort"] for port in self.spec.get("ports") or [] if "name" in port}
 
     def _command(self, running: launch.Running) -> probes.Command:
-        async def run(argv: list[str], seconds: float) -> int:
+        async def run(argv: list[str], seconds: float) -> tuple[int, str]:
             if self._order is None:
                 raise probes.ProbeError(f"{shlex.join(argv)}: nothing runs")
             async with asyncio.timeout(seconds):
-                log, environment = self._around.log, self._around.environment
-                return await launch.run_inside(running.pid, self._order, argv, log, environment)
+                return await launch.run_inside(running.pid, self._order, argv, self._around.environment)
 
         return run
 
@@ -208,6 +204,12 @@ class Container:
         self._stopping.set()
         if self._running is not None:
             self._running.send(signal.SIGKILL)
+
+
+def _rotate(log: Path) -> None:
+    """Begin a new log and keep that of the run before, for `kubectl logs --previous`."""
+    if log.exists():
+        log.replace(log.with_suffix(".previous.log"))
 
 
 def _kill_if_same(running: launch.Running) -> None:

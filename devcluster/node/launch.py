@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -51,19 +52,35 @@ async def start(order: Order, log: Path, environment: Mapping[str, str]) -> Runn
     Raises:
         StartError: namespaces, mounts, the working directory or the program are not to be had.
     """
-    heard, report = os.pipe()
-    process = _sandbox("container", log, environment, report)
-    os.close(report)
-    try:
-        _give(process, json.dumps(asdict(order)))
-        words = dict(line.split(" ", 1) for line in (await _heard(heard)).splitlines())
-    except BaseException:
-        process.kill()
-        raise
-    if "error" in words or "pid" not in words:
+    heard, report = socket.socketpair()
+    with heard:
+        with report, log.open("ab") as output:
+            process = _sandbox("container", output.fileno(), environment, report.fileno())
+        try:
+            _give(process, json.dumps(asdict(order)))
+            words, handles = await _reported(heard)
+        except BaseException:
+            process.kill()
+            raise
+    if "pid" not in words or "error" in words:
         await processes.exited(process)
+        for handle in handles:
+            os.close(handle)
         raise StartError(words.get("error", f"the sandbox ended with {process.returncode}"))
-    return Running(process, int(words["pid"]), os.pidfd_open(int(words["pid"])))
+    return Running(process, int(words["pid"]), handles[0])
+
+
+async def _reported(channel: socket.socket) -> tuple[dict[str, str], list[int]]:
+    """Read a sandbox's report to its end: its lines by their first word, and the descriptors that came along."""
+    channel.setblocking(False)
+    text, handles = b"", []
+    while True:
+        await processes.readable(channel.fileno())
+        chunk, descriptors, *_ = socket.recv_fds(channel, _CHUNK, 1)
+        handles += descriptors
+        if not chunk:
+            return dict(line.split(" ", 1) for line in text.decode(errors="replace").splitlines()), handles
+        text += chunk
 
 
 async def _heard(descriptor: int) -> str:
@@ -75,36 +92,40 @@ async def _heard(descriptor: int) -> str:
             await processes.readable(descriptor)
             chunk = os.read(descriptor, _CHUNK)
             if not chunk:
-                return content.decode()
+                return content.decode(errors="replace")
             content += chunk
     finally:
         os.close(descriptor)
 
 
-async def run_inside(pid: int, order: Order, argv: list[str], log: Path, environment: Mapping[str, str]) -> int:
-    """Run a command in the container whose process 1 is `pid`, and give its exit code."""
-    process = _sandbox("enter", log, environment)
+async def run_inside(pid: int, order: Order, argv: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command in the container whose process 1 is `pid`, and give its exit code and output."""
+    heard, output = os.pipe()
+    try:
+        process = _sandbox("enter", output, environment)
+    finally:
+        os.close(output)
     try:
         inside = {"pid": pid, "argv": argv, "environment": order.environment, "directory": order.directory}
         _give(process, json.dumps({**inside, "agent": os.getpid()}))
-        return await processes.exited(process)
+        words = await _heard(heard)
+        return await processes.exited(process), words
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
 
 
-def _sandbox(name: str, log: Path, environment: Mapping[str, str], *descriptors: int) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            processes.sandbox_program(name, *map(str, descriptors)),
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=descriptors,
-            env=dict(environment),
-            start_new_session=True,
-        )
+def _sandbox(name: str, output: int, environment: Mapping[str, str], *descriptors: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        processes.sandbox_program(name, *map(str, descriptors)),
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        pass_fds=descriptors,
+        env=dict(environment),
+        start_new_session=True,
+    )
 
 
 def _give(process: subprocess.Popen[bytes], text: str) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import aiohttp
 
 Json = dict[str, Any]
-Command = Callable[[list[str], float], Awaitable[int]]
+Command = Callable[[list[str], float], Awaitable[tuple[int, str]]]
 
 _GOOD = range(200, 400)  # HTTP status codes of a healthy answer
+
+
+_SHOWN = 200  # characters of a command's output: its last words say what is wrong
 
 
 class ProbeError(Exception):
@@ -26,7 +29,7 @@ class Target:
 
     address: str
     ports: dict[str, int]  # by name
-    run: Command  # runs a command inside the container within so many seconds; gives its exit code
+    run: Command  # runs a command inside the container within so many seconds; gives its exit code and output
 
     def port(self, wanted: int | str) -> int:
         """Resolve a port that may be given by its name."""
@@ -88,6 +91,6 @@ async def _tcp(action: Json, target: Target) -> None:
 
 
 async def _command(argv: list[str], target: Target, seconds: float) -> None:
-    code = await target.run(argv, seconds)
+    code, output = await target.run(argv, seconds)
     if code != 0:
-        raise ProbeError(f"command ended with {code}")
+        raise ProbeError(f"command ended with {code}: {output.strip()[-_SHOWN:]}")

@@ -25,10 +25,11 @@ class Record:
     container_id: str = ""
     done: bool = False  # it has ended and will not run again
 
-    @property
-    def is_running(self) -> bool:
-        """Whether its process runs."""
-        return "running" in self.state
+    def enter(self, state: Json) -> None:
+        """Pass into another state; the last end stays on record."""
+        if "terminated" in self.state:
+            self.last = {"terminated": self.state["terminated"]}
+        self.state = state
 
     @property
     def succeeded(self) -> bool:

@@ -4,8 +4,9 @@ Two processes: the outer one stays behind as the parent that a container's exit 
 inner one is process 1 of the container.  When the node agent dies, so does the outer process; with
 it the inner one; and with process 1 the kernel ends every process of the container.
 
-On standard input comes the order as JSON; on the descriptor named by the first argument goes a
-report: `pid N`, then nothing more when the program has been started, else `error SENTENCE`.
+On standard input comes the order as JSON; on the socket named by the first argument goes a report:
+`pid N` with a descriptor of that process, then nothing more when the program has been started, else
+`error SENTENCE`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Order:
 
 
 def main() -> None:
-    """Argument: the descriptor of the report."""
+    """Argument: the descriptor of the socket for the report."""
     report = int(sys.argv[1])
     os.set_inheritable(report, False)
     order = Order.read(sys.stdin.read())
@@ -82,8 +83,11 @@ def run_in_child(start: Callable[[], None], started: Callable[[int], None]) -> i
 
 
 def _started(report: int, pid: int) -> None:
-    _say(report, f"pid {pid}")
-    os.close(report)
+    # Only here, before anybody has waited for it, does the number surely mean this process.
+    handle = os.pidfd_open(pid)
+    with socket.socket(fileno=report) as channel:
+        socket.send_fds(channel, [f"pid {pid}\n".encode()], [handle])
+    os.close(handle)
 
 
 def _start(order: Order, report: int) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from devcluster import Cluster, services
 
 CRDS = Path(__file__).parents[2] / "crds"
-_WITHIN = 120  # seconds for one call of kubectl, with all it may wait for
+_CALL = 120  # seconds for one call of kubectl, with all it may wait for
+_WITHIN = 60.0  # seconds for a condition: most hold within two, but the machine may be busy
+_POLL = 0.1  # seconds between looks at a condition
+
+Answer = TypeVar("Answer")
 
 
 class Kube:
@@ -33,12 +40,28 @@ class Kube:
             env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=_WITHIN,
+            timeout=_CALL,
             check=False,
         )
         if check and answer.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(args)}: {answer.stderr}")
         return answer.stdout if answer.returncode == 0 else answer.stdout + answer.stderr
+
+    def get(self, *args: str) -> Any:  # noqa: ANN401 - an object as JSON
+        """Read an object, or a list of them."""
+        return json.loads(self.kubectl("get", *args, "-o", "json"))
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply objects."""
+        self.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+    def until(self, look: Callable[[], Answer], within: float = _WITHIN) -> Answer:
+        """Wait until a look finds something, and give what it found."""
+        deadline = time.monotonic() + within
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"not within {within:g} s; the last look found {found!r}"
+            time.sleep(_POLL)
+        return found
 
 
 @pytest.fixture(scope="session")

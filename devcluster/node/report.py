@@ -1,0 +1,47 @@
+"""Tells the API server what becomes of a Pod: its status, and in the end its deletion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from devcluster.node.api import CONFLICT, NOT_FOUND, STRATEGIC_PATCH, ApiError, ApiServer, Json
+
+_RETRY = 1.0  # seconds before a request that failed is made again
+_GONE = {NOT_FOUND, CONFLICT}  # the answers when the Pod is no more, or is another one of the same name
+
+
+class Reporter:
+    """The one writer of a Pod's status."""
+
+    def __init__(self, api: ApiServer, pod: Json) -> None:
+        metadata = pod["metadata"]
+        self._api = api
+        self._path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
+        self._uid: str = metadata["uid"]
+        self._sent: Json = {}
+
+    async def send(self, annotations: dict[str, str], status: Json) -> None:
+        """Write the status; gives up only when there is nothing left to write to."""
+        body = {"metadata": {"uid": self._uid, "annotations": annotations}, "status": status}
+        if body == self._sent:
+            return
+        await self._insist(lambda: self._api.patch(f"{self._path}/status", body, STRATEGIC_PATCH))
+        self._sent = body
+
+    async def delete(self) -> None:
+        """Delete the Pod for good: its processes have ended."""
+        body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self._uid}}
+        await self._insist(lambda: self._api.delete(self._path, body))
+
+    async def _insist(self, request: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await request()
+            except ApiError as error:
+                if error.status in _GONE:
+                    return
+                print(f"{self._path}: {error}", flush=True)
+            else:
+                return
+            await asyncio.sleep(_RETRY)
