@@ -54,7 +54,7 @@ def _within(probability: Floats, possible: Mask) -> Floats:
     """(n, arms) rescaled to sum to 1 over the possible arms."""
     kept = np.where(possible, probability, 0.0)
     total = kept.sum(axis=1, keepdims=True)
-    return np.array(kept / np.where(total > 0, total, 1.0), order="F")
+    return np.asfortranarray(kept / np.where(total > 0, total, 1.0))
 
 
 def _given(data: ExperimentData, own: Floats, shares: Floats) -> Floats:
@@ -63,7 +63,7 @@ def _given(data: ExperimentData, own: Floats, shares: Floats) -> Floats:
     others = shares.copy(order="F")
     others[rows, data.arm] = 0.0
     total = others.sum(axis=1, keepdims=True)
-    spread = np.divide(others, total, out=np.zeros_like(others), where=total > 0) * (1 - own)[:, None]
+    spread: Floats = others / np.where(total > 0, total, 1.0) * (1 - own)[:, None]
     spread[rows, data.arm] = own
     return spread
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from twin_operator.domain.bank import Bank
+from twin_operator.domain.checks import Trained, run_checks
 from twin_operator.domain.contrasts import contrasts_of
-from twin_operator.domain.cross_fitting import OutcomeModels, cross_fit
+from twin_operator.domain.cross_fitting import cross_fit
 from twin_operator.domain.experiment_data import ExperimentData
 from twin_operator.domain.folds import assign_folds
 from twin_operator.domain.mixture import Contrast, tau_weights
@@ -16,10 +17,13 @@ from twin_operator.domain.propensity import propensity_of
 from twin_operator.domain.schema import Learner, Uncertainty
 from twin_operator.domain.scores import bank_of
 from twin_operator.domain.simulation import effect_of
-from twin_operator.domain.weighted_effect import weighted_effect
+from twin_operator.domain.weighted_effect import WeightedEffect, weighted_effect
 
 # One thread: on a busy machine of two cores two threads took forty times as long as one.
 _NATIVE_THREADS = 1
+# Shares of the time, roughly, for progress; the checks take the rest.
+_PROPENSITIES = 0.1
+_MODELS = 0.6
 
 
 @dataclass(frozen=True)
@@ -70,24 +74,31 @@ def _train(
 ) -> TrainedTwin:
     progress(0.0, "Propensities")
     propensity = propensity_of(data, learner, assign_folds(data, learner.folds, learner.seed))
-    models: OutcomeModels = cross_fit(data, learner, lambda share: progress(0.1 + 0.7 * share, "Outcome models"))
+    models = cross_fit(data, learner, lambda share: progress(_PROPENSITIES + _MODELS * share, "Outcome models"))
     bank = bank_of(data, models, propensity)
-    progress(0.8, "Checks")
     contrasts = contrasts_of(bank)
-    effects = _effects(bank, contrasts, uncertainty)
+    measured = _measured(bank, contrasts)
+    progress(_PROPENSITIES + _MODELS, "Checks")
+    findings, sentence = run_checks(Trained(data, propensity, models, bank, contrasts, measured), learner, uncertainty)
+    effects = tuple(_effect(bank, contrast, measured, uncertainty) for contrast in _against_control(bank, contrasts))
     progress(1.0, "Done")
-    return TrainedTwin(bank, effects, {}, (), None, contrasts)
+    return TrainedTwin(bank, effects, findings.metrics, findings.warnings, sentence, contrasts)
 
 
-def _effects(bank: Bank, contrasts: tuple[Contrast, ...], uncertainty: Uncertainty) -> tuple[ArmEffect, ...]:
-    against_control = [contrast for contrast in contrasts if contrast.against == bank.control]
-    return tuple(_effect(bank, contrast, uncertainty) for contrast in against_control)
+def _against_control(bank: Bank, contrasts: tuple[Contrast, ...]) -> list[Contrast]:
+    return [contrast for contrast in contrasts if contrast.against == bank.control]
 
 
-def _effect(bank: Bank, contrast: Contrast, uncertainty: Uncertainty) -> ArmEffect:
-    arm, control = bank.arm_code(contrast.arm), 0
-    measured = weighted_effect(bank, matching_rows(bank, (), arm, control), arm, control)
+def _measured(bank: Bank, contrasts: tuple[Contrast, ...]) -> dict[str, WeightedEffect]:
+    """The effect of each arm against the control in everybody who could have had either."""
+    codes = {contrast.arm: bank.arm_code(contrast.arm) for contrast in _against_control(bank, contrasts)}
+    return {arm: weighted_effect(bank, matching_rows(bank, (), code, 0), code, 0) for arm, code in codes.items()}
+
+
+def _effect(
+    bank: Bank, contrast: Contrast, measured: Mapping[str, WeightedEffect], uncertainty: Uncertainty
+) -> ArmEffect:
     weights = tau_weights(contrast, uncertainty.between_experiment_scale)
-    effect = effect_of(bank.columns, measured, uncertainty, weights)
+    effect = effect_of(bank.columns, measured[contrast.arm], uncertainty, weights)
     interval = (effect.standard_error, effect.low, effect.high, effect.confidence)
     return ArmEffect(contrast.arm, effect.estimate, *interval, effect.calibrated)
