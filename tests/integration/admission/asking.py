@@ -1,0 +1,91 @@
+"""How the tests of admission ask: manifests laid over full ones, sent as dry runs to the API server."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from kubernetes import client
+
+from twin_operator.api.v1alpha1 import GROUP, PLURALS, VERSION
+
+Manifest = dict[str, Any]
+
+
+class Kube(Protocol):
+    """What these tests need of the cluster."""
+
+    kubeconfig: Path
+
+    def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess
+        """Run kubectl and give what it prints."""
+        ...
+
+
+class FullManifest(Protocol):
+    """Reads a kind's manifest that has every field, with some of them changed."""
+
+    def __call__(self, kind: str, change: Manifest | None = None) -> Manifest:
+        """Give a manifest of the test's own."""
+        ...
+
+
+def laid_over(manifest: Manifest, change: dict[str, Any]) -> Manifest:
+    """Set values at dotted paths of a copy; numbers index lists, None removes."""
+    changed = copy.deepcopy(manifest)
+    for path, value in change.items():
+        *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
+        place: Any = changed
+        for parent in parents:
+            place = place[parent]
+        if value is None:
+            del place[last]
+        else:
+            place[last] = value
+    return changed
+
+
+class Admission:
+    """The API server's answers. Creations and patches are dry runs; `keep` really creates."""
+
+    def __init__(self, api: client.CustomObjectsApi, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+
+    def refusal(self, manifest: Manifest) -> str:
+        """Give the message with which a manifest is refused, empty where it is taken."""
+        return self._refusal(lambda: self.create(manifest, dry_run="All"))
+
+    def create(self, manifest: Manifest, **options: str) -> Manifest:
+        """Create an object; unknown fields are errors."""
+        plural = PLURALS[manifest["kind"]]
+        return self._api.create_namespaced_custom_object(
+            GROUP, VERSION, self._namespace, plural, manifest, field_validation="Strict", **options
+        )
+
+    def patch_refusal(self, kind: str, name: str, patch: Manifest) -> str:
+        """Give the message with which a merge patch is refused, empty where it is taken."""
+        place = (GROUP, VERSION, self._namespace, PLURALS[kind], name)
+        return self._refusal(
+            lambda: self._api.patch_namespaced_custom_object(
+                *place, patch, dry_run="All", field_validation="Strict", _content_type="application/merge-patch+json"
+            )
+        )
+
+    def write_status(self, kind: str, name: str, status: Manifest) -> Manifest:
+        """Merge a status as the operator does."""
+        place = (GROUP, VERSION, self._namespace, PLURALS[kind], name)
+        return self._api.patch_namespaced_custom_object_status(
+            *place, {"status": status}, field_validation="Strict", _content_type="application/merge-patch+json"
+        )
+
+    @staticmethod
+    def _refusal(attempt: Callable[[], object]) -> str:
+        try:
+            attempt()
+        except client.ApiException as error:
+            if error.status not in {400, 422}:
+                raise
+            return str(json.loads(error.body)["message"])
+        return ""
