@@ -20,11 +20,7 @@ def values(platform: Platform, data: Path) -> dict[str, Any]:
         "redis": {"url": platform.redis_url},
         "mlflow": {"trackingUri": platform.mlflow_url},
         "logFormat": "text",
-        "workers": {
-            "data": {"volume": {"hostPath": {"path": str(data)}}},
-            # As in the image: several native threads on a busy machine are slower than one.
-            "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
-        },
+        "workers": {"data": {"volume": {"hostPath": {"path": str(data)}}}},
     }
 
 
