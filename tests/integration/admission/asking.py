@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from kubernetes import client
 
@@ -47,7 +47,7 @@ def laid_over(manifest: Manifest, change: dict[str, Any]) -> Manifest:
 
 
 class Admission:
-    """The API server's answers. Creations and patches are dry runs; `keep` really creates."""
+    """The API server's answers. What is asked about a refusal is a dry run."""
 
     def __init__(self, api: client.CustomObjectsApi, namespace: str) -> None:
         self._api = api
@@ -55,14 +55,17 @@ class Admission:
 
     def refusal(self, manifest: Manifest) -> str:
         """Give the message with which a manifest is refused, empty where it is taken."""
-        return self._refusal(lambda: self.create(manifest, dry_run="All"))
+        return self._refusal(lambda: self.create(manifest, keep=False))
 
-    def create(self, manifest: Manifest, **options: str) -> Manifest:
-        """Create an object; unknown fields are errors."""
+    def create(self, manifest: Manifest, *, keep: bool = True) -> Manifest:
+        """Create an object, or only try to; unknown fields are errors."""
         plural = PLURALS[manifest["kind"]]
-        return self._api.create_namespaced_custom_object(
-            GROUP, VERSION, self._namespace, plural, manifest, field_validation="Strict", **options
+        place = (GROUP, VERSION, self._namespace, plural)
+        dry_run = None if keep else "All"
+        created = self._api.create_namespaced_custom_object(
+            *place, manifest, dry_run=dry_run, field_validation="Strict"
         )
+        return cast("Manifest", created)
 
     def patch_refusal(self, kind: str, name: str, patch: Manifest) -> str:
         """Give the message with which a merge patch is refused, empty where it is taken."""
@@ -76,9 +79,10 @@ class Admission:
     def write_status(self, kind: str, name: str, status: Manifest) -> Manifest:
         """Merge a status as the operator does."""
         place = (GROUP, VERSION, self._namespace, PLURALS[kind], name)
-        return self._api.patch_namespaced_custom_object_status(
+        patched = self._api.patch_namespaced_custom_object_status(
             *place, {"status": status}, field_validation="Strict", _content_type="application/merge-patch+json"
         )
+        return cast("Manifest", patched)
 
     @staticmethod
     def _refusal(attempt: Callable[[], object]) -> str:
@@ -87,5 +91,5 @@ class Admission:
         except client.ApiException as error:
             if error.status not in {400, 422}:
                 raise
-            return str(json.loads(error.body)["message"])
+            return str(json.loads(error.body or "")["message"])
         return ""

@@ -28,6 +28,6 @@ def admission(kube: Kube) -> Iterator[Admission]:
     """An API server that is asked in a namespace of its own."""
     namespace = f"admission-{uuid.uuid4().hex[:8]}"
     kube.kubectl("create", "namespace", namespace)
-    with config.new_client_from_config(str(kube.kubeconfig)) as connection:
+    with config.new_client_from_config(str(kube.kubeconfig)) as connection:  # type: ignore[no-untyped-call]
         yield Admission(client.CustomObjectsApi(connection), namespace)
     kube.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -15,6 +15,9 @@ SPECS: Final = {
     for crd in map(yaml.safe_load, generate().values())
 }
 
+SHARE: Final = "Web"
+"""The key, in the full manifest, of the only map with typed values."""
+
 
 def _below(schema: Schema) -> object:
     return schema["minimum"] if schema.get("exclusiveMinimum") else schema["minimum"] - 1
@@ -51,6 +54,8 @@ def broken(schema: Schema, path: str) -> Iterator[tuple[str, object, str]]:
         yield from broken(field, f"{path}.{name}")
     if "items" in schema:
         yield from broken(schema["items"], f"{path}.0")
+    if "additionalProperties" in schema:
+        yield from broken(schema["additionalProperties"], f"{path}.{SHARE}")
 
 
 CASES: Final = [(kind, *case) for kind, spec in SPECS.items() for case in broken(spec, "spec")]

@@ -15,7 +15,7 @@ status:
   completionTime: "2026-05-01T12:00:00Z"
   effect: {estimate: 0.0766, low: -0.0108, high: 0.165}
   population: {matched: 64000}
-  recommendation: {action: Refine, reason: NotCalibrated, probabilityOfBenefit: 0.93}
+  recommendation: {action: Refine, reason: NotCalibrated, message: Run a trial., probabilityOfBenefit: 0.93}
 """
 
 

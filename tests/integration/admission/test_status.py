@@ -48,7 +48,7 @@ def test_a_status_with_every_field_is_stored_whole(
 
 @pytest.mark.parametrize("kind", STATUSES)
 def test_a_fresh_object_is_pending_and_unobserved(kind: str, admission: Admission, full_manifest: FullManifest) -> None:
-    status = admission.create(full_manifest(kind), dry_run="All")["status"]
+    status = admission.create(full_manifest(kind), keep=False)["status"]
     assert {name: status[name] for name in ("observedGeneration", "phase")} == {
         "observedGeneration": -1,
         "phase": "Pending",

@@ -185,7 +185,7 @@ class Condition(ApiModel):
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: _WORD = Field(description="Why, in one stable word that scripts and alerts may rely on.")
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] = Field(
-        default="", description="Why, in a sentence for people, with what to do next."
+        description="Why, in a sentence for people, with what to do next."
     )
     last_transition_time: Timestamp | None = Field(
         default=None, description="When status last changed; a new reason or message alone does not count."

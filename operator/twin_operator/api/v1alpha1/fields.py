@@ -20,6 +20,8 @@ SECONDS_LIMIT: Final = 315_360_000
 """Ten years: longer waits are typing errors, and sums of two still fit in 32 bits."""
 SEED_LIMIT: Final = 2_147_483_647
 """The largest signed 32-bit integer, so that every client's integer type can carry a seed."""
+FIGURES_LIMIT: Final = 64
+"""Named numbers in one map: what a training measures, not one a feature."""
 SENTENCE_LIMIT: Final = 1024
 """Characters: a few sentences; what is longer belongs in a log."""
 
@@ -128,4 +130,4 @@ Count = Annotated[int, Field(ge=0, le=QUANTITY_LIMIT)]
 Figure = Annotated[Quantity | None, BeforeValidator(round_figure)]
 Spread = Annotated[Annotated[float, Field(ge=0, le=QUANTITY_LIMIT)] | None, BeforeValidator(round_figure)]
 Probability = Annotated[Proportion | None, BeforeValidator(round_figure)]
-Figures = Annotated[dict[str, Quantity], BeforeValidator(round_figures)]
+Figures = Annotated[dict[str, Quantity], Field(max_length=FIGURES_LIMIT), BeforeValidator(round_figures)]

@@ -1,6 +1,5 @@
 """What all resources have: metadata, and the declaration that turns a model into a CRD."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -90,7 +89,7 @@ class ObjectMeta(ApiModel):
     deletion_timestamp: Timestamp | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
-    owner_references: Sequence[OwnerReference] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class Resource(ApiModel):

@@ -138,9 +138,7 @@ class Recommendation(ApiModel):
 
     action: Action = Field(description="Deploy, Skip, or Refine: run the trial that would settle it.")
     reason: Why = Field(description="BenefitLikely, BenefitUnlikely, NotCalibrated, Inconclusive or TooFewUnits.")
-    message: Sentence = Field(
-        default="", description="The recommendation in a sentence or two, with its rule and next step."
-    )
+    message: Sentence = Field(description="The recommendation in a sentence or two, with its rule and next step.")
     probability_of_benefit: Probability = Field(
         default=None, description="Probability of an effect above decision.minimumEffect in a new experiment."
     )

@@ -27,7 +27,6 @@ EFFECTS_LIMIT = 32
 """Arms beside the control; a column with more values is hardly a treatment."""
 EXPERIMENTS_LIMIT = 1000
 """Names in status; the bank may hold more."""
-METRICS_LIMIT = 64
 WARNINGS_LIMIT = 16
 RECENT_LIMIT = 50
 
@@ -50,9 +49,7 @@ class ServingModel(ApiModel):
         Field(default=(), description="Past experiments among its rows.")
     )
     algorithm: Algorithm | None = Field(default=None, description="Learner it was really fitted with.")
-    metrics: Annotated[Figures, Field(max_length=METRICS_LIMIT)] = Field(
-        default_factory=dict, description="Checks and losses from training, out of fold, by name."
-    )
+    metrics: Figures = Field(default_factory=dict, description="Checks and losses from training, out of fold, by name.")
     warnings: Annotated[tuple[Sentence, ...], Field(max_length=WARNINGS_LIMIT, json_schema_extra=LIST_ATOMIC)] = Field(
         default=(), description="What was odd in the data and was put right or tolerated, a sentence each."
     )
