@@ -30,14 +30,14 @@ class Addresses:
         Raises:
             NoAddressError: there is none left.
         """
-        if wanted in self._free:
-            self._free.remove(wanted)
-        else:
-            if not self._free:
-                self._reserve()
-            wanted = self._free.pop(0)
-        self._used.add(wanted)
-        return wanted
+        if wanted and wanted not in self._used | set(self._free):
+            self._hold(wanted.rpartition(".")[0])
+        if not self._free:
+            self._reserve()
+        address = wanted if wanted in self._free else self._free[0]
+        self._free.remove(address)
+        self._used.add(address)
+        return address
 
     def give_back(self, address: str) -> None:
         """Make an address free again: the last to be given out, for connections to it may linger."""
@@ -48,12 +48,17 @@ class Addresses:
     def _reserve(self) -> None:
         # Anywhere, so that clusters which start together seldom knock at the same door.
         for block in random.sample(range(_BLOCKS), _BLOCKS):
-            guard = _guard(f"127.1.{block}.{_GUARD}")
-            if guard is not None:
-                self._guards.append(guard)
-                self._free += [f"127.1.{block}.{host}" for host in range(1, _GUARD)]
+            if self._hold(f"127.1.{block}"):
                 return
         raise NoAddressError("the clusters of this machine hold all of 127.1.0.0/16")
+
+    def _hold(self, block: str) -> bool:
+        guard = _guard(f"{block}.{_GUARD}")
+        if guard is None:
+            return False
+        self._guards.append(guard)
+        self._free += [f"{block}.{host}" for host in range(1, _GUARD)]
+        return True
 
     def close(self) -> None:
         """Let go of the blocks."""

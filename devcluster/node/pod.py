@@ -25,7 +25,7 @@ from devcluster.node.status import Record, Snapshot, pod_status
 from devcluster.node.volumes import Volumes
 
 LOG_ANNOTATION = "devcluster.twinops.dev/log."  # + the container's name: the path of its log
-SHUTDOWN_GRACE = 3.0  # seconds that processes get when the whole cluster goes down
+SHUTDOWN_GRACE = 2.0  # seconds that processes get when the whole cluster goes down
 _RETRY = 1.0  # seconds before something that failed is tried again
 _REFRESH = 60.0  # seconds between looks at the objects behind volumes, as a kubelet does
 _GRACE = 30.0  # seconds, the API's default

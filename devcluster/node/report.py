@@ -23,7 +23,9 @@ class Reporter:
 
     async def send(self, annotations: dict[str, str], status: Json) -> None:
         """Write the status; gives up only when there is nothing left to write to."""
-        body = {"metadata": {"uid": self._uid, "annotations": annotations}, "status": status}
+        # A strategic merge would add to the addresses of an earlier run.
+        whole = {"podIPs": [*status["podIPs"], {"$patch": "replace"}]}
+        body = {"metadata": {"uid": self._uid, "annotations": annotations}, "status": status | whole}
         if body == self._sent:
             return
         await self._insist(lambda: self._api.patch(f"{self._path}/status", body, STRATEGIC_PATCH))

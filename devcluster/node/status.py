@@ -88,15 +88,20 @@ def pod_status(snapshot: Snapshot, now: str) -> Json:
         "startTime": snapshot.started_at,
         "hostIP": LOOPBACK,
         "hostIPs": [{"ip": LOOPBACK}],
+        "podIP": snapshot.address,
+        "podIPs": [{"ip": snapshot.address}],
         "conditions": _dated(_conditions(snapshot, where), snapshot.pod, now),
-        "initContainerStatuses": [record.status() for record in snapshot.init] or None,
+        "initContainerStatuses": [_init_status(record) for record in snapshot.init] or None,
         "containerStatuses": [record.status() for record in snapshot.containers],
     }
-    if snapshot.address:
-        status |= {"podIP": snapshot.address, "podIPs": [{"ip": snapshot.address}]}
     if snapshot.failure:
         status |= {"reason": snapshot.failure[0], "message": snapshot.failure[1]}
     return status
+
+
+def _init_status(record: Record) -> Json:
+    """Give the status of an init container, which counts as ready once it has succeeded."""
+    return {**record.status(), "ready": record.succeeded}
 
 
 def _conditions(snapshot: Snapshot, where: str) -> list[Json]:

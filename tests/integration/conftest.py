@@ -18,7 +18,7 @@ from devcluster import Cluster, services
 CRDS = Path(__file__).parents[2] / "crds"
 _CALL = 120  # seconds for one call of kubectl, with all it may wait for
 _WITHIN = 60.0  # seconds for a condition: most hold within two, but the machine may be busy
-_POLL = 0.1  # seconds between looks at a condition
+_POLL = 0.2  # seconds between looks at a condition
 
 Answer = TypeVar("Answer")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Kube
 
 Json = dict[str, Any]
 
@@ -14,7 +17,7 @@ Json = dict[str, Any]
 class Workbench:
     """Pods with one container, `main`, in the test's namespace."""
 
-    def __init__(self, kube: Any, namespace: str) -> None:  # noqa: ANN401 - tests are not packages
+    def __init__(self, kube: Kube, namespace: str) -> None:
         self.kube = kube
         self.namespace = namespace
 
@@ -74,6 +77,6 @@ class Workbench:
 
 
 @pytest.fixture
-def bench(kube: Any, namespace: str) -> Workbench:  # noqa: ANN401 - tests are not packages
+def bench(kube: Kube, namespace: str) -> Workbench:
     """Where a test makes its Pods."""
     return Workbench(kube, namespace)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.integration.devcluster.conftest import Workbench
 
 LABELS = {"app": "sleeper"}
 
 
-def deployment(bench: Any, script: str) -> None:
+def deployment(bench: Workbench, script: str) -> None:
     container = {"name": "main", "image": "host", "command": ["sh", "-c", script]}
     pod = {"terminationGracePeriodSeconds": 0, "containers": [container]}
     template = {"metadata": {"labels": LABELS}, "spec": pod}
@@ -15,12 +18,12 @@ def deployment(bench: Any, script: str) -> None:
     bench.apply("apps/v1", "Deployment", "sleeper", spec=spec)
 
 
-def pods(bench: Any) -> list[dict[str, Any]]:
+def pods(bench: Workbench) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = bench.kube.get("pods", "-n", bench.namespace, "-l", "app=sleeper")["items"]
     return found
 
 
-def test_a_deployment_becomes_available_rolls_and_scales(bench: Any) -> None:
+def test_a_deployment_becomes_available_rolls_and_scales(bench: Workbench) -> None:
     deployment(bench, "sleep 600")
     bench.kubectl("wait", "deployment/sleeper", "--for=condition=Available", "--timeout=60s")
     addresses = {pod["status"]["podIP"] for pod in pods(bench)}
@@ -32,19 +35,19 @@ def test_a_deployment_becomes_available_rolls_and_scales(bench: Any) -> None:
     assert bench.get("deployment", "sleeper")["status"]["readyReplicas"] == 1
 
 
-def job(bench: Any, name: str, script: str, limit: int) -> None:
+def job(bench: Workbench, name: str, script: str, limit: int) -> None:
     container = {"name": "main", "image": "host", "command": ["sh", "-c", script]}
     template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
     bench.apply("batch/v1", "Job", name, spec={"template": template, "backoffLimit": limit})
 
 
-def test_a_job_completes(bench: Any) -> None:
+def test_a_job_completes(bench: Workbench) -> None:
     job(bench, "sum", "echo $((2 + 2))", limit=0)
     bench.kubectl("wait", "job/sum", "--for=condition=Complete", "--timeout=60s")
     assert bench.kubectl("logs", "job/sum") == "4\n"
 
 
-def test_a_job_that_fails_is_failed(bench: Any) -> None:
+def test_a_job_that_fails_is_failed(bench: Workbench) -> None:
     job(bench, "broken", "exit 1", limit=0)
     bench.kubectl("wait", "job/broken", "--for=condition=Failed", "--timeout=60s")
     assert bench.get("job", "broken")["status"]["failed"] == 1

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.integration.devcluster.conftest import Workbench
 
 OFTEN = {"periodSeconds": 1, "failureThreshold": 1}
 
@@ -17,12 +20,12 @@ def watched(**probes: list[str]) -> dict[str, Any]:
     return {"volumeMounts": mounts, **{name: {"exec": {"command": argv}, **OFTEN} for name, argv in probes.items()}}
 
 
-def ready_condition(bench: Any, name: str) -> str:
+def ready_condition(bench: Workbench, name: str) -> str:
     conditions = bench.get("pod", name)["status"]["conditions"]
     return str(next(each["status"] for each in conditions if each["type"] == "Ready"))
 
 
-def test_readiness_follows_the_probe(bench: Any, tmp_path: Path) -> None:
+def test_readiness_follows_the_probe(bench: Workbench, tmp_path: Path) -> None:
     sign = tmp_path / "ready"
     bench.create("follower", "sleep 600", watched(readinessProbe=["test", "-f", "/signs/ready"]), **shared(tmp_path))
     bench.running("follower")
@@ -33,7 +36,7 @@ def test_readiness_follows_the_probe(bench: Any, tmp_path: Path) -> None:
     bench.kube.until(lambda: ready_condition(bench, "follower") == "False")
 
 
-def test_liveness_restarts_the_container_with_a_reason(bench: Any, tmp_path: Path) -> None:
+def test_liveness_restarts_the_container_with_a_reason(bench: Workbench, tmp_path: Path) -> None:
     main = watched(livenessProbe=["test", "!", "-f", "/signs/sick"])
     spec = {"restartPolicy": "Always", "terminationGracePeriodSeconds": 1, **shared(tmp_path)}
     bench.create("patient", "sleep 600", main, **spec)
@@ -43,7 +46,7 @@ def test_liveness_restarts_the_container_with_a_reason(bench: Any, tmp_path: Pat
     assert "Liveness probe failed" in bench.kubectl("events", "--for", "pod/patient")
 
 
-def test_startup_holds_readiness_back(bench: Any, tmp_path: Path) -> None:
+def test_startup_holds_readiness_back(bench: Workbench, tmp_path: Path) -> None:
     startup = {"exec": {"command": ["test", "-f", "/signs/begun"]}, "periodSeconds": 1, "failureThreshold": 60}
     main = watched(readinessProbe=["true"]) | {"startupProbe": startup}
     bench.create("starter", "sleep 600", main, **shared(tmp_path))
@@ -54,7 +57,7 @@ def test_startup_holds_readiness_back(bench: Any, tmp_path: Path) -> None:
     assert status["started"] is True
 
 
-def test_an_http_probe_meets_the_pod_at_its_own_address(bench: Any) -> None:
+def test_an_http_probe_meets_the_pod_at_its_own_address(bench: Workbench) -> None:
     server = ["python3", "-m", "http.server", "8080", "--bind", "$(POD_IP)", "--directory", "/usr"]
     main = {
         "command": server,
