@@ -1,16 +1,18 @@
 """Reading and writing resources in Python."""
 
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from pydantic import ValidationError
 
 from twin_operator.api.v1alpha1 import Simulation, SimulationStatus, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.fields import format_duration, parse_duration, round_figure
-from twin_operator.api.v1alpha1.schema import wire_name
+from twin_operator.api.v1alpha1.schema import ApiModel, wire_name
 from twin_operator.api.v1alpha1.simulation_status import MatchedPopulation, PredictedEffect
 from twin_operator.api.v1alpha1.twin_model_status import ServingModel
+from twin_operator.domain.answers import Answer
 
 SIMULATION: dict[str, Any] = {
     "apiVersion": "twinops.dev/v1alpha1",
@@ -69,6 +71,32 @@ def test_a_merge_patch_names_every_field_and_removes_what_is_absent() -> None:
     patch = SimulationStatus(observed_generation=2, population=MatchedPopulation(matched=3)).merge_patch()
     assert patch["population"]["matched"] == 3
     assert (patch["effect"], patch["subgroups"]) == (None, None)
+
+
+def field_names(kind: Any) -> Any:  # noqa: ANN401 - a tree of names, from dataclasses or models
+    """Give the names of a type's fields, nested where a field has fields itself."""
+    hints = get_type_hints(kind)
+    nested = {name: [part for part in (hint, *get_args(hint)) if is_composite(part)] for name, hint in hints.items()}
+    return {name: field_names(parts[0]) if parts else {} for name, parts in nested.items() if name in members(kind)}
+
+
+def members(kind: Any) -> set[str]:  # noqa: ANN401 - a dataclass or a model
+    return {field.name for field in fields(kind)} if is_dataclass(kind) else set(kind.model_fields)
+
+
+def is_composite(part: object) -> bool:
+    return isinstance(part, type) and (is_dataclass(part) or issubclass(part, ApiModel))
+
+
+def missing(wanted: dict[str, Any], there: dict[str, Any], path: str = "") -> list[str]:
+    """List the names of one tree that another has not."""
+    absent = [f"{path}{name}" for name in wanted if name not in there]
+    known = [name for name in wanted if name in there]
+    return absent + [gap for name in known for gap in missing(wanted[name], there[name], f"{path}{name}.")]
+
+
+def test_status_has_a_place_for_all_that_the_domain_answers() -> None:
+    assert missing(field_names(Answer), field_names(SimulationStatus)) == []
 
 
 def test_a_replaced_value_is_checked() -> None:

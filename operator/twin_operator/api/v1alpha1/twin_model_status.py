@@ -16,7 +16,6 @@ from twin_operator.api.v1alpha1.fields import (
     ObjectName,
     Probability,
     RegisteredModelName,
-    Sentence,
     Spread,
     Timestamp,
 )
@@ -27,7 +26,6 @@ EFFECTS_LIMIT = 32
 """Arms beside the control; a column with more values is hardly a treatment."""
 EXPERIMENTS_LIMIT = 1000
 """Names in status; the bank may hold more."""
-WARNINGS_LIMIT = 16
 RECENT_LIMIT = 50
 
 
@@ -50,9 +48,6 @@ class ServingModel(ApiModel):
     )
     algorithm: Algorithm | None = Field(default=None, description="Learner it was really fitted with.")
     metrics: Figures = Field(default_factory=dict, description="Checks and losses from training, out of fold, by name.")
-    warnings: Annotated[tuple[Sentence, ...], Field(max_length=WARNINGS_LIMIT, json_schema_extra=LIST_ATOMIC)] = Field(
-        default=(), description="What was odd in the data and was put right or tolerated, a sentence each."
-    )
 
 
 class ArmEffect(ApiModel):
@@ -109,17 +104,6 @@ class TwinFidelity(ApiModel):
     ] = Field(default=(), description="The outcomes in the window, newest first.")
 
 
-class TrainingProgress(ApiModel):
-    """The training that is queued or under way."""
-
-    queued_time: Timestamp | None = Field(default=None, description="When its task was put on the queue.")
-    start_time: Timestamp | None = Field(default=None, description="When a worker took it up.")
-    attempts: Count | None = Field(default=None, description="How often it was begun.")
-    progress: Probability = Field(default=None, description="Share that is done, 0 to 1.")
-    message: Sentence | None = Field(default=None, description="What it is doing.")
-    worker: Identifier | None = Field(default=None, description="Worker that does it.")
-
-
 class RetrainingState(ApiModel):
     """Where retraining stands."""
 
@@ -151,11 +135,10 @@ class TwinModelStatus(ApiModel):
         default=(),
         description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), "
         "Retrainable, and "
-        "AssignmentNotRandom as a warning.",
+        "AssignmentNotRandom and DataWarning as warnings.",
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
     model: ServingModel | None = Field(default=None, description="The version that serves.")
-    training: TrainingProgress | None = Field(default=None, description="The training that is queued or under way.")
     effects: Annotated[tuple[ArmEffect, ...], Field(max_length=EFFECTS_LIMIT, json_schema_extra=list_map("arm"))] = (
         Field(default=(), description="Average effect of each arm against the control.")
     )
