@@ -12,9 +12,10 @@ from demo.telling import Say
 
 Json = dict[str, Any]
 _TWINS = "twinmodels,simulations"
-_PLATFORM = "deployments,workerpools"
+_PLATFORM = "deployments,workerpools,pods"
 _POLL = 1.0  # seconds: seen as immediate, and kubectl leaves the two cores to the training
 _WITHIN = 300.0  # seconds; on two cores all of it takes one or two minutes
+_HOPELESS_RESTARTS = 5  # of a container: waits between them already double
 _ENDED = frozenset({"Succeeded", "Failed"})
 
 
@@ -31,9 +32,9 @@ def follow(kubernetes: Kubernetes, say: Say) -> None:
     told: dict[str, str] = {}
     deadline = time.monotonic() + _WITHIN
     while True:
-        twins = kubernetes.items(_TWINS)
-        tell_changes([*kubernetes.items(_PLATFORM, "-n", NAMESPACE), *twins], told, say)
-        if is_over(twins):
+        items = [*kubernetes.items(_PLATFORM, "-n", NAMESPACE), *kubernetes.items(_TWINS)]
+        tell_changes(items, told, say)
+        if is_over(items):
             return
         if time.monotonic() > deadline:
             raise DisappointedError(f"not done after {_WITHIN:.0f} seconds")
@@ -41,26 +42,38 @@ def follow(kubernetes: Kubernetes, say: Say) -> None:
 
 
 def tell_changes(items: Iterable[Json], told: dict[str, str], say: Say) -> None:
-    """Say what is other than it was told before."""
+    """Say what is other than it was told before; of Pods, only what restarts."""
     for item in items:
         name, state = f"{item['kind']} {item['metadata']['name']}", describe(item)
-        if told.get(name) != state:
+        if told.get(name) != state and (item["kind"] != "Pod" or restarts(item)):
             told[name] = state
             say(f"{name}: {state}")
 
 
-def is_over(twins: Iterable[Json]) -> bool:
+def is_over(items: Iterable[Json]) -> bool:
     """Whether every Simulation has ended well.
 
     Raises:
-        DisappointedError: one has failed, or the twin needs a person.
+        DisappointedError: one has failed, the twin needs a person, or a Pod does not stay up.
     """
-    twins = list(twins)
-    for item in twins:
-        if _condition(item, "Stalled").get("status") == "True" or item.get("status", {}).get("phase") == "Failed":
+    items = list(items)
+    for item in items:
+        if _is_hopeless(item):
             raise DisappointedError(f"{item['kind']} {item['metadata']['name']}: {describe(item)}")
-    simulations = [item for item in twins if item["kind"] == "Simulation"]
-    return bool(simulations) and all(item.get("status", {}).get("phase") in _ENDED for item in simulations)
+    phases = [item.get("status", {}).get("phase") for item in items if item["kind"] == "Simulation"]
+    return bool(phases) and all(phase in _ENDED for phase in phases)
+
+
+def _is_hopeless(item: Json) -> bool:
+    if item["kind"] == "Pod":
+        return restarts(item) >= _HOPELESS_RESTARTS
+    stalled = _condition(item, "Stalled").get("status") == "True"
+    return stalled or item.get("status", {}).get("phase") == "Failed"
+
+
+def restarts(pod: Json) -> int:
+    """Give how often the container of a Pod that restarted most has done so."""
+    return max((each["restartCount"] for each in pod.get("status", {}).get("containerStatuses", [])), default=0)
 
 
 def describe(item: Json) -> str:
@@ -68,6 +81,8 @@ def describe(item: Json) -> str:
     status = item.get("status", {})
     if item["kind"] == "Deployment":
         return f"{status.get('readyReplicas', 0)} of {item['spec']['replicas']} ready"
+    if item["kind"] == "Pod" and restarts(item):
+        return f"{status.get('phase')}, restarted {restarts(item)} times"
     phase, ready = str(status.get("phase", "Pending")), _condition(item, "Ready")
     if ready.get("status") == "False":
         return f"{phase} ({ready.get('reason')}: {ready.get('message')})"

@@ -49,3 +49,21 @@ def test_it_is_over_when_every_simulation_has_succeeded() -> None:
 def test_what_only_a_person_can_mend_ends_the_demo(broken: dict[str, Any]) -> None:
     with pytest.raises(DisappointedError, match=broken["metadata"]["name"]):
         is_over([broken, resource("Simulation", "b", "Running")])
+
+
+def pod(restarts: int) -> dict[str, Any]:
+    status = {"phase": "Running", "containerStatuses": [{"restartCount": restarts}]}
+    return {"kind": "Pod", "metadata": {"name": "operator-1"}, "status": status}
+
+
+def test_a_pod_is_told_only_when_it_restarts() -> None:
+    said: list[str] = []
+    for restarts in (0, 1):
+        tell_changes([pod(restarts)], {}, said.append)
+    assert said == ["Pod operator-1: Running, restarted 1 times"]
+
+
+def test_a_pod_that_does_not_stay_up_ends_the_demo() -> None:
+    assert not is_over([pod(1)])
+    with pytest.raises(DisappointedError, match="operator-1"):
+        is_over([pod(5)])
