@@ -34,12 +34,13 @@ def write_bank(bank: Bank, directory: Path) -> Path:
     return path
 
 
-def read_bank(path: Path) -> Bank:
-    """Map the bank in file `path` into memory.
+def read_bank(directory: Path) -> Bank:
+    """Map the bank in `directory` into memory.
 
     Raises:
         ValueError: when the file was written in another format.
     """
+    path = directory / FILE
     with pa.memory_map(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
     head = json.loads(table.schema.metadata[b"twinops"])

@@ -10,7 +10,12 @@ from twin_operator.cli.crds import app as crds
 from twin_operator.cli.logs import configure_logging
 from twin_operator.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Digital twins of populations on Kubernetes.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Digital twins of populations on Kubernetes.",
+)
 app.add_typer(crds, name="crds")
 
 

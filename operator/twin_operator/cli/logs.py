@@ -29,5 +29,5 @@ def configure_logging(form: LogFormat) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else text)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("kopf.activities", "aiohttp.access", "mlflow.store", "alembic"):
+    for noisy in ("kopf.objects", "kopf.activities", "aiohttp.access", "mlflow.store", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

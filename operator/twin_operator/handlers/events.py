@@ -1,9 +1,11 @@
 """Watches: `on.event` only, so that no finalizer, annotation or storage of kopf touches an object."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import kopf
 
+from twin_operator.adapters.kubernetes_api.client import Access
 from twin_operator.services.operator_loop import OperatorLoop
 
 GROUP: Final = "twinops.dev"
@@ -12,9 +14,20 @@ UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
 
 
-def register(registry: kopf.OperatorRegistry, loop: OperatorLoop) -> None:
-    """Register a handler a kind, and how kopf reaches the API server."""
-    kopf.on.login(registry=registry)(kopf.login_via_async_client)
+def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, credentials: Callable[[], Awaitable[Access]]) -> None:
+    """Register a handler a kind, and how kopf reaches the API server: as the rest of the operator does."""
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 - kopf's names
+        access = await credentials()
+        return kopf.ConnectionInfo(
+            server=access.server,
+            ca_path=access.ca_path,
+            scheme="Bearer" if access.token else None,
+            token=access.token,
+            certificate_path=access.certificate_path,
+            private_key_path=access.private_key_path,
+        )
 
     @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
     async def simulation(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's names

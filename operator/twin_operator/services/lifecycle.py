@@ -183,12 +183,8 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
         return Finish(model.outcome)
     if isinstance(model, Waiting):
         return model
-    if published and not served:
-        return Running(
-            "Queued", "NoWorkers", f"No WorkerPool has workers for queue {simulation.queue}; it waits for one."
-        )
     if published:
-        return Running("Queued", "Queued", f"Waits in queue {simulation.queue} for a worker.")
+        return _queued(simulation.queue, served=served)
     return _enqueue(simulation, run, model, now)
 
 
@@ -215,6 +211,12 @@ def not_built(spec: JSON) -> str | None:
     return None
 
 
+def _queued(queue: str, *, served: bool) -> Running:
+    if served:
+        return Running("Queued", "Queued", f"Waits in queue {queue} for a worker.")
+    return Running("Queued", "NoWorkers", f"No WorkerPool has workers for queue {queue}; it waits for one.")
+
+
 def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:
     against = simulation.spec["intervention"].get("against")
     try:
@@ -223,5 +225,7 @@ def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> 
         return Finish(refusal.outcome)
     except DomainError as error:
         return Finish(Outcome(error.reason, str(error)))
-    wait = 0.0 if run.error is None else min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** (run.attempts - 1))
-    return Enqueue(version, now + wait)
+    if run.failed is None:
+        return Enqueue(version, now)
+    wait = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** max(0, run.attempts - 1))
+    return Enqueue(version, run.failed + wait)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
-from twin_operator.services.rounding import camel, presentable
+from twin_operator.services.rounding import presentable, wire
 from twin_operator.services.tasks import JSON, Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.twin_spec import columns_digest, spec_digest
 
@@ -191,12 +191,13 @@ def _head(body: JSON) -> JSON:
 
 def _model(summary: JSON, now: float) -> JSON:
     known = {key: summary.get(key) for key in MODEL_FIELDS}
+    known["experiments"] = [name for name in summary["experiments"] if name]  # one without a name: no such column
     known["trainedTime"] = summary.get("trainedTime") or timestamp(now)
     return dict(presentable(known))
 
 
 def _effects(summary: Mapping[str, list[JSON]]) -> list[JSON]:
-    return [dict(presentable(camel(effect))) for effect in summary["effects"][:MOST_EFFECTS]]
+    return [dict(presentable(wire(effect))) for effect in summary["effects"][:MOST_EFFECTS]]
 
 
 def _warnings(before: JSON, summary: JSON | None) -> list[Fact]:

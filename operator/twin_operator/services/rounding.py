@@ -1,18 +1,20 @@
-"""How values are written into status: camelCase names, six significant digits, no NaN or infinity."""
+"""How values are written into status: the names of the API, six significant digits, no NaN or infinity."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
+from twin_operator.api.v1alpha1.schema import wire_name
+
 DIGITS = 6  # significant digits of numbers in status (api.md)
 
 
-def camel(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Turn snake_case keys of nested mappings into camelCase; keys that are labels have no underscore rule here."""
+def wire(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Give the keys of nested mappings, which are fields of the domain, the names that they have in YAML."""
     if isinstance(value, Mapping):
-        return {_camel(key): camel(item) for key, item in value.items()}
+        return {wire_name(key): wire(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [camel(item) for item in value]
+        return [wire(item) for item in value]
     return value
 
 
@@ -26,8 +28,3 @@ def presentable(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, bool) or not isinstance(value, float):
         return value.value if hasattr(value, "value") else value
     return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)

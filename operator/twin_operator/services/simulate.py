@@ -10,7 +10,7 @@ from twin_operator.domain.errors import DomainError
 from twin_operator.domain.mixture import TauWeights
 from twin_operator.domain.schema import Uncertainty
 from twin_operator.domain.simulation import Answer, Clause, Question, simulate
-from twin_operator.services.rounding import camel, presentable
+from twin_operator.services.rounding import presentable, wire
 from twin_operator.services.tasks import JSON, Outcome
 
 
@@ -86,5 +86,5 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
 
 def status_of(answer: Answer) -> JSON:
     """Return an answer in the terms of `Simulation.status`: camelCase, six significant digits, no NaN."""
-    content: JSON = presentable(camel(asdict(answer)))
+    content: JSON = presentable(wire(asdict(answer)))
     return content

@@ -103,6 +103,7 @@ class Run:
     leased: bool = False
     stop: Stop | None = None
     error: str | None = None
+    failed: float | None = None
     outcome: Outcome | None = None
 
 

@@ -51,6 +51,17 @@ async def load_configuration() -> Configuration:
     return settings
 
 
+@dataclass(frozen=True)
+class Access:
+    """How to reach the API server, for a client of another kind."""
+
+    server: str
+    ca_path: str | None
+    token: str | None
+    certificate_path: str | None
+    private_key_path: str | None
+
+
 @dataclass
 class KubernetesApi:
     """Requests against the API server.
@@ -128,6 +139,13 @@ class KubernetesApi:
                     raise ApiError(0, f"the API server does not answer: {error}") from error
             await asyncio.sleep(self._random.uniform(0, min(LONGEST_WAIT, 0.2 * 2**attempt)))
         raise AssertionError("the last attempt returns or raises")
+
+    async def access(self) -> Access:
+        """Return address and credentials as they are now; tokens of service accounts are renewed."""
+        chosen = self.configuration
+        token = await chosen.get_api_key_with_prefix("BearerToken")
+        bare = token.split(maxsplit=1)[-1] if token else None
+        return Access(chosen.host, chosen.ssl_ca_cert, bare, chosen.cert_file, chosen.key_file)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -64,5 +64,6 @@ def read_run(fields: dict[bytes, bytes], now: float) -> Run:
         leased=float(text.get("lease_until", 0)) > now,
         stop=Stop(text["stop"]) if "stop" in text else None,
         error=text.get("error"),
+        failed=number("failed"),
         outcome=Outcome(**orjson.loads(text["outcome"])) if "outcome" in text else None,
     )

@@ -1,7 +1,7 @@
 """The Lua scripts that change a run's record. Each is one atomic step; time is Redis' own.
 
 A run is the hash `twinops:run:ID` with the fields attempts, queued, started, finished, worker, lease (the
-token of the holder), lease_until, stop, error and outcome.
+token of the holder), lease_until, stop, error, failed (when) and outcome.
 """
 
 # KEYS: run. ARGV: token, lease in seconds, attempt limit, worker, life of the record in seconds.
@@ -44,7 +44,8 @@ return 1
 # KEYS: run, results stream. ARGV: token, what went wrong, report; the attempt stays counted.
 FAIL_ATTEMPT = """
 if redis.call('HGET', KEYS[1], 'lease') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'error', ARGV[2])
+local now = redis.call('TIME'); now = now[1] + now[2] / 1000000
+redis.call('HSET', KEYS[1], 'error', ARGV[2], 'failed', now)
 redis.call('HDEL', KEYS[1], 'lease', 'lease_until')
 redis.call('XADD', KEYS[2], '*', 'report', ARGV[3])
 return 1
