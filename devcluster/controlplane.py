@@ -182,6 +182,10 @@ def _client_flags(kubeconfig: Path, layout: Layout, port: int) -> dict[str, obje
         "cert-dir": layout.keys / "serving",
         # There is one of each, and a lease left by a killed one would keep the next waiting for 15 s.
         "leader-elect": "false",
+        # Requests a second and at once: the defaults are there to spare an API server that many share, and cost
+        # seconds at every start.
+        "kube-api-qps": 300,
+        "kube-api-burst": 600,
         "profiling": "false",
     }
 

@@ -29,6 +29,7 @@ PATIENCE = 4.0  # seconds a component gets to end by itself: etcd and the API se
 RESTART_PAUSE = 1.0  # seconds before a component that ended by itself is started again
 READY_WITHIN = 60.0  # seconds for the API server; 3 are usual, and machines are at times very busy
 LOCK_PATIENCE = 1.0  # seconds: who only looks whether a cluster runs holds the lock for a moment
+_ANSWER = 5.0  # seconds for one answer about health
 _POLL = 0.05  # seconds between looks at the API server's health
 
 
@@ -113,7 +114,8 @@ def client_context(authority: Pair, client: Pair) -> ssl.SSLContext:
 
 async def _until_healthy(url: str, context: ssl.SSLContext) -> None:
     deadline = time.monotonic() + READY_WITHIN
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+    connector, timeout = aiohttp.TCPConnector(ssl=context), aiohttp.ClientTimeout(total=_ANSWER)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         while not await _is_healthy(session, url):
             if time.monotonic() > deadline:
                 raise NotReadyError(f"{url} did not answer well within {READY_WITHIN:g} s")
@@ -121,7 +123,7 @@ async def _until_healthy(url: str, context: ssl.SSLContext) -> None:
 
 
 async def _is_healthy(session: aiohttp.ClientSession, url: str) -> bool:
-    with suppress(aiohttp.ClientError):
+    with suppress(aiohttp.ClientError, TimeoutError):
         async with session.get(url) as response:
             return response.status == 200  # noqa: PLR2004 - HTTP's OK
     return False

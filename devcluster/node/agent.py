@@ -25,6 +25,7 @@ from devcluster.node.pod import Host, PodWorker
 _HEARTBEAT = 10.0  # seconds, a kubelet's; the controller manager waits for 40
 _LEASE = 40  # seconds that a heartbeat is good for
 _RETRY = 0.2  # seconds before the API server is asked again while it starts
+_AFTER_BUG = 1.0  # seconds before work that a bug has ended is begun again
 # Processes are not limited, and requests are there for real nodes: the scheduler must not refuse them here.
 _ALLOCATABLE = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"}
 
@@ -57,8 +58,8 @@ class Agent:
         self._synced = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        works = (self._keep_heartbeat(), self._follow_pods(), self._events.run())
-        self._tasks = [asyncio.create_task(work) for work in works]
+        works = (self._keep_heartbeat, self._follow_pods, self._events.run)
+        self._tasks = [asyncio.create_task(_forever(work)) for work in works]
         await self._logs.start(self._settings.ports.kubelet, self._settings.keys.authority, self._settings.keys.node)
         return self
 
@@ -162,6 +163,16 @@ class Agent:
         for folder in self._settings.layout.pods.iterdir():
             if folder.name not in there:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _forever(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin work again that a bug has ended: a node that stands still would be worse than one that says so."""
+    while True:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - see above
+            traceback.print_exc()
+        await asyncio.sleep(_AFTER_BUG)
 
 
 async def _until(action: Callable[[], Awaitable[object]]) -> None:

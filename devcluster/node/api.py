@@ -127,6 +127,8 @@ class ApiServer:
         query = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(_WATCH)}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=2 * _WATCH)
         async with self._session.get(self._server + path, params=query, timeout=timeout) as response:
+            if response.status >= _BAD:
+                raise ApiError(response.status, _message(await response.text()))
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
