@@ -65,7 +65,7 @@ def _overlap(data: ExperimentData, propensity: Propensity) -> Findings:
     own = propensity.probability[np.arange(data.rows), data.arm]
     metrics = {
         "smallest_propensity": float(propensity.probability[propensity.possible].min()),
-        "smallest_effective_rows": float(effective_rows(data, np.maximum(propensity.probability, 1e-300)).min()),
+        "smallest_effective_rows": float(effective_rows(data, propensity.probability).min()),
         "clipped_share": propensity.clipped_share,
     }
     # An arm that only a handful of units of an experiment had was not tried there.

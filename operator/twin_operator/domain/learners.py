@@ -48,16 +48,23 @@ class ArmModel:
 
     def __init__(self, algorithm: Algorithm, *, categorical: Mask, seed: int) -> None:
         self._model = _classifier(algorithm, categorical, seed)
+        self._only: int | None = None
 
     def fit(self, matrix: Floats, arm: Integers) -> "ArmModel":
-        """Fit to (n, columns) and (n,) arm codes."""
-        self._model.fit(matrix, arm)
+        """Fit to (n, columns) and (n,) arm codes; where all rows have one arm, that is the model."""
+        if arm.min() == arm.max():
+            self._only = int(arm[0])
+        else:
+            self._model.fit(matrix, arm)
         return self
 
     def predict(self, matrix: Floats, arms: int) -> Floats:
         """(n, arms) probabilities; zero for an arm that was not among the fitted rows."""
         probability = np.zeros((len(matrix), arms))
-        probability[:, self._model.classes_] = self._model.predict_proba(matrix)
+        if self._only is not None:
+            probability[:, self._only] = 1.0
+        else:
+            probability[:, self._model.classes_] = self._model.predict_proba(matrix)
         return probability
 
 

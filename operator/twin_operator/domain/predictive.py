@@ -12,6 +12,8 @@ from twin_operator.domain.weighted_effect import WeightedEffect
 
 # From this many degrees of freedom on Student's t and the normal quantile differ by under one part in a million.
 _NORMAL_DEGREES = 1e7
+# A component this much narrower than the widest is a point; dividing by zero would warn where nothing is wrong.
+_LEAST_SCALE = 1e-100
 # Half-widths are found to one part in 1e12 of the widest component's SD.
 _TOLERANCE = 1e-12
 
@@ -47,7 +49,10 @@ class Predictive:
 
     def _below(self, distance: float) -> float:
         """P(X - centre <= distance)."""
-        standardised = distance / np.maximum(self.scale, np.finfo(np.float64).tiny)
+        widest = float(self.scale.max())
+        if widest == 0:
+            return float(np.heaviside(distance, 0.5))
+        standardised = distance / np.maximum(self.scale, _LEAST_SCALE * widest)
         normal = self.degrees >= _NORMAL_DEGREES
         below = np.where(normal, ndtr(standardised), stdtr(np.where(normal, 1.0, self.degrees), standardised))
         return float(self.weight @ below)

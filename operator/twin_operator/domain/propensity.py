@@ -118,6 +118,8 @@ def _require_overlap(data: ExperimentData, probability: Floats, clipped_share: f
 
 def effective_rows(data: ExperimentData, probability: Floats) -> Floats:
     """(arms,) effective sample size of each arm's own rows, weighted by data weight over probability (Kish 1965)."""
-    weight = data.weight / probability[np.arange(data.rows), data.arm].clip(min=np.finfo(float).tiny)
-    total = np.bincount(data.arm, weights=weight)
-    return np.asarray(total**2 / np.bincount(data.arm, weights=weight**2))
+    own = probability[np.arange(data.rows), data.arm]
+    weight = np.where(own > 0, data.weight, 0.0) / np.where(own > 0, own, 1.0)
+    total = np.bincount(data.arm, weights=weight, minlength=len(data.arms))
+    squares = np.bincount(data.arm, weights=weight**2, minlength=len(data.arms))
+    return np.asarray(total**2 / np.where(squares > 0, squares, 1.0))
