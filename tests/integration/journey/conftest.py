@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from platform_fixture import Platform, running_platform
+
+from devcluster import services
 
 ROWS = 3000
 EFFECT = 0.15  # of the letter on the probability of a reply
@@ -25,7 +28,8 @@ def write_campaign(path: Path, seed: int = 1) -> None:
     letter = rng.random(ROWS) < 0.5
     reply = rng.random(ROWS) < 0.2 + 0.002 * (age - 50) + EFFECT * letter
     lines = [
-        f"{a},{r},{'Letter' if t else 'Nothing'},{int(y)}" for a, r, t, y in zip(age, region, letter, reply, strict=True)
+        f"{a},{r},{'Letter' if t else 'Nothing'},{int(y)}"
+        for a, r, t, y in zip(age, region, letter, reply, strict=True)
     ]
     path.write_text("\n".join(["age,region,arm,reply", *lines, ""]))
 
@@ -45,16 +49,46 @@ def question(model: str = "letters", arm: str = "Letter", **changes: Any) -> dic
     return {"modelRef": {"name": model}, "intervention": {"arm": arm}, **changes}
 
 
+class KillableRedis:
+    """A Redis that can be killed and started again with what its append-only file holds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.stack = ExitStack()
+        self.service = self.stack.enter_context(services.redis(directory))
+
+    def kill_and_start(self) -> None:
+        """Kill it as a lost node does; start it on the same port."""
+        self.service.process.kill()
+        self.service.process.wait()
+        self.stack.close()
+        self.service = self.stack.enter_context(services.redis(self.directory, self.service.port))
+
+
+@pytest.fixture(scope="session")
+def killable_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillableRedis]:
+    """The Redis of the journeys."""
+    redis = KillableRedis(tmp_path_factory.mktemp("journey-redis"))
+    yield redis
+    redis.stack.close()
+
+
+@pytest.fixture
+def redis_restart(killable_redis: KillableRedis) -> Callable[[], None]:
+    """Kill Redis and start it again."""
+    return killable_redis.kill_and_start
+
+
 @pytest.fixture(scope="session")
 def platform(
-    kube: Any, redis_server: Any, mlflow_server: Any, tmp_path_factory: pytest.TempPathFactory
+    kube: Any, killable_redis: KillableRedis, mlflow_server: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     """An operator with two workers, and the campaign's data."""
     data = tmp_path_factory.mktemp("data")
     write_campaign(data / "campaign.csv")
     kube.kubectl("create", "namespace", "journeys")
     folder = tmp_path_factory.mktemp("platform")
-    with running_platform(kube, redis_server.url, mlflow_server.url, "journeys", folder, data) as platform:
+    with running_platform(kube, killable_redis.service.url, mlflow_server.url, "journeys", folder, data) as platform:
         yield platform
 
 

@@ -128,7 +128,8 @@ def running_platform(
         folder / "operator.log",
     )
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url)
-    for (name, queues), port in zip({"light": "simulations,trials,validation", "heavy": "training"}.items(), ports[2:]):
+    queues_of = {"light": "simulations,trials,validation", "heavy": "training"}
+    for (name, queues), port in zip(queues_of.items(), ports[2:], strict=True):
         environment = {
             **common,
             "TWINOPS_BANK_DIRECTORY": str(folder / name),
