@@ -47,7 +47,7 @@ class Kube:
             raise AssertionError(f"kubectl {' '.join(args)}: {answer.stderr}")
         return answer.stdout if answer.returncode == 0 else answer.stdout + answer.stderr
 
-    def get(self, *args: str) -> Any:  # noqa: ANN401 - an object as JSON
+    def get(self, *args: str) -> Any:
         """Read an object, or a list of them."""
         return json.loads(self.kubectl("get", *args, "-o", "json"))
 

@@ -15,7 +15,7 @@ REFUSED = yaml.safe_load((HERE / "refused.yaml").read_text())
 TRANSITIONS = yaml.safe_load((HERE / "transitions.yaml").read_text())
 
 
-def declared_messages(node: Any) -> set[str]:  # noqa: ANN401 - any part of a manifest
+def declared_messages(node: Any) -> set[str]:
     """Collect the messages of all CEL rules."""
     if isinstance(node, list):
         return set().union(*map(declared_messages, node))

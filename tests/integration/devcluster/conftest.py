@@ -25,12 +25,12 @@ class Workbench:
         """Run kubectl in the namespace."""
         return str(self.kube.kubectl("-n", self.namespace, *args))
 
-    def create(self, name: str, script: str, main: Json | None = None, **spec: Any) -> None:  # noqa: ANN401
+    def create(self, name: str, script: str, main: Json | None = None, **spec: Any) -> None:
         """Create a Pod that runs a shell script."""
         container = {"name": "main", "image": "host", "command": ["sh", "-c", script], **(main or {})}
         self.apply("v1", "Pod", name, spec={"restartPolicy": "Never", "containers": [container], **spec})
 
-    def apply(self, version: str, kind: str, name: str, **rest: Any) -> None:  # noqa: ANN401
+    def apply(self, version: str, kind: str, name: str, **rest: Any) -> None:
         """Apply an object in the namespace."""
         metadata = {"name": name, "namespace": self.namespace}
         self.kube.apply({"apiVersion": version, "kind": kind, "metadata": metadata, **rest})

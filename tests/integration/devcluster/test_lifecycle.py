@@ -31,7 +31,7 @@ SLEEPER = {
 }
 
 
-def until(look: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the look finds
+def until(look: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + WITHIN
     while not (found := look()):
         assert time.monotonic() < deadline, found

@@ -100,7 +100,7 @@ def scalar_defaults(schema: dict[str, Any], path: str) -> dict[str, Any]:
     return own
 
 
-def at(manifest: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
+def at(manifest: Any, path: str) -> Any:
     for name in path.split("."):
         manifest = manifest[name]
     return manifest

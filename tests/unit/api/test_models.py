@@ -73,14 +73,14 @@ def test_a_merge_patch_names_every_field_and_removes_what_is_absent() -> None:
     assert (patch["effect"], patch["subgroups"]) == (None, None)
 
 
-def field_names(kind: Any) -> Any:  # noqa: ANN401 - a tree of names, from dataclasses or models
+def field_names(kind: Any) -> Any:
     """Give the names of a type's fields, nested where a field has fields itself."""
     hints = get_type_hints(kind)
     nested = {name: [part for part in (hint, *get_args(hint)) if is_composite(part)] for name, hint in hints.items()}
     return {name: field_names(parts[0]) if parts else {} for name, parts in nested.items() if name in members(kind)}
 
 
-def members(kind: Any) -> set[str]:  # noqa: ANN401 - a dataclass or a model
+def members(kind: Any) -> set[str]:
     return {field.name for field in fields(kind)} if is_dataclass(kind) else set(kind.model_fields)
 
 

@@ -29,7 +29,7 @@ def snapshot(*records: Record, init: tuple[Record, ...] = (), pod: dict[str, Any
     return Snapshot(pod, "127.1.2.3", "2026-01-01T00:00:00Z", prepared=True, init=init, containers=records)
 
 
-def record(state: dict[str, Any] | None = None, **fields: Any) -> Record:  # noqa: ANN401 - fields of a Record
+def record(state: dict[str, Any] | None = None, **fields: Any) -> Record:
     made = Record("main", "host", **fields)
     made.state = state or made.state
     return made

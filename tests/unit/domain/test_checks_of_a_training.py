@@ -206,3 +206,12 @@ def test_an_arm_that_was_never_compared_with_the_control_is_said_so() -> None:
 @pytest.mark.parametrize("columns", [COLUMNS, BINARY, SITES, CLUSTERED])
 def test_every_metric_is_a_finite_number(columns: Columns) -> None:
     assert all(np.isfinite(value) for value in twin(trial(rows=800, sites=2), columns).metrics.values())
+
+
+def test_an_arm_in_too_few_clusters_has_no_average_effect_and_a_warning() -> None:
+    table = trial(rows=900, sites=2)
+    table["arm"][(table["site"] == "site 01") & (np.arange(900) % 3 == 0)] = "call"
+    table["village"] = np.where(table["site"] == "site 01", np.arange(900) % 4, 10 + np.arange(900) % 20)
+    trained = twin(table, replace(SITES, cluster="village"))
+    assert [effect.arm for effect in trained.effects] == ["letter"]
+    assert any('no average effect of "call"' in warning for warning in trained.warnings)

@@ -145,3 +145,15 @@ def test_the_message_is_one_sentence(weights: TauWeights, minimum: float) -> Non
     assert message.endswith(".")
     assert ". " not in message
     assert len(message) < 1_024
+
+
+@pytest.mark.parametrize(
+    ("minimum", "words"),
+    [
+        (0.0, "that it is better at all is"),
+        (0.5, "that it is better by more than 0.5 is"),
+        (-0.5, "that it is worse by less than 0.5, or better, is"),
+    ],
+)
+def test_the_message_names_the_benefit_that_was_asked_for(minimum: float, words: str) -> None:
+    assert words in answer(replace(LETTER, minimum_effect=minimum)).recommendation.message
