@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -135,7 +137,8 @@ class Cluster:
         """End every process of the cluster; with `delete`, its objects, keys and logs go too."""
         state = self.state()
         if state is not None and self.is_running():
-            self._end(state.supervisor)
+            with suppress(ProcessLookupError):
+                self._end(state.supervisor)
         if self._supervisor is not None:
             self._supervisor.wait()
             if self._supervisor.stdin is not None:
@@ -144,13 +147,17 @@ class Cluster:
         if delete:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _end(self, supervisor: int) -> None:
-        os.kill(supervisor, signal.SIGTERM)
-        deadline = time.monotonic() + _GONE_WITHIN
-        while self.is_running():
-            if time.monotonic() > deadline:
-                os.kill(supervisor, signal.SIGKILL)
-            time.sleep(_POLL)
+    @staticmethod
+    def _end(supervisor: int) -> None:
+        """End a supervisor, and wait until it is no more: then nothing of the cluster is."""
+        handle = os.pidfd_open(supervisor)
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+            if not select.select([handle], [], [], _GONE_WITHIN)[0]:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                select.select([handle], [], [])
+        finally:
+            os.close(handle)
 
     def __enter__(self) -> Self:
         try:
