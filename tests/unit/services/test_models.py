@@ -1,0 +1,124 @@
+"""What is next for a TwinModel, case by case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin_operator.services.models import ATTEMPTS, ModelPlan, ModelSnapshot, plan, registered_model, training_run
+from twin_operator.services.tasks import Outcome, Run
+from twin_operator.services.twin_spec import spec_digest
+
+NOW = 1_000_000.0
+COLUMNS = {
+    "features": [{"name": "age", "type": "Numeric"}],
+    "treatment": {"name": "arm", "control": "A"},
+    "outcome": {"name": "y", "type": "Binary", "better": "Higher"},
+}
+SPEC = {
+    "data": {"uri": "file:///data/a.csv"},
+    "columns": COLUMNS,
+    "learner": {"algorithm": "Linear", "folds": 5, "seed": 0},
+    "uncertainty": {"confidence": 0.95, "betweenExperimentScale": 0.25, "acceptPrior": False},
+}
+SUMMARY = {
+    "version": "1",
+    "runID": "r",
+    "specDigest": spec_digest(SPEC),
+    "dataDigest": "sha256:0",
+    "samples": 10,
+    "arms": ["A", "B"],
+    "experiments": [""],
+    "algorithm": "Linear",
+    "metrics": {"loss": 0.1234567890, "broken": float("nan")},
+    "effects": [{"arm": "B", "estimate": 0.5, "standard_error": 0.1}],
+    "warnings": [],
+    "assignmentNotRandom": None,
+}
+
+
+def model(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    metadata = {"namespace": "n", "name": "m", "uid": "u", "generation": 2}
+    return {"metadata": metadata, "spec": {**SPEC, **spec}, "status": status or {}}
+
+
+def next_for(body: dict[str, Any], run: Run | None = None, **known: Any) -> ModelPlan:
+    snapshot = ModelSnapshot(body, run or Run(), **{"published": False, **known})
+    return plan(snapshot, "cluster", 30, NOW)
+
+
+def reason(decision: ModelPlan, kind: str = "Ready") -> str | None:
+    return next((c["reason"] for c in decision.status["conditions"] if c["type"] == kind), None)
+
+
+def trained() -> dict[str, Any]:
+    return next_for(model(), Run(outcome=Outcome("Succeeded", "", SUMMARY))).status
+
+
+def test_a_new_model_is_trained() -> None:
+    decision = next_for(model())
+    assert decision.task is not None
+    assert decision.task.queue == "training"
+    assert decision.task.payload["owner"] == "cluster/n/m/u"
+    assert decision.status["phase"] == "Training"
+
+
+def test_a_training_on_its_way_is_not_published_again() -> None:
+    assert next_for(model(), published=True).task is None
+
+
+def test_a_queue_without_workers_is_named() -> None:
+    assert reason(next_for(model(), served=False), "Reconciling") == "NoWorkers"
+
+
+def test_a_suspended_model_is_not_trained_and_not_stalled() -> None:
+    decision = next_for(model(suspend=True))
+    assert (decision.task, reason(decision), reason(decision, "Stalled")) == (None, "Suspended", None)
+
+
+def test_what_training_learned_stands_in_status() -> None:
+    status = trained()
+    assert status["phase"] == "Ready"
+    assert status["model"]["metrics"] == {"loss": 0.123457}
+    assert status["model"]["experiments"] == []
+    assert status["effects"] == [{"arm": "B", "estimate": 0.5, "standardError": 0.1}]
+
+
+def test_a_model_that_serves_is_left_alone() -> None:
+    decision = next_for(model(trained()))
+    assert (decision.task, decision.status["phase"], reason(decision, "Retrainable")) == (None, "Ready", None)
+
+
+def test_changed_data_of_a_serving_model_waits_for_retraining() -> None:
+    decision = next_for(model(trained(), data={"uri": "file:///data/b.csv"}))
+    assert decision.task is None
+    assert reason(decision) == "ModelServing"
+    assert reason(decision, "Retrainable") == "NotSupported"
+
+
+def test_changed_columns_of_a_serving_model_train_anew_while_it_answers() -> None:
+    decision = next_for(model(trained(), columns={**COLUMNS, "weight": "w"}))
+    assert decision.task is not None
+    assert decision.status["model"]["version"] == "1"
+    assert reason(decision) == "ModelServing"
+
+
+def test_a_data_error_stalls_and_is_tried_again_later() -> None:
+    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW)
+    first = next_for(model(), run, failures=1, failed=NOW)
+    third = next_for(model(), run, failures=3, failed=NOW)
+    assert reason(first, "Stalled") == "DataInvalid"
+    assert (first.again, third.again) == (NOW + 30, NOW + 120)
+
+
+def test_lost_workers_end_in_a_condition_not_in_silence() -> None:
+    assert reason(next_for(model(), Run(attempts=ATTEMPTS, error="boom")), "Stalled") == "InternalError"
+
+
+def test_the_same_spec_is_the_same_training() -> None:
+    assert training_run(model()) == training_run(model())
+    assert training_run(model()) != training_run(model(learner={**SPEC["learner"], "seed": 1}))
+
+
+def test_the_registry_name_is_the_namespace_and_the_name() -> None:
+    assert registered_model(model()) == "n.m"
+    assert registered_model(model(registeredModel="mine")) == "mine"

@@ -1,0 +1,95 @@
+"""WorkerPools: whose queue it is, and the Deployment that comes of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from twin_operator.services.pod_template import merge_template
+from twin_operator.services.pools import PoolSnapshot, WorkerDefaults, deployment, refusal, status
+
+DEFAULTS = WorkerDefaults("image:1", "IfNotPresent", "worker", [{"name": "TWINOPS_REDIS_URL", "value": "r"}], 9090)
+
+
+def pool(
+    name: str = "light", created: str = "2026-01-01T00:00:00Z", namespace: str = "ops", **spec: Any
+) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"uid-{name}",
+        "creationTimestamp": created,
+        "generation": 1,
+    }
+    return {"metadata": metadata, "spec": {"queues": ["simulations"], "replicas": 2, **spec}}
+
+
+def snapshot(body: dict[str, Any], *others: dict[str, Any], deployed: dict[str, Any] | None = None) -> PoolSnapshot:
+    return PoolSnapshot(body, others, deployed, frozenset({"ops"}))
+
+
+def refused(*args: Any, **known: Any) -> str | None:
+    facts = refusal(snapshot(*args, **known))
+    return facts[0].reason if facts else None
+
+
+def test_the_older_pool_keeps_a_queue() -> None:
+    old, new = pool("old"), pool("new", "2026-02-01T00:00:00Z")
+    assert refused(old, new) is None
+    assert refused(new, old) == "QueueTaken"
+
+
+def test_pools_of_other_namespaces_are_not_taken() -> None:
+    assert refused(pool(namespace="elsewhere")) == "NamespaceNotAllowed"
+
+
+def test_autoscaling_is_not_ignored_in_silence() -> None:
+    assert refused(pool(autoscaling={"maxReplicas": 3})) == "NotSupported"
+
+
+@pytest.mark.parametrize(
+    ("replicas", "ready", "phase"), [(2, 2, "Ready"), (2, 1, "Scaling"), (0, 0, "Idle"), (1, 1, "Ready")]
+)
+def test_the_phase_follows_the_deployment(replicas: int, ready: int, phase: str) -> None:
+    deployed = {"status": {"replicas": ready, "readyReplicas": ready, "updatedReplicas": ready}}
+    written = status(snapshot(pool(replicas=replicas), deployed=deployed), 0)
+    assert (written["phase"], written["desiredReplicas"]) == (phase, replicas)
+
+
+def test_a_worker_pod_has_no_token_and_no_rights() -> None:
+    spec = deployment(pool(), DEFAULTS)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["command"][:4] == ["twin-operator", "worker", "--queues", "simulations"]
+    assert {"name": "TWINOPS_REDIS_URL", "value": "r"} in container["env"]
+
+
+def test_a_template_adds_a_volume_and_keeps_the_rest() -> None:
+    template = {
+        "spec": {
+            "volumes": [{"name": "data", "hostPath": {"path": "/srv"}}],
+            "containers": [{"name": "worker", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+        }
+    }
+    spec = deployment(pool(template=template), DEFAULTS)["spec"]["template"]["spec"]
+    assert [v["name"] for v in spec["volumes"]] == ["cache", "tmp", "data"]
+    assert spec["containers"][0]["image"] == "image:1"
+    assert [m["mountPath"] for m in spec["containers"][0]["volumeMounts"]][-1] == "/data"
+
+
+def test_a_template_cannot_take_a_pods_labels_away() -> None:
+    template = {"metadata": {"labels": {"twinops.dev/pool": "other", "team": "a"}}}
+    labels = deployment(pool(template=template), DEFAULTS)["spec"]["template"]["metadata"]["labels"]
+    assert (labels["twinops.dev/pool"], labels["team"]) == ("light", "a")
+
+
+def test_lists_merge_by_name_and_others_are_replaced() -> None:
+    old = {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}], "args": ["x"]}
+    new = {"env": [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}], "args": ["y"]}
+    merged = merge_template(old, new)
+    assert merged["args"] == ["y"]
+    assert merged["env"] == [old["env"][0], new["env"][0]]
+    assert old["args"] == ["x"]
