@@ -26,6 +26,8 @@ _MOST_FEATURES_NAMED = 3
 # Features with less than a tenth of the AUC above one half are not worth naming.
 _NOTABLE_SHARE = 0.1
 _ONE_HALF = 0.5
+# Of two arms, one against the rest is the other against the rest.
+_PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,6 @@ def check_assignment(data: ExperimentData, seed: int) -> AssignmentCheck:
     if p >= SIGNIFICANCE:
         return AssignmentCheck(findings, None)
     return AssignmentCheck(findings, _sentence(check.telling_features(strongest), strongest.auc))
-
-
-_PAIR = 2
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def _r_squared(bank: Bank, code: int) -> float:
 
 
 def _not_compared(trained: Trained) -> Findings:
-    missing = [arm for arm in trained.bank.arms[1:] if arm not in trained.measured]
+    compared = {contrast.arm for contrast in trained.contrasts if contrast.against == trained.bank.control}
+    missing = [arm for arm in trained.bank.arms[1:] if arm not in compared]
     quoted = ", ".join(f'"{arm}"' for arm in missing)
     control = trained.bank.control
     warning = f'No experiment compared {quoted} with the control "{control}": there is no average effect to show.'

@@ -101,13 +101,19 @@ def tipping_point(effect: WeightedEffect, distance: float, confidence: float) ->
 def _sentence(case: Case, action: Action, reason: Why, probability: float, tipping: float | None) -> str:
     wording = Wording(case.columns)
     interval = f"{wording.between(case.effect.low, case.effect.high)} in a new experiment"
-    benefit = f"better by more than {wording.amount(case.minimum_effect)}" if case.minimum_effect else "better at all"
     return (
         f"{action}: {case.arm} instead of {case.against} should {wording.change(case.effect.estimate)} "
         f"({interval}, with {percent(case.effect.confidence)} confidence) in {case.described}; "
-        f"the chance that it is {benefit} is {percent(probability)}, "
+        f"the chance that it is {_benefit(case)} is {percent(probability)}, "
         f"{_rule(case, action, reason)}{_because(case, reason, tipping)}{_next_step(case, action, reason)}."
     )
+
+
+def _benefit(case: Case) -> str:
+    minimum = Wording(case.columns).amount(case.minimum_effect)
+    if case.minimum_effect < 0:
+        return f"worse by less than {minimum}, or better,"
+    return f"better by more than {minimum}" if case.minimum_effect else "better at all"
 
 
 def _rule(case: Case, action: Action, reason: Why) -> str:
@@ -144,9 +150,8 @@ def _unknown(case: Case) -> str:
 def _tolerance(case: Case, reason: Why, tipping: float | None) -> str:
     if reason is not Why.NOT_CALIBRATED or not tipping:
         return ""
-    return (
-        f" (Deploy would hold if their effects differ by less than {Wording(case.columns).amount(tipping)}, as an SD)"
-    )
+    bound = Wording(case.columns).amount(tipping)
+    return f" (Deploy would hold if effects differed between campaigns by an SD of less than {bound})"
 
 
 def _next_step(case: Case, action: Action, reason: Why) -> str:

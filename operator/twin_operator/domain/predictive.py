@@ -66,7 +66,12 @@ def predictive_of(effect: WeightedEffect, weights: TauWeights, extra: float = 0.
     """
     variance = effect.variance + weights.tau**2 * (1 + effect.share_squared) + extra
     ratio = np.divide(variance, effect.variance, out=np.full(variance.size, np.inf), where=effect.variance > 0)
-    return Predictive(factor * effect.estimate, factor * np.sqrt(variance), effect.degrees * ratio**2, weights.weight)
+    return Predictive(
+        factor * effect.estimate,
+        factor * np.sqrt(variance),
+        effect.degrees * np.minimum(ratio, _NORMAL_DEGREES) ** 2,
+        weights.weight,
+    )
 
 
 def within_experiment(effect: WeightedEffect) -> Predictive:

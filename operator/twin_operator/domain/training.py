@@ -9,6 +9,7 @@ from twin_operator.domain.bank import Bank
 from twin_operator.domain.checks import Trained, run_checks
 from twin_operator.domain.contrasts import contrasts_of
 from twin_operator.domain.cross_fitting import cross_fit
+from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.experiment_data import ExperimentData
 from twin_operator.domain.folds import assign_folds
 from twin_operator.domain.mixture import Contrast, tau_weights
@@ -77,28 +78,36 @@ def _train(
     models = cross_fit(data, learner, lambda share: progress(_PROPENSITIES + _MODELS * share, "Outcome models"))
     bank = bank_of(data, models, propensity)
     contrasts = contrasts_of(bank)
-    measured = _measured(bank, contrasts)
+    measured, unmeasured = _measured(bank, contrasts)
     progress(_PROPENSITIES + _MODELS, "Checks")
     findings, sentence = run_checks(Trained(data, propensity, models, bank, contrasts, measured), learner, uncertainty)
-    effects = tuple(_effect(bank, contrast, measured, uncertainty) for contrast in _against_control(bank, contrasts))
+    effects = tuple(
+        _effect(bank, contrast, measured[contrast.arm], uncertainty)
+        for contrast in _against_control(bank, contrasts)
+        if contrast.arm in measured
+    )
     progress(1.0, "Done")
-    return TrainedTwin(bank, effects, findings.metrics, findings.warnings, sentence, contrasts)
+    return TrainedTwin(bank, effects, findings.metrics, (*findings.warnings, *unmeasured), sentence, contrasts)
 
 
 def _against_control(bank: Bank, contrasts: tuple[Contrast, ...]) -> list[Contrast]:
     return [contrast for contrast in contrasts if contrast.against == bank.control]
 
 
-def _measured(bank: Bank, contrasts: tuple[Contrast, ...]) -> dict[str, WeightedEffect]:
-    """The effect of each arm against the control in everybody who could have had either."""
-    codes = {contrast.arm: bank.arm_code(contrast.arm) for contrast in _against_control(bank, contrasts)}
-    return {arm: weighted_effect(bank, matching_rows(bank, (), code, 0), code, 0) for arm, code in codes.items()}
+def _measured(bank: Bank, contrasts: tuple[Contrast, ...]) -> tuple[dict[str, WeightedEffect], list[str]]:
+    """The effect of each arm against the control in everybody who could have had either, and why some have none."""
+    measured, unmeasured = {}, []
+    for contrast in _against_control(bank, contrasts):
+        code = bank.arm_code(contrast.arm)
+        try:
+            measured[contrast.arm] = weighted_effect(bank, matching_rows(bank, (), code, 0), code, 0)
+        except OutsideSupport as error:
+            unmeasured.append(f'There is no average effect of "{contrast.arm}": {error}')
+    return measured, unmeasured
 
 
-def _effect(
-    bank: Bank, contrast: Contrast, measured: Mapping[str, WeightedEffect], uncertainty: Uncertainty
-) -> ArmEffect:
+def _effect(bank: Bank, contrast: Contrast, measured: WeightedEffect, uncertainty: Uncertainty) -> ArmEffect:
     weights = tau_weights(contrast, uncertainty.between_experiment_scale)
-    effect = effect_of(bank.columns, measured[contrast.arm], uncertainty, weights)
+    effect = effect_of(bank.columns, measured, uncertainty, weights)
     interval = (effect.standard_error, effect.low, effect.high, effect.confidence)
     return ArmEffect(contrast.arm, effect.estimate, *interval, effect.calibrated)
