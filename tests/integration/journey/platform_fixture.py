@@ -16,6 +16,7 @@ from typing import Any
 from devcluster.layout import free_ports
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
+PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
 STOP_SECONDS = 30  # a worker finishes what it has in hand
 
 
@@ -62,6 +63,12 @@ class Platform:
     operator: Program
     workers: dict[str, Program] = field(default_factory=dict)
     redis_url: str = ""
+
+    def standby(self, name: str) -> Program:
+        """Return a second operator, not started yet."""
+        ports = {key: str(port) for key, port in zip(PORTS, free_ports(2), strict=True)}
+        environment = {**self.operator.environment, **ports, "TWINOPS_IDENTITY": name}
+        return Program(["run"], environment, self.operator.log.with_name(f"{name}.log"))
 
     def manifest(self, kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
         """Return a resource in the test's namespace."""
@@ -121,6 +128,13 @@ def running_platform(
         "TWINOPS_DATA_RETRY_SECONDS": "5",
         "TWINOPS_IDENTITY": "operator",
         "OMP_NUM_THREADS": "1",
+        "TWINOPS_WORKER_IMAGE": "twin-operator:test",
+        "TWINOPS_WORKER_ENV": json.dumps(
+            [
+                {"name": "TWINOPS_REDIS_URL", "value": redis_url},
+                {"name": "TWINOPS_MLFLOW_TRACKING_URI", "value": mlflow_url},
+            ]
+        ),
     }
     operator = Program(
         ["run"],

@@ -1,0 +1,28 @@
+"""One operator leads; another takes over when it is lost."""
+
+from __future__ import annotations
+
+from conftest import question
+from platform_fixture import Platform
+
+
+def _holder(platform: Platform) -> str:
+    lease = platform.kube.get("lease", "twin-operator", "-n", platform.namespace)
+    return str(lease["spec"].get("holderIdentity"))
+
+
+def test_a_standby_takes_over_from_a_killed_leader_and_gives_back(trained: Platform) -> None:
+    standby = trained.standby("standby")
+    standby.start()
+    try:
+        assert _holder(trained) == "operator"
+        trained.operator.kill()
+        trained.kube.until(lambda: _holder(trained) == "standby", 40)
+        trained.apply("Simulation", "second-leader", question())
+        trained.until_phase("Simulation", "second-leader", "Succeeded")
+    finally:
+        standby.stop()
+        trained.operator.start()
+    trained.kube.until(lambda: _holder(trained) == "operator", 10)  # the Lease was given back: no wait for its end
+    trained.apply("Simulation", "first-again", question())
+    trained.until_phase("Simulation", "first-again", "Succeeded")
