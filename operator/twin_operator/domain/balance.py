@@ -30,7 +30,7 @@ def check_balance(data: ExperimentData) -> Findings:
     name = max(differences, key=lambda each: (differences[each], each))
     warning = (
         f'Feature "{name}" differs between arms by {differences[name]:.2f} SD within experiments '
-        f"(above {_NOTABLE_DIFFERENCE} is notable); the effect is adjusted for it."
+        f"(above {_NOTABLE_DIFFERENCE} is notable): chance in a small experiment, a fault in a large one."
     )
     metrics = {"largest_standardised_mean_difference": differences[name]}
     return Findings(metrics, (warning,) if differences[name] > _NOTABLE_DIFFERENCE else ())
