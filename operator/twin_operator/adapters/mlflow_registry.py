@@ -100,6 +100,11 @@ class MlflowRegistry:
         version: ModelVersion | None = self._or_none(lambda: self._client.get_model_version_by_alias(name, CHAMPION))
         return version
 
+    def champion_version(self, name: str) -> str | None:
+        """Return the number of the version with the alias `champion`."""
+        champion = self.champion(name)
+        return None if champion is None else str(champion.version)
+
     def register(self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str]) -> str:
         """Log the bank to a run of its own, register the version, and make it champion."""
         self.check_owner(name, owner)

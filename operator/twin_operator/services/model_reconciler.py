@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twin_operator.services.models import KIND, ModelPlan, ModelSnapshot, plan, training_run
-from twin_operator.services.ports import Changed, Gone, Resources, RunQueue
+from twin_operator.services.models import KIND, ModelPlan, ModelSnapshot, plan, registered_model, serves, training_run
+from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
 from twin_operator.services.tasks import JSON, Run, Stop
 
 logger = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ class ModelReconciler:
     Args:
         queue: queues and runs.
         resources: the API server.
+        versions: what the registry holds.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
@@ -38,10 +39,11 @@ class ModelReconciler:
 
     queue: RunQueue
     resources: Resources
+    versions: Versions
     cluster: str
     clock: Callable[[], float]
     retry_seconds: float
-    changed: Callable[[JSON], None]
+    changed: Callable[[JSON], None] = lambda _body: None
     served: Callable[[str], bool] = lambda _queue: True
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class ModelReconciler:
             return None
         decision = await self._plan(key, body)
         if decision.task is not None:
+            await self.queue.resume(decision.task.run)
             await self.queue.mark_queued({decision.task.run: self.clock()})
             await self.queue.publish([decision.task])
         await self._write(body, decision.status)
@@ -66,17 +69,35 @@ class ModelReconciler:
     async def _plan(self, key: Key, body: JSON) -> ModelPlan:
         run_id = training_run(body)
         await self._stop_older(key, run_id)
+        chosen, absent = await self._chosen(body)
         run = (await self.queue.runs([run_id]))[run_id]
+        if body["spec"].get("suspend") and run.leased and run.stop is None:
+            await self.queue.stop(run_id, Stop.SUSPENDED)
         failure = self._failure(key, run_id, run)
         published = run_id in await self.queue.waiting([body["spec"].get("queue", "training")])
         times, last = (failure.times, failure.last) if failure else (0, None)
         served = self.served(body["spec"].get("queue", "training"))
-        snapshot = ModelSnapshot(body, run, published, served, failures=times, failed=last)
+        snapshot = ModelSnapshot(body, run, published, served, chosen, absent, failures=times, failed=last)
         decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
         if decision.again is not None and decision.again <= self.clock():
             await self.queue.forget([run_id])
             return plan(ModelSnapshot(body, Run(), published, served), self.cluster, self.retry_seconds, self.clock())
         return decision
+
+    async def _chosen(self, body: JSON) -> tuple[JSON | None, str | None]:
+        """Return the summary of a version that is to serve in place of today's, or the pin that is not there."""
+        status, pin = body.get("status") or {}, body["spec"].get("version")
+        settled = status.get("observedGeneration") == body["metadata"].get("generation")
+        if pin is None and (settled or not serves(body)):
+            return None, None
+        name = registered_model(body)
+        wanted = pin or await self.versions.champion(name)
+        if wanted is None or wanted == (status.get("model") or {}).get("version"):
+            return None, None
+        try:
+            return await self.versions.summary(name, wanted), None
+        except LookupError:
+            return None, wanted
 
     def _failure(self, key: Key, run_id: str, run: Run) -> Failure | None:
         if run.outcome is None or run.outcome.succeeded:

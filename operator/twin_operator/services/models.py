@@ -24,6 +24,8 @@ MODEL_FIELDS = (
     "metrics",
 )
 MOST_EFFECTS = 32
+MOST_EXPERIMENTS = 1000
+MOST_METRICS = 64
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class ModelSnapshot:
         run: the record of the run `training_run(body)`.
         published: whether its message is on its way.
         served: whether a WorkerPool with workers serves its queue.
+        chosen: what the registry says of a version that is to serve in place of the one that does.
+        absent: the pinned version, when the registry has none of that number.
         failures: how often its training failed in a row.
         failed: when it failed last, seconds since the epoch.
     """
@@ -43,6 +47,8 @@ class ModelSnapshot:
     run: Run
     published: bool
     served: bool = True
+    chosen: JSON | None = None
+    absent: str | None = None
     failures: int = 0
     failed: float | None = None
 
@@ -83,6 +89,11 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
         now: seconds since the epoch.
     """
     body, outcome = snapshot.body, snapshot.run.outcome
+    if snapshot.absent is not None:
+        message = f"{registered_model(body)} has no version {snapshot.absent}; pin another one or remove spec.version."
+        return ModelPlan(_without_version(body, "Failed", stalled("ModelNotFound", message), now))
+    if snapshot.chosen is not None:
+        return ModelPlan(_serving(body, snapshot.chosen, now))
     if serves(body) and not needs_training(body):
         return ModelPlan(_serving(body, None, now))
     if outcome is not None and outcome.succeeded:
@@ -191,7 +202,8 @@ def _head(body: JSON) -> JSON:
 
 def _model(summary: JSON, now: float) -> JSON:
     known = {key: summary.get(key) for key in MODEL_FIELDS}
-    known["experiments"] = [name for name in summary["experiments"] if name]  # one without a name: no such column
+    known["experiments"] = [name for name in summary["experiments"] if name][:MOST_EXPERIMENTS]  # no name: no column
+    known["metrics"] = dict(list(summary["metrics"].items())[:MOST_METRICS])
     known["trainedTime"] = summary.get("trainedTime") or timestamp(now)
     return dict(presentable(known))
 
@@ -213,11 +225,25 @@ def _warnings(before: JSON, summary: JSON | None) -> list[Fact]:
 
 
 def _retrainable(body: JSON, model: JSON) -> list[Fact]:
-    if body["spec"].get("suspend"):
+    """Return what stands in the way of retraining, if anything."""
+    spec = body["spec"]
+    if spec.get("suspend"):
         return [
             Fact("Retrainable", "False", "Suspended", "spec.suspend holds retraining; the version goes on to answer.")
         ]
-    if model.get("specDigest") not in {None, spec_digest(body["spec"])}:
-        message = "spec.data or spec.learner changed; retraining of a serving model is not supported yet."
-        return [Fact("Retrainable", "False", "NotSupported", message)]
-    return []
+    unbuilt = _not_built(spec, model)
+    if unbuilt is None:
+        return []
+    return [
+        Fact("Retrainable", "False", "NotSupported", f"{unbuilt} is not supported yet; the version goes on to answer.")
+    ]
+
+
+def _not_built(spec: JSON, model: JSON) -> str | None:
+    if not spec.get("version") and model.get("specDigest") not in {None, spec_digest(spec)}:
+        return "Retraining a serving model on changed spec.data, spec.learner or spec.uncertainty"
+    if spec.get("retraining", {}).get("schedule"):
+        return "spec.retraining.schedule"
+    if spec.get("deletionPolicy") == "Delete":
+        return "spec.deletionPolicy Delete"
+    return None

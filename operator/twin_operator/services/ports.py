@@ -94,5 +94,14 @@ class Versions(Protocol):
     """What the registry says of a version; read once."""
 
     async def summary(self, registered_model: str, version: str) -> JSON:
-        """Return what training kept beside the bank."""
+        """Return what training kept beside the bank.
+
+        Raises:
+            LookupError: there is no such version.
+            ConnectionError: the registry does not answer.
+        """
+        ...
+
+    async def champion(self, registered_model: str) -> str | None:
+        """Return the version that serves unless another is pinned."""
         ...

@@ -56,11 +56,12 @@ async def build_operator(settings: Settings, configuration: Configuration) -> Op
     redis = operator_redis(settings.redis_url)
     queue = Broker(redis, settings.run_ttl_seconds)
     registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
-    twins = Twins(ThreadedVersions(registry.summary))
+    versions = ThreadedVersions(registry.summary, registry.champion_version)
+    twins = Twins(versions)
     pace = Pace(settings.second_writes_per_second)
     simulations = Simulations(queue, resources, twins, time.time, settings.second_write_seconds, pace)
     cluster = await resources.cluster_uid()
-    models = ModelReconciler(queue, resources, cluster, time.time, settings.data_retry_seconds, lambda _body: None)
+    models = ModelReconciler(queue, resources, versions, cluster, time.time, settings.data_retry_seconds)
     pools = PoolReconciler(resources, worker_defaults(settings), _pool_namespaces(settings), time.time)
     loop = OperatorLoop(
         simulations=simulations,

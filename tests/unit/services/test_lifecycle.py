@@ -112,7 +112,13 @@ def test_arms_that_cannot_be_compared_are_refused_without_a_worker(intervention:
 
 
 @pytest.mark.parametrize(
-    "spec", [{"subgroups": ["age"]}, {"population": {"match": [{"feature": "age"}]}}, {"trial": {"unitsPerArm": 9}}]
+    "spec",
+    [
+        {"observed": {"experiment": "e", "effect": 1}},
+        {"subgroups": ["age"]},
+        {"population": {"match": [{"feature": "age"}]}},
+        {"trial": {"unitsPerArm": 9}},
+    ],
 )
 def test_what_is_not_built_is_said(spec: dict[str, Any]) -> None:
     assert next_for(**spec).outcome.reason == "NotSupported"

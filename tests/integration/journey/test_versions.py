@@ -1,0 +1,64 @@
+"""Versions: pinned, adopted, owned, and trained once whatever is killed."""
+
+from __future__ import annotations
+
+from conftest import model_spec, question
+from platform_fixture import Platform
+
+
+def _version(platform: Platform, name: str) -> str:
+    return str(platform.get("TwinModel", name)["status"].get("model", {}).get("version"))
+
+
+def test_a_change_of_columns_trains_anew_and_a_pin_returns_to_the_old_version(trained: Platform) -> None:
+    uri = f"file://{trained.data}/campaign.csv"
+    spec = model_spec(uri)
+    trained.apply("TwinModel", "pinned", spec)
+    trained.until_phase("TwinModel", "pinned", "Ready")
+    spec["columns"]["features"] = spec["columns"]["features"][:1]
+    trained.apply("TwinModel", "pinned", spec)
+    trained.kube.until(lambda: _version(trained, "pinned") == "2")
+    trained.apply("TwinModel", "pinned", {**spec, "version": "1"})
+    trained.kube.until(lambda: _version(trained, "pinned") == "1")
+    trained.apply("Simulation", "asks-pinned", question("pinned"))
+    assert trained.until_phase("Simulation", "asks-pinned", "Succeeded")["status"]["modelVersion"] == "1"
+    trained.apply("TwinModel", "pinned", {**spec, "version": "9"})
+    trained.until_condition("TwinModel", "pinned", "Retrainable", "ModelNotFound")
+    trained.apply("TwinModel", "pinned", spec)
+    trained.kube.until(lambda: _version(trained, "pinned") == "2")
+
+
+def test_a_model_that_comes_again_adopts_its_version(trained: Platform) -> None:
+    spec = model_spec(f"file://{trained.data}/campaign.csv", registeredModel="kept")
+    for _ in range(2):
+        trained.apply("TwinModel", "returning", spec)
+        trained.until_phase("TwinModel", "returning", "Ready")
+        assert _version(trained, "returning") == "1"
+        trained.kube.kubectl("delete", "twinmodel", "returning", "-n", trained.namespace)
+
+
+def test_a_registered_model_has_one_owner(trained: Platform) -> None:
+    spec = model_spec(f"file://{trained.data}/campaign.csv", registeredModel=f"{trained.namespace}.letters")
+    trained.apply("TwinModel", "thief", spec)
+    trained.until_condition("TwinModel", "thief", "Stalled", "RegisteredModelTaken")
+
+
+def test_a_training_whose_worker_is_killed_ends_in_one_version(trained: Platform) -> None:
+    spec = model_spec(f"file://{trained.data}/campaign.csv", learner={"algorithm": "RandomForest"})
+    trained.apply("TwinModel", "forest", spec)
+    trained.until_condition("TwinModel", "forest", "Reconciling", "Training")
+    trained.workers["heavy"].kill()
+    trained.workers["heavy"].start()
+    body = trained.until_phase("TwinModel", "forest", "Ready", within=150)
+    assert body["status"]["model"]["version"] == "1"
+
+
+def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
+    spec = model_spec(f"file://{trained.data}/campaign.csv", learner={"algorithm": "RandomForest", "seed": 5})
+    trained.apply("TwinModel", "paused", spec)
+    trained.until_condition("TwinModel", "paused", "Reconciling", "Training")
+    trained.apply("TwinModel", "paused", {**spec, "suspend": True})
+    trained.until_phase("TwinModel", "paused", "Suspended")
+    trained.apply("TwinModel", "paused", {**spec, "suspend": False})
+    trained.until_phase("TwinModel", "paused", "Ready", within=150)
+    assert _version(trained, "paused") == "1"
