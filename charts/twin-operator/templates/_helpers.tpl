@@ -100,3 +100,26 @@ value: {{ .Values.redis.url | quote }}
 {{- end }}
 {{- mergeOverwrite (dict "spec" $spec) (default dict .pool.template) | toYaml }}
 {{- end }}
+
+{{- /* Annotations of what exists only before an upgrade; the argument is the order. */ -}}
+{{- define "twin-operator.upgradeHook" -}}
+helm.sh/hook: pre-upgrade
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{- define "twin-operator.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "twin-operator.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
