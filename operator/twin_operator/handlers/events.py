@@ -6,10 +6,9 @@ from typing import Any, Final
 import kopf
 
 from twin_operator.adapters.kubernetes_api.client import Access
+from twin_operator.api.v1alpha1 import GROUP, VERSION
 from twin_operator.services.operator_loop import OperatorLoop
 
-GROUP: Final = "twinops.dev"
-VERSION: Final = "v1alpha1"
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from twin_operator.api.v1alpha1.conditions import MESSAGE_LIMIT, Condition, ConditionStatus, set_condition
 from twin_operator.services.tasks import JSON
 
 
@@ -39,17 +40,18 @@ def stalled(reason: str, message: str) -> list[Fact]:
 
 def merge_conditions(body: JSON, facts: Sequence[Fact], now: float) -> list[JSON]:
     """Return the conditions of an object: a transition time is kept while the status is the same."""
-    before = {c["type"]: c for c in (body.get("status") or {}).get("conditions") or ()}
-    return [_condition(before.get(fact.type), fact, body["metadata"].get("generation", 1), now) for fact in facts]
+    before = [Condition.model_validate(c) for c in (body.get("status") or {}).get("conditions") or ()]
+    moment = datetime.fromtimestamp(int(now), UTC)
+    generation = body["metadata"].get("generation", 1)
+    return [_stamped(before, fact, generation, moment).manifest() for fact in facts]
 
 
-def _condition(before: JSON | None, fact: Fact, generation: int, now: float) -> JSON:
-    same = before is not None and before["status"] == fact.status
-    return {
-        "type": fact.type,
-        "status": fact.status,
-        "reason": fact.reason,
-        "message": fact.message,
-        "lastTransitionTime": before["lastTransitionTime"] if before and same else timestamp(now),
-        "observedGeneration": generation,
-    }
+def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: datetime) -> Condition:
+    new = Condition(
+        type=fact.type,
+        status=ConditionStatus(fact.status),
+        reason=fact.reason,
+        message=fact.message[:MESSAGE_LIMIT],
+        observed_generation=generation,
+    )
+    return next(c for c in set_condition(before, new, moment) if c.type == fact.type)

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled
 from twin_operator.services.pod_template import merge_template
 from twin_operator.services.tasks import JSON
 
-API_VERSION = "twinops.dev/v1alpha1"
 CACHE = "/var/cache/twin-operator"  # where a worker keeps banks; an emptyDir
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",

@@ -11,8 +11,6 @@ from twin_operator.api.v1alpha1.conditions import (
     Reason,
     RetrainingJobPhase,
     SimulationPhase,
-    find_condition,
-    remove_condition,
     set_condition,
 )
 from twin_operator.domain import errors
@@ -52,10 +50,6 @@ def test_other_conditions_stay_where_they_are() -> None:
     conditions = set_condition((WAITING, STALLED), ready(ConditionStatus.TRUE, Reason.SUCCEEDED), NOW)
     assert [condition.type for condition in conditions] == ["Ready", "Stalled"]
     assert conditions[1] == STALLED
-
-
-def test_a_condition_that_is_no_longer_true_is_taken_away() -> None:
-    assert find_condition(remove_condition((WAITING, STALLED), "Stalled"), "Stalled") is None
 
 
 @pytest.mark.parametrize("error", errors.DomainError.__subclasses__())

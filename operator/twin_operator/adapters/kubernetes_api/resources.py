@@ -6,15 +6,10 @@ from http import HTTPStatus
 from typing import Final
 
 from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
+from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
 from twin_operator.services.ports import Changed, Gone, Refused
 
-ROOT: Final = "/apis/twinops.dev/v1alpha1"
-PLURALS: Final = {
-    "TwinModel": "twinmodels",
-    "Simulation": "simulations",
-    "RetrainingJob": "retrainingjobs",
-    "WorkerPool": "workerpools",
-}
+ROOT: Final = f"/apis/{API_VERSION}"
 FINISHED: Final = "status.phase=Succeeded", "status.phase=Failed"
 
 

@@ -212,8 +212,3 @@ def set_condition(conditions: Iterable[Condition], new: Condition, now: datetime
     if old is None:
         return (*known, stamped)
     return tuple(stamped if condition.type == new.type else condition for condition in known)
-
-
-def remove_condition(conditions: Iterable[Condition], condition_type: str) -> tuple[Condition, ...]:
-    """Take a condition away: Reconciling and Stalled are present only while they are true."""
-    return tuple(condition for condition in conditions if condition.type != condition_type)
