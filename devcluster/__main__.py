@@ -30,23 +30,16 @@ def _up(cluster: Cluster, *, foreground: bool) -> int:
     known = cluster.is_running()
     try:
         cluster.up(detached=not foreground)
+        print(table(cluster))
+        print(f"\nexport KUBECONFIG={cluster.kubeconfig}\nalias kubectl={cluster.kubectl}")
+        if foreground and not known:
+            print("\nCtrl-C takes the cluster down", flush=True)
+            cluster.wait()
     except BaseException:
         if not known:
             cluster.down()
         raise
-    print(table(cluster))
-    print(f"\nexport KUBECONFIG={cluster.kubeconfig}\nalias kubectl={cluster.kubectl}")
-    if foreground and not known:
-        _stay(cluster)
     return 0
-
-
-def _stay(cluster: Cluster) -> None:
-    print("\nCtrl-C takes the cluster down", flush=True)
-    try:
-        cluster.wait()
-    finally:
-        cluster.down()
 
 
 def _status(cluster: Cluster) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
+import random
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +17,9 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 MARK = "DEVCLUSTER_DIRECTORY"  # in the environment of every process of a cluster: whose it is
 
+# Below the range from which Linux gives outgoing connections their ports: none of them can take a port
+# between its choice and its use, nor while the cluster is down.
+_PORTS = range(20_000, 32_768)
 _LOCK_POLL = 0.01  # seconds between tries for the lock
 
 
@@ -145,11 +150,8 @@ def _try_lock(descriptor: int, patience: float) -> bool:
 
 def free_ports(count: int) -> list[int]:
     """Choose TCP ports of the loopback address that nobody listens on, all different."""
-    sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    candidates = random.sample(_PORTS, len(_PORTS))
+    return list(itertools.islice(filter(_is_free, candidates), count))
 
 
 def _is_free(port: int) -> bool:
