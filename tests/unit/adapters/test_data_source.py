@@ -1,0 +1,105 @@
+"""Past experiments as files of every kind that a user has."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as papq
+import pytest
+
+from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.services.errors import Stalled
+from twin_operator.services.twin_spec import Source
+
+ROWS = "arm,code,age,reply\nA,007,41,1\nB,010,,0\nA,,38.5,1\n"
+COLUMNS = ["arm", "code", "age", "reply"]
+
+
+def _parquet(path: Path) -> None:
+    papq.write_table(
+        pa.table(
+            {
+                "arm": pa.array(["A", "B", "A"]).dictionary_encode(),
+                "code": ["007", "010", None],
+                "age": pa.array([41.0, None, 38.5]),
+                "reply": pa.array([1, 0, 1], pa.int8()),
+                "unused": [1, 2, 3],
+            }
+        ),
+        path,
+    )
+
+
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "plain.csv": lambda path: path.write_text(ROWS),
+    "packed.csv.gz": lambda path: path.write_bytes(gzip.compress(ROWS.encode())),
+    "packed.csv.bz2": lambda path: path.write_bytes(bz2.compress(ROWS.encode())),
+    "table.parquet": _parquet,
+}
+
+
+def read(path: Path, **changes: Any) -> Any:
+    source = {
+        "uri": f"file://{path}",
+        "format": None,
+        "sha256": None,
+        "columns": COLUMNS,
+        "text_columns": ["arm", "code"],
+    }
+    return FileDataSource([f"file://{path.parent}/"]).read(Source(**{**source, **changes}))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_each_kind_of_file_gives_the_same_columns(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WRITERS[name](path)
+    table = read(path)
+    assert table.rows == 3
+    assert list(table.columns) == COLUMNS
+    assert table.columns["arm"].tolist() == ["A", "B", "A"]
+    assert table.columns["code"].tolist() == ["007", "010", None]
+    assert table.columns["age"][0] == 41
+    assert table.columns["age"][1] != table.columns["age"][1]
+    assert table.digest == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def test_the_format_may_be_said_where_the_name_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "experiment"
+    _parquet(path)
+    assert read(path, format="Parquet").rows == 3
+    with pytest.raises(Stalled, match="is not CSV"):
+        read(path, format="CSV")
+
+
+@pytest.mark.parametrize(
+    "uri", ["file:///etc/passwd", "file:///data/../etc/passwd", "http://127.0.0.1/x", "/etc/passwd"]
+)
+def test_an_address_outside_the_allow_list_is_not_opened(uri: str) -> None:
+    with pytest.raises(Stalled) as refusal:
+        FileDataSource(["file:///data/"]).read(Source(uri, None, None, COLUMNS, []))
+    assert refusal.value.reason == "AddressNotAllowed"
+
+
+def test_other_bytes_than_the_wanted_ones_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plain.csv"
+    path.write_text(ROWS)
+    with pytest.raises(Stalled, match=r"spec\.data\.sha256 wants 00"):
+        read(path, sha256="00")
+    assert read(path, sha256=hashlib.sha256(ROWS.encode()).hexdigest().upper()).rows == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty"), (b"arm,code,age,reply\n", "has no rows"), (b"\x1f\x8b broken", "is not CSV")],
+)
+def test_a_file_without_a_table_is_named(tmp_path: Path, content: bytes, sentence: str) -> None:
+    path = tmp_path / ("broken.csv.gz" if content.startswith(b"\x1f") else "broken.csv")
+    path.write_bytes(content)
+    with pytest.raises(Stalled, match=sentence):
+        read(path)
