@@ -241,7 +241,7 @@ def _retrainable(body: JSON, model: JSON) -> list[Fact]:
 
 def _not_built(spec: JSON, model: JSON) -> str | None:
     if not spec.get("version") and model.get("specDigest") not in {None, spec_digest(spec)}:
-        return "Retraining a serving model on changed spec.data, spec.learner or spec.uncertainty"
+        return "Retraining a serving model on changed spec.data or spec.learner"
     if spec.get("retraining", {}).get("schedule"):
         return "spec.retraining.schedule"
     if spec.get("deletionPolicy") == "Delete":

@@ -62,6 +62,7 @@ class OperatorLoop:
 
     async def run(self) -> None:
         """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
+        await self.simulations.resync()  # what an earlier leader published is not published again
         self.last_resync = self.clock()
         async with asyncio.TaskGroup() as group:
             for work in self._loops():

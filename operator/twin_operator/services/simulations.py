@@ -214,6 +214,7 @@ class Simulations:
         waiting = Waiting(decision.phase, decision.reason, decision.message)
         if waiting.phase == "Suspended" and run.stop is None:
             tracked.published = None
+            self._elsewhere.discard(uid)
             await self.queue.stop(uid, Stop.SUSPENDED)
         old_enough = self.clock() - tracked.seen >= self.second_write_seconds or waiting.phase == "Suspended"
         if old_enough and tracked.reason != waiting.reason:

@@ -85,9 +85,10 @@ def source_of(spec: JSON) -> Source:
 def spec_digest(spec: JSON) -> str:
     """Return the digest of all in a TwinModel's spec that a bank depends on, but for the data's bytes.
 
+    `spec.uncertainty` is not in it: a Simulation reads it anew.
     The columns' own digest stands first: a change of columns alone trains anew without a gate.
     """
-    relevant = {key: spec.get(key) for key in ("data", "learner", "uncertainty")}
+    relevant = {key: spec.get(key) for key in ("data", "learner")}
     return f"{columns_digest(spec)}-{_digest(relevant)}"
 
 

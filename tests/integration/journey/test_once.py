@@ -8,6 +8,11 @@ from typing import Any
 
 from conftest import question
 from platform_fixture import Platform
+from redis import Redis
+
+from twin_operator.adapters.redis_queue.keys import queue_key
+
+PARKED = queue_key("parked", 4)  # where kombu keeps messages of the default priority
 
 
 def _many(platform: Platform, prefix: str, count: int) -> None:
@@ -82,6 +87,17 @@ def test_a_deadline_ends_a_question_that_no_worker_takes(trained: Platform) -> N
 def test_a_question_without_workers_says_so(trained: Platform) -> None:
     trained.apply("Simulation", "alone", question(queue="nobody"))
     trained.until_condition("Simulation", "alone", "Reconciling", "NoWorkers")
+
+
+def test_a_broker_that_forgot_everything_is_told_again(trained: Platform) -> None:
+    trained.apply("Simulation", "parked", question(queue="parked"))
+    with Redis.from_url(trained.redis_url) as redis:
+        trained.kube.until(lambda: redis.llen(PARKED) == 1)
+        redis.flushall()
+        trained.kube.until(lambda: redis.llen(PARKED) == 1, 30)
+    trained.apply("Simulation", "after-the-flood", question())
+    trained.until_phase("Simulation", "after-the-flood", "Succeeded")
+    trained.kube.kubectl("delete", "simulation", "parked", "-n", trained.namespace)
 
 
 def test_a_finished_question_expires(trained: Platform) -> None:
