@@ -60,8 +60,9 @@ def _tell(kubernetes: Kubernetes, say: Say) -> int:
     try:
         return 0 if tell(kubernetes, say) else 1
     except (CommandError, DisappointedError) as error:
-        say(f"failed: {error}")
         show_trouble(kubernetes)
+        show()
+        say(f"failed: {error}")
         return 1
 
 
