@@ -43,8 +43,9 @@ class Root:
             linux.mount("proc", str(self.directory / "proc"), "proc")
         for mount in sorted(mounts, key=lambda each: len(Path(each.target).parts)):
             self._add(mount)
-        for path in exposed:
-            self._expose(path)
+        volumes = tuple(self._volumes)
+        for path in sorted(exposed, key=lambda each: len(Path(each).parts)):
+            self._expose(path, volumes)
 
     def _add(self, mount: Mount) -> None:
         target = self._place(mount.target, is_folder=Path(mount.source).is_dir())
@@ -53,8 +54,12 @@ class Root:
             linux.mount("", str(target), flags=linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | _locked(target))
         self._volumes.append(target)
 
-    def _expose(self, path: str) -> None:
-        if not self._resolve(path).exists():
+    def _expose(self, path: str, volumes: Iterable[Path]) -> None:
+        target = self._resolve(path)
+        # An empty folder of this name may be in the volume from an earlier start: that it exists says nothing.
+        hidden = any(target.is_relative_to(volume) for volume in volumes)
+        covered = any(target.is_relative_to(shown) for shown in self._volumes if shown not in volumes)
+        if hidden and not covered:
             self._add(Mount(path, path))
 
     def _place(self, target: str, *, is_folder: bool) -> Path:

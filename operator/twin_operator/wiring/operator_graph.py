@@ -52,7 +52,7 @@ async def connect() -> Configuration:
 async def build_operator(settings: Settings, configuration: Configuration) -> OperatorGraph:
     """Build the graph; the API server is asked once, for the cluster's uid."""
     api = KubernetesApi(configuration)
-    resources = ClusterResources(api)
+    resources = ClusterResources(api, settings.watch_namespaces)
     redis = operator_redis(settings.redis_url)
     queue = Broker(redis, settings.run_ttl_seconds)
     registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)

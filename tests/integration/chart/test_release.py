@@ -20,7 +20,9 @@ CRD = "customresourcedefinition/simulations.twinops.dev"
 
 @pytest.fixture(scope="module")
 def values(redis_server: Service, mlflow_server: Service) -> list[str]:
-    return ["--set", f"redis.url={redis_server.url}", "--set", f"mlflow.trackingUri={mlflow_server.url}"]
+    """Return the values of a release that watches its own namespace only, with rights there and nowhere else."""
+    servers = ["--set", f"redis.url={redis_server.url}", "--set", f"mlflow.trackingUri={mlflow_server.url}"]
+    return [*servers, "--set", f"watchNamespaces={{{NAMESPACE}}}"]
 
 
 @pytest.fixture(scope="module")

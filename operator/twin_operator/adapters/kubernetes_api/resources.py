@@ -1,8 +1,9 @@
 """The operator's objects in the API server: custom resources, their status, and Deployments of pools."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import product
 from typing import Final
 
 from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
@@ -19,9 +20,11 @@ class ClusterResources:
 
     Args:
         api: the client.
+        namespaces: those that are watched; empty: the whole cluster.
     """
 
     api: KubernetesApi
+    namespaces: Sequence[str] = ()
 
     async def read(self, kind: str, namespace: str, name: str) -> JSON:
         """Return an object.
@@ -61,8 +64,8 @@ class ClusterResources:
 
         The finished are read as they are, in pages; only these five values of each are kept.
         """
-        for selector in FINISHED:
-            async for body in self.api.items(f"{ROOT}/{PLURALS[kind]}", fieldSelector=selector):
+        for path, selector in product(self._collections(kind), FINISHED):
+            async for body in self.api.items(path, fieldSelector=selector):
                 ttl, meta = body["spec"].get("ttlSecondsAfterFinished"), body["metadata"]
                 done = body["status"].get("completionTime")
                 if ttl is not None and done:
@@ -89,6 +92,10 @@ class ClusterResources:
             if error.status == HTTPStatus.NOT_FOUND:
                 return None
             raise
+
+    def _collections(self, kind: str) -> list[str]:
+        plural = PLURALS[kind]
+        return [f"{ROOT}/namespaces/{name}/{plural}" for name in self.namespaces] or [f"{ROOT}/{plural}"]
 
     async def cluster_uid(self) -> str:
         """Return the uid of namespace kube-system: what tells this cluster from others."""
