@@ -4,22 +4,23 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twin_operator.services.models import KIND, ModelPlan, ModelSnapshot, plan, registered_model, serves, training_run
+from twin_operator.services.models import (
+    KIND,
+    Failure,
+    ModelPlan,
+    ModelSnapshot,
+    failure_after,
+    plan,
+    registered_model,
+    serves,
+    training_run,
+)
 from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
 from twin_operator.services.tasks import JSON, Run, Stop
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 RESYNC_SECONDS = 60.0  # a training task that was lost is noticed within this time
-
-
-@dataclass
-class Failure:
-    """How often a training failed in a row, and when last (seconds since the epoch)."""
-
-    run: str
-    times: int
-    last: float
 
 
 @dataclass
@@ -73,7 +74,9 @@ class ModelReconciler:
         run = (await self.queue.runs([run_id]))[run_id]
         if body["spec"].get("suspend") and run.leased and run.stop is None:
             await self.queue.stop(run_id, Stop.SUSPENDED)
-        failure = self._failure(key, run_id, run)
+        failure = failure_after(self._failures.get(key), run_id, run)
+        if failure is not None:
+            self._failures[key] = failure
         published = run_id in await self.queue.waiting([body["spec"].get("queue", "training")])
         times, last = (failure.times, failure.last) if failure else (0, None)
         served = self.served(body["spec"].get("queue", "training"))
@@ -99,17 +102,6 @@ class ModelReconciler:
         except LookupError:
             return None, wanted
 
-    def _failure(self, key: Key, run_id: str, run: Run) -> Failure | None:
-        if run.outcome is None or run.outcome.succeeded:
-            return self._failures.get(key)
-        last = run.finished or self.clock()
-        before = self._failures.get(key)
-        if before is None or before.run != run_id:
-            self._failures[key] = Failure(run_id, 1, last)
-        elif before.last != last:
-            self._failures[key] = Failure(run_id, before.times + 1, last)
-        return self._failures[key]
-
     async def _write(self, body: JSON, status: JSON) -> None:
         before = body.get("status") or {}
         if all(before.get(key) == value for key, value in status.items() if value is not None):
@@ -123,8 +115,12 @@ class ModelReconciler:
     async def _stop_older(self, key: Key, run_id: str) -> None:
         before = self._runs.get(key)
         self._runs[key] = run_id
-        if before is not None and before != run_id:
+        if before is None or before == run_id:
+            return
+        if (await self.queue.runs([before]))[before].outcome is None:
             await self.queue.stop(before, Stop.CANCELLED)
+        else:
+            await self.queue.forget([before])  # the same spec later is a training of its own
 
     async def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)

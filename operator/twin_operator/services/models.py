@@ -29,6 +29,15 @@ MOST_METRICS = 64
 
 
 @dataclass(frozen=True)
+class Failure:
+    """How often a training failed in a row, and when last (seconds since the epoch)."""
+
+    run: str
+    times: int
+    last: float
+
+
+@dataclass(frozen=True)
 class ModelSnapshot:
     """A TwinModel and the record of its training run.
 
@@ -105,14 +114,10 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
         return _failed(snapshot, outcome, retry_seconds, now)
     if snapshot.run.leased:
         return ModelPlan(_training(body, "Training", f"Attempt {snapshot.run.attempts} on {snapshot.run.worker}.", now))
-    if snapshot.run.attempts >= ATTEMPTS:
+    if exhausted(snapshot.run):
         cause = snapshot.run.error or "the worker was lost"
-        return _failed(
-            snapshot,
-            Outcome("InternalError", f"Training failed {ATTEMPTS} times; the last: {cause}"),
-            retry_seconds,
-            now,
-        )
+        outcome = Outcome("InternalError", f"Training failed {ATTEMPTS} times; the last: {cause}.")
+        return _failed(snapshot, outcome, retry_seconds, now)
     queue = body["spec"].get("queue", "training")
     if snapshot.served:
         status = _training(body, "WaitingForWorker", f"Waits in queue {queue} for a worker.", now)
@@ -121,13 +126,31 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
     return ModelPlan(status, None if snapshot.published else training_task(body, cluster))
 
 
+def exhausted(run: Run) -> bool:
+    """Whether every attempt of a training was started and none brought an outcome."""
+    return run.outcome is None and not run.leased and run.attempts >= ATTEMPTS
+
+
+def failure_after(before: Failure | None, run_id: str, run: Run) -> Failure | None:
+    """Count a failed training once; `before` is what was known."""
+    refused = run.outcome is not None and not run.outcome.succeeded
+    last = run.finished or run.failed or run.started
+    if last is None or not (refused or exhausted(run)):
+        return before
+    if before is None or before.run != run_id:
+        return Failure(run_id, 1, last)
+    return before if before.last == last else Failure(run_id, before.times + 1, last)
+
+
 def serves(body: JSON) -> bool:
     """Whether a version serves."""
     return bool(((body.get("status") or {}).get("model") or {}).get("version"))
 
 
 def needs_training(body: JSON) -> bool:
-    """Whether the columns changed since the version that serves was trained."""
+    """Whether the columns changed since the version that serves was trained; a pinned version serves as it is."""
+    if body["spec"].get("version"):
+        return False
     trained = ((body.get("status") or {}).get("model") or {}).get("specDigest")
     return trained is not None and not trained.startswith(columns_digest(body["spec"]))
 

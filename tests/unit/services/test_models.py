@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin_operator.services.models import ATTEMPTS, ModelPlan, ModelSnapshot, plan, registered_model, training_run
+from twin_operator.services.models import (
+    ATTEMPTS,
+    Failure,
+    ModelPlan,
+    ModelSnapshot,
+    failure_after,
+    plan,
+    registered_model,
+    training_run,
+)
 from twin_operator.services.tasks import Outcome, Run
 from twin_operator.services.twin_spec import spec_digest
 
@@ -112,6 +121,42 @@ def test_a_data_error_stalls_and_is_tried_again_later() -> None:
 
 def test_lost_workers_end_in_a_condition_not_in_silence() -> None:
     assert reason(next_for(model(), Run(attempts=ATTEMPTS, error="boom")), "Stalled") == "InternalError"
+
+
+def test_a_pinned_version_serves_although_its_columns_were_others() -> None:
+    decision = next_for(model(trained(), columns={**COLUMNS, "weight": "w"}, version="1"))
+    assert (decision.task, decision.status["model"]["version"]) == (None, "1")
+
+
+def test_a_pin_that_the_registry_does_not_have_is_said_while_the_model_answers() -> None:
+    decision = next_for(model(trained(), version="9"), absent="9")
+    assert decision.status["model"]["version"] == "1"
+    assert reason(decision, "Retrainable") == "ModelNotFound"
+
+
+def test_a_chosen_version_serves() -> None:
+    assert next_for(model(trained(), version="2"), chosen={**SUMMARY, "version": "2"}).status["model"]["version"] == "2"
+
+
+def test_failures_are_counted_once_each_and_from_one_when_the_training_is_another() -> None:
+    refused = Outcome("DataInvalid", "It is empty.")
+    first = failure_after(None, "r", Run(outcome=refused, finished=1.0))
+    again = failure_after(first, "r", Run(outcome=refused, finished=1.0))
+    second = failure_after(again, "r", Run(attempts=ATTEMPTS, failed=2.0))
+    other = failure_after(second, "s", Run(outcome=refused, finished=3.0))
+    assert (first, again, second, other) == (
+        Failure("r", 1, 1.0),
+        Failure("r", 1, 1.0),
+        Failure("r", 2, 2.0),
+        Failure("s", 1, 3.0),
+    )
+    assert failure_after(second, "r", Run(attempts=1, leased=True, started=9.0)) == second
+
+
+def test_a_training_without_any_luck_is_tried_again_after_a_wait_that_does_not_move() -> None:
+    run = Run(attempts=ATTEMPTS, error="OSError: no space", failed=NOW - 10)
+    decision = next_for(model(), run, failures=1, failed=NOW - 10)
+    assert decision.again == NOW + 20
 
 
 def test_the_same_spec_is_the_same_training() -> None:
