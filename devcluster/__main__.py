@@ -63,6 +63,8 @@ def _run(options: argparse.Namespace) -> int:
 def main() -> int:
     """Run a command and give its exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A shell starts background jobs with SIGINT ignored, and children inherit that: a script's Ctrl-C would not arrive.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(_parser().parse_args())
     except (BuildError, ClusterError) as error:

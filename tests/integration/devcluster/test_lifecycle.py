@@ -139,7 +139,10 @@ def test_ctrl_c_takes_a_cluster_in_the_foreground_down(site: Site) -> None:
         assert process.stdout is not None
         next(line for line in process.stdout if "Ctrl-C" in line)
         process.send_signal(signal.SIGINT)
-        process.wait(WITHIN)
+        try:
+            process.wait(WITHIN)
+        finally:
+            process.kill()
     assert site.is_gone()
 
 
