@@ -25,9 +25,14 @@ def sandbox_program(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _START.format(name), str(PROJECT), *arguments]
 
 
-def start(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own that dies with this process; its output is appended to `log`."""
-    command = [*sandbox_program("leash"), str(os.getpid()), *argv]
+def start(
+    argv: Sequence[str], log: Path, environment: Mapping[str, str], *, guarded: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own that dies with this process; its output is appended to `log`.
+
+    Guarded, its own children die with it.
+    """
+    command = [*sandbox_program("guarded" if guarded else "leash"), str(os.getpid()), *argv]
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

@@ -89,16 +89,19 @@ def mlflow(directory: Path, port: int = 0) -> Iterator[Service]:
     }
     program = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     argv = [*program, *(word for name, value in options.items() for word in (f"--{name}", value))]
-    with _served("mlflow", argv, directory, port, f"http://{LOOPBACK}:{port}") as service:
+    url = f"http://{LOOPBACK}:{port}"
+    with _served("mlflow", argv, directory, port, url, guarded=True) as service:  # it starts a uvicorn beside itself
         _wait(service, lambda: _answers_health(port), _MLFLOW_WITHIN)
         yield service
 
 
 @contextmanager
-def _served(name: str, argv: Sequence[str], directory: Path, port: int, url: str) -> Iterator[Service]:
+def _served(
+    name: str, argv: Sequence[str], directory: Path, port: int, url: str, *, guarded: bool = False
+) -> Iterator[Service]:
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / f"{name}.log"
-    process = start(argv, log, {**os.environ, **_QUIET})
+    process = start(argv, log, {**os.environ, **_QUIET}, guarded=guarded)
     try:
         yield Service(url, process, port, log)
     finally:
