@@ -16,6 +16,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _VALID = dt.timedelta(days=3650)
 # The clocks of virtual machines step back now and then.
 _SKEW = dt.timedelta(hours=1)
+# Python 3.13 refuses an authority that does not say what its key is for.
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,8 @@ class Authority:
     def _create(self) -> None:
         key, name = _new_key(), _name(Identity("devcluster"))
         builder = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         certificate = builder.sign(key, hashes.SHA256())
         self.pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         _write_key(self.pair.key, key)
@@ -75,6 +89,8 @@ class Authority:
             builder = builder.add_extension(names, critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(issuer, critical=False)
         return builder.sign(self._key, hashes.SHA256())
 
     def signing_key(self, name: str) -> Pair:

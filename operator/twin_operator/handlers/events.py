@@ -1,32 +1,29 @@
 """Watches: `on.event` only, so that no finalizer, annotation or storage of kopf touches an object."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import kopf
 
-from twin_operator.adapters.kubernetes_api.client import Access
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.api.v1alpha1 import GROUP, VERSION
 from twin_operator.services.operator_loop import OperatorLoop
 
+WATCHES: Final = 5  # the four kinds and the Deployments of pools, each for every watched namespace
+SPARE: Final = 16  # connections beside the watches, for lists
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
 
 
-def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, credentials: Callable[[], Awaitable[Access]]) -> None:
-    """Register a handler a kind, and how kopf reaches the API server: as the rest of the operator does."""
+def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: KubernetesApi, namespaces: int) -> None:
+    """Register a handler a kind, and how kopf reaches the API server: as the rest of the operator does.
+
+    Connections are bounded, which saves memory, but each watch holds one: `namespaces` are watched, or the cluster.
+    """
 
     @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 - kopf's names
-        access = await credentials()
-        return kopf.ConnectionInfo(
-            server=access.server,
-            ca_path=access.ca_path,
-            scheme="Bearer" if access.token else None,
-            token=access.token,
-            certificate_path=access.certificate_path,
-            private_key_path=access.private_key_path,
-        )
+    async def login(**_: Any) -> kopf.AiohttpSession:  # noqa: ANN401 - kopf's names
+        session = await api.session_for(WATCHES * max(1, namespaces) + SPARE)
+        return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
 
     @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
     async def simulation(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's names

@@ -60,7 +60,7 @@ class OperatorProcess:
         logger.info("This process leads.")
         self.graph.loop.last_resync = self.graph.loop.clock()
         registry = kopf.OperatorRegistry()
-        events.register(registry, self.graph.loop, self.graph.api.access)
+        events.register(registry, self.graph.loop, self.graph.api, len(self.settings.watch_namespaces))
         try:
             async with asyncio.TaskGroup() as group:
                 loops = group.create_task(self.graph.loop.run())

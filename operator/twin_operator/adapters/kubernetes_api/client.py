@@ -44,22 +44,12 @@ class ApiError(Exception):
 async def load_configuration() -> Configuration:
     """Return how to reach the API server: the Pod's service account, else the user's kubeconfig."""
     settings = Configuration()
+    settings.disable_strict_ssl_verification = True  # as in KubernetesApi, for the election of the leader
     try:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException:
         await config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     return settings
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach the API server, for a client of another kind."""
-
-    server: str
-    ca_path: str | None
-    token: str | None
-    certificate_path: str | None
-    private_key_path: str | None
 
 
 @dataclass
@@ -140,12 +130,10 @@ class KubernetesApi:
             await asyncio.sleep(self._random.uniform(0, min(LONGEST_WAIT, 0.2 * 2**attempt)))
         raise AssertionError("the last attempt returns or raises")
 
-    async def access(self) -> Access:
-        """Return address and credentials as they are now; tokens of service accounts are renewed."""
-        chosen = self.configuration
-        token = await chosen.get_api_key_with_prefix("BearerToken")
-        bare = token.split(maxsplit=1)[-1] if token else None
-        return Access(chosen.host, chosen.ssl_ca_cert, bare, chosen.cert_file, chosen.key_file)
+    async def session_for(self, connections: int) -> aiohttp.ClientSession:
+        """Return a session of its own for a client of another kind, with the credentials of this moment."""
+        connector = aiohttp.TCPConnector(limit=connections, ssl=self._tls())
+        return aiohttp.ClientSession(connector=connector, headers=await self._credentials())
 
     async def close(self) -> None:
         """Close the connections."""
@@ -169,12 +157,17 @@ class KubernetesApi:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            context = ssl.create_default_context(cafile=self.configuration.ssl_ca_cert)
-            if self.configuration.cert_file:
-                context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
-            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=context)
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=self._tls())
             self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
         return self._session
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.configuration.ssl_ca_cert)
+        # Python 3.13 asks for extensions that the authorities of several Kubernetes distributions lack.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if self.configuration.cert_file:
+            context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
+        return context
 
 
 def _message(raw: bytes) -> str:
