@@ -23,6 +23,7 @@ MODEL_FIELDS = (
     "algorithm",
     "metrics",
 )
+NOT_GRADED = "No outcome has been graded: recording outcomes is not supported yet."
 MOST_EFFECTS = 32
 MOST_EXPERIMENTS = 1000
 MOST_METRICS = 64
@@ -207,6 +208,7 @@ def _serving(
     effects = before.get("effects") if summary is None else _effects(summary)
     version = (model or {}).get("version")
     facts = ready("ModelServing", f"Version {version} of {registered_model(body)} answers Simulations.")
+    facts.append(Fact("Faithful", "Unknown", "NotValidated", NOT_GRADED))
     facts += _warnings(before if summary is None else {}, summary)
     facts += extra if extra is not None else _retrainable(body, model or {})
     suspended = body["spec"].get("suspend") and phase == "Ready"

@@ -97,6 +97,12 @@ def test_a_model_that_serves_is_left_alone() -> None:
     assert (decision.task, decision.status["phase"], reason(decision, "Retrainable")) == (None, "Ready", None)
 
 
+def test_nobody_takes_a_model_for_validated_while_grading_is_not_built() -> None:
+    conditions = {c["type"]: c for c in trained()["conditions"]}
+    assert (conditions["Faithful"]["status"], conditions["Faithful"]["reason"]) == ("Unknown", "NotValidated")
+    assert "not supported yet" in conditions["Faithful"]["message"]
+
+
 def test_changed_data_of_a_serving_model_waits_for_retraining() -> None:
     decision = next_for(model(trained(), data={"uri": "file:///data/b.csv"}))
     assert decision.task is None
