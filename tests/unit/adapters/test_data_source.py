@@ -86,6 +86,16 @@ def test_an_address_outside_the_allow_list_is_not_opened(uri: str) -> None:
     assert refusal.value.reason == "AddressNotAllowed"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "0.0.0.0"])  # noqa: S104 - refused
+def test_what_is_near_is_read_only_where_it_is_listed_itself(host: str) -> None:
+    source = Source(f"http://{host}:1/x.csv", None, None, COLUMNS, [])
+    with pytest.raises(Stalled) as wide:
+        FileDataSource(["http://", "https://"]).read(source)
+    with pytest.raises(Stalled) as listed:
+        FileDataSource([f"http://{host}:1/"]).read(source)
+    assert (wide.value.reason, listed.value.reason) == ("AddressNotAllowed", "DataNotReadable")
+
+
 def test_other_bytes_than_the_wanted_ones_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "plain.csv"
     path.write_text(ROWS)
