@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from typing import Any
 
@@ -53,10 +54,13 @@ def test_a_hundred_questions_cost_one_status_write_each(trained: Platform) -> No
 
 
 def test_killed_processes_lose_nothing_and_repeat_nothing(trained: Platform, redis_restart: Any) -> None:
-    _many(trained, "killed", 200)
+    creating = threading.Thread(target=_many, args=(trained, "killed", 200))
+    creating.start()
     trained.kube.until(lambda: any(i["status"]["phase"] == "Succeeded" for i in _those(trained, "killed")), 60)
-    trained.operator.kill()
     trained.workers["light"].kill()
+    trained.operator.kill()
+    creating.join()
+    assert _all_succeeded(trained, "killed", 200) is None  # killed while there was work
     redis_restart()
     trained.workers["light"].start()
     trained.operator.start()
