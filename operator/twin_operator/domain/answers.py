@@ -49,10 +49,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Basis:
-    """What grading needs of the prediction as issued: sqrt(v_IF), S, outcome SDs of both arms, the tau weights."""
+    """What grading needs of the prediction as issued: sqrt(v_IF), S, its degrees of freedom, arms' SDs, tau weights."""
 
     sampling_sd: float
     experiment_share_squared: float
+    degrees_of_freedom: float
     control_sd: float
     treated_sd: float
     weights_digest: str

@@ -135,6 +135,7 @@ def _basis(measured: WeightedEffect, weights: TauWeights) -> Basis:
     return Basis(
         sampling_sd=math.sqrt(measured.variance),
         experiment_share_squared=measured.share_squared,
+        degrees_of_freedom=measured.degrees,
         control_sd=measured.control_arm.sd,
         treated_sd=measured.treated_arm.sd,
         weights_digest=weights.digest,

@@ -80,7 +80,8 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         )
     except DomainError as error:
         return Outcome(error.reason, str(error))
-    value = {**status_of(answer), "modelVersion": payload["version"]}
+    bound = {"modelVersion": payload["version"], "registeredModel": payload["registeredModel"]}
+    value = {**status_of(answer), **bound}
     return Outcome("Succeeded", value["recommendation"]["message"], value)
 
 

@@ -6,6 +6,7 @@ from twin_operator.services.tasks import JSON, Outcome, Run
 
 FIELDS = (
     "modelVersion",
+    "registeredModel",
     "attempts",
     "cached",
     "worker",

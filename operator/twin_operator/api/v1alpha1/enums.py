@@ -1,6 +1,6 @@
 """The closed lists of values that specs are written in.
 
-Those that the model of the field has too (algorithms, kinds of features, actions) are in ``domain``,
+Those that the model of the field has too (algorithms, kinds of features, actions, grades) are in ``domain``,
 and those that only status speaks in (phases, condition types, reasons) in ``conditions``.
 """
 
@@ -66,12 +66,3 @@ class Tier(StrEnum):
     LIGHT = "Light"
     MEDIUM = "Medium"
     HEAVY = "Heavy"
-
-
-class Grade(StrEnum):
-    """How near a prediction came to its outcome."""
-
-    EXCELLENT = "Excellent"
-    GOOD = "Good"
-    FAIR = "Fair"
-    POOR = "Poor"

@@ -10,7 +10,6 @@ from twin_operator.api.v1alpha1.conditions import (
     ObservedGeneration,
     SimulationPhase,
 )
-from twin_operator.api.v1alpha1.enums import Grade
 from twin_operator.api.v1alpha1.fields import (
     ColumnName,
     Count,
@@ -19,12 +18,14 @@ from twin_operator.api.v1alpha1.fields import (
     Label,
     ModelVersion,
     Probability,
+    RegisteredModelName,
     Sentence,
     Spread,
     Timestamp,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, list_map
 from twin_operator.domain.answers import Action, Why
+from twin_operator.domain.ledger import Grade
 
 SUBGROUPS_LIMIT = 64
 
@@ -69,6 +70,9 @@ class PredictionBasis(ApiModel):
     )
     control_sd: Spread = Field(default=None, description="Standard deviation of the outcome under against.")
     treated_sd: Spread = Field(default=None, description="Standard deviation of the outcome under arm.")
+    degrees_of_freedom: Spread = Field(
+        default=None, description="Randomised units less two: how well the standard error itself is known."
+    )
     weights_digest: Identifier | None = Field(
         default=None, description="Digest of the weights on how much experiments differ; the archive keeps them."
     )
@@ -208,6 +212,9 @@ class SimulationStatus(ApiModel):
     conditions: Conditions = Field(default=(), description="Ready (done well), and Reconciling or Stalled while true.")
     model_version: ModelVersion | None = Field(
         default=None, description="Version that answers, bound when it was queued."
+    )
+    registered_model: RegisteredModelName | None = Field(
+        default=None, description="Registered model of that version; outcomes are kept under it in the archive."
     )
     attempts: Count | None = Field(default=None, description="How often a worker began it.")
     cached: bool | None = Field(default=None, description="Whether an equal question had been answered before.")

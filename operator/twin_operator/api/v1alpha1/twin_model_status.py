@@ -5,7 +5,6 @@ from typing import Annotated
 from pydantic import Field
 
 from twin_operator.api.v1alpha1.conditions import UNOBSERVED_GENERATION, Conditions, ObservedGeneration, TwinModelPhase
-from twin_operator.api.v1alpha1.enums import Grade
 from twin_operator.api.v1alpha1.fields import (
     Count,
     Figure,
@@ -20,6 +19,7 @@ from twin_operator.api.v1alpha1.fields import (
     Timestamp,
 )
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
+from twin_operator.domain.ledger import Grade
 from twin_operator.domain.schema import Algorithm
 
 EFFECTS_LIMIT = 32
@@ -104,6 +104,25 @@ class TwinFidelity(ApiModel):
     ] = Field(default=(), description="The outcomes in the window, newest first.")
 
 
+class DataState(ApiModel):
+    """What the last look at spec.data found; written when it changes."""
+
+    spec_digest: Identifier | None = Field(
+        default=None, description="Digest of the parts of spec that the look was made by."
+    )
+    stamp: Identifier | None = Field(
+        default=None, description="ETag or modification time of the file: while it is the same, the file is not read."
+    )
+    digest: Identifier | None = Field(default=None, description="SHA-256 of the file's bytes.")
+    rows: Count | None = Field(default=None, description="Usable rows.")
+    new_rows: Count | None = Field(
+        default=None, description="Rows that the version that serves was not trained on, counted by content."
+    )
+    newest_row_time: Timestamp | None = Field(
+        default=None, description="Time of the newest row, where spec.columns.time names a column."
+    )
+
+
 class RetrainingState(ApiModel):
     """Where retraining stands."""
 
@@ -116,6 +135,15 @@ class RetrainingState(ApiModel):
     next_scheduled_time: Timestamp | None = Field(default=None, description="When the schedule is due next.")
     failed_attempts: Count | None = Field(
         default=None, description="Retrainings in a row that failed, were rejected or not promoted."
+    )
+    tried_spec_digest: Identifier | None = Field(
+        default=None, description="Digest of the spec that the last retraining was begun with."
+    )
+    tried_data_digest: Identifier | None = Field(
+        default=None, description="Digest of the data that the last retraining was begun with."
+    )
+    rolled_back_version: ModelVersion | None = Field(
+        default=None, description="Version that was taken back last, by the annotation twinops.dev/rollback."
     )
 
 
@@ -134,8 +162,8 @@ class TwinModelStatus(ApiModel):
     conditions: Conditions = Field(
         default=(),
         description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), "
-        "Retrainable, and "
-        "AssignmentNotRandom and DataWarning as warnings.",
+        "Retrainable, "
+        "ArchiveReachable while it is not, and AssignmentNotRandom and DataWarning as warnings.",
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
     model: ServingModel | None = Field(default=None, description="The version that serves.")
@@ -143,4 +171,5 @@ class TwinModelStatus(ApiModel):
         Field(default=(), description="Average effect of each arm against the control.")
     )
     fidelity: TwinFidelity | None = Field(default=None, description="How right the serving version has been.")
+    data: DataState | None = Field(default=None, description="What the last look at spec.data found.")
     retraining: RetrainingState | None = Field(default=None, description="Where retraining stands.")
