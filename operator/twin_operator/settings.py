@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     worker_image_pull_policy: str = Field("IfNotPresent", description="Pull policy of that image.")
     worker_service_account: str = Field("default", description="Service account of worker Pods.")
     worker_env: list[dict[str, object]] = Field([], description="EnvVar objects that are put into worker Pods.")
+    archive_url: str = Field(
+        "sqlite:////var/lib/twin-operator/archive.db",
+        description="Where Simulations, outcomes and retrainings are kept: SQLite for one operator, or postgresql://.",
+    )
+    data_watch_seconds: float = Field(
+        300.0, ge=1, description="Between two looks at a model's data; a file that did not change is not read."
+    )
     bind_address: str = Field("127.0.0.1", description="Address that probes and metrics are served on.")
     metrics_port: int = Field(9090, ge=0, le=65535, description="Port of /metrics (and of a worker's /healthz).")
     health_port: int = Field(8080, ge=0, le=65535, description="Port of the operator's /healthz.")

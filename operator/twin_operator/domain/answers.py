@@ -49,8 +49,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Basis:
-    """What grading needs of the prediction as issued: sqrt(v_IF), S, its degrees of freedom, arms' SDs, tau weights."""
+    """What grading needs of the prediction as issued: sqrt(v_IF), S, its degrees of freedom, arms' SDs, tau weights.
 
+    `against`: the arm that it was compared with.
+    """
+
+    against: str
     sampling_sd: float
     experiment_share_squared: float
     degrees_of_freedom: float

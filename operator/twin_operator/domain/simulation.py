@@ -82,7 +82,7 @@ def simulate(bank: Bank, question: Question, uncertainty: Uncertainty, weights: 
     )
     return Answer(
         effect=effect,
-        basis=_basis(measured, weights),
+        basis=_basis(measured, weights, bank.arms[against]),
         outcome=_planned_outcome(bank.columns, measured, uncertainty, weights, question.size),
         population=PopulationSummary(measured.matched, measured.effective_rows, measured.weight_share),
         recommendation=recommend(case),
@@ -131,8 +131,9 @@ def _clipped(interval: tuple[float, float], bounds: tuple[float, float]) -> tupl
     return low, high
 
 
-def _basis(measured: WeightedEffect, weights: TauWeights) -> Basis:
+def _basis(measured: WeightedEffect, weights: TauWeights, against: str) -> Basis:
     return Basis(
+        against=against,
         sampling_sd=math.sqrt(measured.variance),
         experiment_share_squared=measured.share_squared,
         degrees_of_freedom=measured.degrees,

@@ -12,7 +12,6 @@ RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
 RETRY_CAP_SECONDS = 60.0  # longest wait between attempts
 DEFAULT_BACKOFF_LIMIT = 3  # retries, as the schema has it
 NOT_BUILT = {
-    "observed": "grading an outcome",
     "population.match": "reweighting to given margins",
     "subgroups": "effects by subgroup",
     "trial.unitsPerArm": "playing a trial",

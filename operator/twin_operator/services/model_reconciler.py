@@ -1,9 +1,10 @@
-"""Carries out the plan of a TwinModel: publish its training, write its status, look again."""
+"""Carries out the plan of a TwinModel: publish its training, look after the version that serves, write its status."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.models import (
     KIND,
     Failure,
@@ -11,16 +12,17 @@ from twin_operator.services.models import (
     ModelSnapshot,
     failure_after,
     plan,
-    registered_model,
-    serves,
     training_run,
 )
-from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.patches import changes
+from twin_operator.services.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.roll_back import carry_out, wanted_roll_back
+from twin_operator.services.serving import needs_training, registered_model, serves
 from twin_operator.services.tasks import JSON, Run, Stop
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
-RESYNC_SECONDS = 60.0  # a training task that was lost is noticed within this time
+RESYNC_SECONDS = 60.0  # a lost training task, and a champion that was moved by hand, are noticed within this time
 
 
 @dataclass
@@ -31,6 +33,7 @@ class ModelReconciler:
         queue: queues and runs.
         resources: the API server.
         versions: what the registry holds.
+        keeper: looks after versions that serve.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
@@ -41,6 +44,7 @@ class ModelReconciler:
     queue: RunQueue
     resources: Resources
     versions: Versions
+    keeper: ModelKeeper
     cluster: str
     clock: Callable[[], float]
     retry_seconds: float
@@ -48,6 +52,7 @@ class ModelReconciler:
     served: Callable[[str], bool] = lambda _queue: True
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
+    _looked: dict[Key, float] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what is next for the TwinModel `key`; return when to look again, in seconds."""
@@ -56,57 +61,93 @@ class ModelReconciler:
         except Gone:
             await self._forget(key)
             return None
+        body = await self._rolled_back(key, body)
         decision = await self._plan(key, body)
         if decision.task is not None:
             await self.queue.resume(decision.task.run)
             await self.queue.mark_queued({decision.task.run: self.clock()})
             await self.queue.publish([decision.task])
         await self._write(body, decision.status)
-        phase = decision.status["phase"]
         if decision.again is not None:
             return max(0.0, decision.again - self.clock())
-        return RESYNC_SECONDS if phase == "Training" else None
+        return RESYNC_SECONDS if decision.status["phase"] == "Training" else None
+
+    def champion_moved(self, key: Key) -> None:
+        """Have the registry asked again which version serves."""
+        self._looked.pop(key, None)
 
     async def _plan(self, key: Key, body: JSON) -> ModelPlan:
         run_id = training_run(body)
         await self._stop_older(key, run_id)
-        chosen, absent = await self._chosen(body)
+        chosen, absent = await self._chosen(key, body)
         run = (await self.queue.runs([run_id]))[run_id]
         if body["spec"].get("suspend") and run.leased and run.stop is None:
             await self.queue.stop(run_id, Stop.SUSPENDED)
         failure = failure_after(self._failures.get(key), run_id, run)
         if failure is not None:
             self._failures[key] = failure
-        published = run_id in await self.queue.waiting([body["spec"].get("queue", "training")])
-        times, last = (failure.times, failure.last) if failure else (0, None)
-        served = self.served(body["spec"].get("queue", "training"))
-        snapshot = ModelSnapshot(body, run, published, served, chosen, absent, failures=times, failed=last)
+        queue = body["spec"].get("queue", "training")
+        snapshot = ModelSnapshot(
+            body,
+            run,
+            published=run_id in await self.queue.waiting([queue]),
+            served=self.served(queue),
+            chosen=chosen,
+            absent=absent,
+            failures=failure.times if failure else 0,
+            failed=failure.last if failure else None,
+        )
+        if serves(body) and not needs_training(body) and chosen is None and absent is None:
+            snapshot = replace(snapshot, upkeep=await self.keeper.keep(key, body))
+        return await self._decided(snapshot, run_id)
+
+    async def _decided(self, snapshot: ModelSnapshot, run_id: str) -> ModelPlan:
         decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
-        if decision.again is not None and decision.again <= self.clock():
+        failed = decision.status["phase"] == "Failed"
+        if failed and decision.again is not None and decision.again <= self.clock():
             await self.queue.forget([run_id])
-            return plan(ModelSnapshot(body, Run(), published, served), self.cluster, self.retry_seconds, self.clock())
+            afresh = ModelSnapshot(snapshot.body, Run(), snapshot.published, snapshot.served)
+            return plan(afresh, self.cluster, self.retry_seconds, self.clock())
         return decision
 
-    async def _chosen(self, body: JSON) -> tuple[JSON | None, str | None]:
+    async def _chosen(self, key: Key, body: JSON) -> tuple[JSON | None, str | None]:
         """Return the summary of a version that is to serve in place of today's, or the pin that is not there."""
         status, pin = body.get("status") or {}, body["spec"].get("version")
         settled = status.get("observedGeneration") == body["metadata"].get("generation")
-        if pin is None and (settled or not serves(body)):
+        recent = self.clock() < self._looked.get(key, 0.0) + RESYNC_SECONDS
+        if pin is None and (not serves(body) or (settled and recent)):
             return None, None
         name = registered_model(body)
-        wanted = pin or await self.versions.champion(name)
-        if wanted is None or wanted == (status.get("model") or {}).get("version"):
-            return None, None
         try:
+            wanted = pin or await self.versions.champion(name)
+            self._looked[key] = self.clock()
+            if wanted is None or wanted == (status.get("model") or {}).get("version"):
+                return None, None
             return await self.versions.summary(name, wanted), None
         except LookupError:
-            return None, wanted
+            return None, pin
+        except ConnectionError as error:
+            logger.warning("The registry does not say which version of %s serves: %s", name, error)
+            return None, None
+
+    async def _rolled_back(self, key: Key, body: JSON) -> JSON:
+        """Move the champion back where a person asks for it, and return the TwinModel as it is then."""
+        wish = wanted_roll_back(body)
+        if wish is None:
+            return body
+        written = await carry_out(wish, body, self.versions, self.resources)
+        self.champion_moved(key)
+        return written
 
     async def _write(self, body: JSON, status: JSON) -> None:
         before = body.get("status") or {}
-        if all(before.get(key) == value for key, value in status.items() if value is not None):
+        if not changes(before, status):
             self.changed(body)
             return
+        version = (status.get("model") or {}).get("version")
+        if version is not None and not serves(body):
+            message = f"Version {version} of {registered_model(body)} was trained and serves."
+            await self.resources.emit(Event(body, "Trained", message, occasion=version))
         try:
             self.changed(await self.resources.write_status(KIND, body, status))
         except (Changed, Gone):
@@ -124,6 +165,8 @@ class ModelReconciler:
 
     async def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
+        self._looked.pop(key, None)
+        self.keeper.forget(key)
         run = self._runs.pop(key, None)
         if run is not None:
             await self.queue.stop(run, Stop.DELETED)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
 from twin_operator.services.rounding import presentable, wire
+from twin_operator.services.serving import needs_training, registered_model, serves
 from twin_operator.services.tasks import JSON, Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.twin_spec import columns_digest, spec_digest
+from twin_operator.services.upkeep import Upkeep
 
 KIND = "TwinModel"
 ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later
@@ -23,7 +25,7 @@ MODEL_FIELDS = (
     "algorithm",
     "metrics",
 )
-NOT_GRADED = "No outcome has been graded: recording outcomes is not supported yet."
+NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
 MOST_EFFECTS = 32
 MOST_EXPERIMENTS = 1000
 MOST_METRICS = 64
@@ -51,6 +53,7 @@ class ModelSnapshot:
         absent: the pinned version, when the registry has none of that number.
         failures: how often its training failed in a row.
         failed: when it failed last, seconds since the epoch.
+        upkeep: what a model that serves needs.
     """
 
     body: JSON
@@ -61,6 +64,7 @@ class ModelSnapshot:
     absent: str | None = None
     failures: int = 0
     failed: float | None = None
+    upkeep: Upkeep | None = None
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,6 @@ class ModelPlan:
     status: JSON
     task: Task | None = None
     again: float | None = None
-
-
-def registered_model(body: JSON) -> str:
-    """Return the name in the registry."""
-    meta = body["metadata"]
-    return str(body["spec"].get("registeredModel") or f"{meta['namespace']}.{meta['name']}")
 
 
 def training_run(body: JSON) -> str:
@@ -105,7 +103,8 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
     if snapshot.chosen is not None:
         return ModelPlan(_serving(body, snapshot.chosen, now))
     if serves(body) and not needs_training(body):
-        return ModelPlan(_serving(body, None, now))
+        again = None if snapshot.upkeep is None else snapshot.upkeep.again
+        return ModelPlan(_serving(body, None, now, upkeep=snapshot.upkeep), again=again)
     if outcome is not None and outcome.succeeded:
         return ModelPlan(_serving(body, outcome.value, now))
     if body["spec"].get("suspend"):
@@ -141,19 +140,6 @@ def failure_after(before: Failure | None, run_id: str, run: Run) -> Failure | No
     if before is None or before.run != run_id:
         return Failure(run_id, 1, last)
     return before if before.last == last else Failure(run_id, before.times + 1, last)
-
-
-def serves(body: JSON) -> bool:
-    """Whether a version serves."""
-    return bool(((body.get("status") or {}).get("model") or {}).get("version"))
-
-
-def needs_training(body: JSON) -> bool:
-    """Whether the columns changed since the version that serves was trained; a pinned version serves as it is."""
-    if body["spec"].get("version"):
-        return False
-    trained = ((body.get("status") or {}).get("model") or {}).get("specDigest")
-    return trained is not None and not trained.startswith(columns_digest(body["spec"]))
 
 
 def training_task(body: JSON, cluster: str) -> Task:
@@ -200,25 +186,61 @@ def _without_version(body: JSON, phase: str, facts: list[Fact], now: float) -> J
 
 
 def _serving(
-    body: JSON, summary: JSON | None, now: float, *, phase: str = "Ready", extra: list[Fact] | None = None
+    body: JSON,
+    summary: JSON | None,
+    now: float,
+    *,
+    phase: str = "Ready",
+    extra: list[Fact] | None = None,
+    upkeep: Upkeep | None = None,
 ) -> JSON:
     """Return the status of a model that answers; `summary` of a version that is new, else what stands stays."""
     before = body.get("status") or {}
     model = before.get("model") if summary is None else _model(summary, now)
-    effects = before.get("effects") if summary is None else _effects(summary)
     version = (model or {}).get("version")
     facts = ready("ModelServing", f"Version {version} of {registered_model(body)} answers Simulations.")
-    facts.append(Fact("Faithful", "Unknown", "NotValidated", NOT_GRADED))
+    facts += _care(before, summary, upkeep)
     facts += _warnings(before if summary is None else {}, summary)
-    facts += extra if extra is not None else _retrainable(body, model or {})
-    suspended = body["spec"].get("suspend") and phase == "Ready"
+    facts += extra or _not_built(body["spec"])
     return {
         **_head(body),
-        "phase": "Suspended" if suspended else phase,
+        "phase": _phase(body, phase, upkeep),
         "model": model,
-        "effects": effects,
-        "conditions": merge_conditions(body, facts, now),
+        "effects": before.get("effects") if summary is None else _effects(summary),
+        **(_afresh(before, version) if summary is not None else {}),
+        **({} if upkeep is None else upkeep.status),
+        "conditions": merge_conditions(body, _first_of_each(facts), now),
     }
+
+
+def _phase(body: JSON, phase: str, upkeep: Upkeep | None) -> str:
+    if phase != "Ready":
+        return phase
+    if body["spec"].get("suspend"):
+        return "Suspended"
+    return "Degraded" if upkeep is not None and upkeep.degraded else phase
+
+
+def _care(before: JSON, summary: JSON | None, upkeep: Upkeep | None) -> list[Fact]:
+    """Return what is known of a version's fidelity and retraining; of a new one, nothing yet."""
+    if upkeep is not None and upkeep.facts:
+        return upkeep.facts
+    kept = [c for c in before.get("conditions") or () if c["type"] == "Faithful" and summary is None]
+    facts = [Fact(c["type"], c["status"], c["reason"], c["message"]) for c in kept]
+    return facts or [Fact("Faithful", "Unknown", "NotValidated", NOT_GRADED)]
+
+
+def _afresh(before: JSON, version: str | None) -> JSON:
+    """Return what a new version's status forgets of the one before, and that it was before."""
+    former = (before.get("model") or {}).get("version")
+    if former in {None, version}:
+        return {}
+    return {"fidelity": None, "data": None, "retraining": {"previousVersion": former}}
+
+
+def _first_of_each(facts: list[Fact]) -> list[Fact]:
+    """Return one fact a type; a later one of the same type is of less weight."""
+    return list({fact.type: fact for fact in reversed(facts)}.values())[::-1]
 
 
 def _head(body: JSON) -> JSON:
@@ -249,26 +271,9 @@ def _warnings(before: JSON, summary: JSON | None) -> list[Fact]:
     return facts
 
 
-def _retrainable(body: JSON, model: JSON) -> list[Fact]:
-    """Return what stands in the way of retraining, if anything."""
-    spec = body["spec"]
-    if spec.get("suspend"):
-        return [
-            Fact("Retrainable", "False", "Suspended", "spec.suspend holds retraining; the version goes on to answer.")
-        ]
-    unbuilt = _not_built(spec, model)
-    if unbuilt is None:
+def _not_built(spec: JSON) -> list[Fact]:
+    """Return what a person asked for in vain."""
+    if spec.get("deletionPolicy") != "Delete":
         return []
-    return [
-        Fact("Retrainable", "False", "NotSupported", f"{unbuilt} is not supported yet; the version goes on to answer.")
-    ]
-
-
-def _not_built(spec: JSON, model: JSON) -> str | None:
-    if not spec.get("version") and model.get("specDigest") not in {None, spec_digest(spec)}:
-        return "Retraining a serving model on changed spec.data or spec.learner"
-    if spec.get("retraining", {}).get("schedule"):
-        return "spec.retraining.schedule"
-    if spec.get("deletionPolicy") == "Delete":
-        return "spec.deletionPolicy Delete"
-    return None
+    message = "spec.deletionPolicy Delete is not supported yet; the registered model is kept."
+    return [Fact("Retrainable", "False", "NotSupported", message)]

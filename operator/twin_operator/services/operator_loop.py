@@ -6,21 +6,29 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.services.archiving import Archiving
 from twin_operator.services.expiry import Expiry
+from twin_operator.services.job_reconciler import JobReconciler
 from twin_operator.services.lifecycle import Simulation
+from twin_operator.services.meters import Meters
+from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
+from twin_operator.services.outcomes import Outcomes
 from twin_operator.services.pool_reconciler import PoolReconciler
+from twin_operator.services.ports import Resources
 from twin_operator.services.reconcile import ReconcileQueue
 from twin_operator.services.results import ResultsLoop
 from twin_operator.services.simulations import Simulations
 from twin_operator.services.tasks import JSON
 from twin_operator.services.twins import Twins
-from twin_operator.services.unsupported import RETRAINING, UnsupportedReconciler
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str, str]
 MODEL = "TwinModel"
 POOL = "WorkerPool"
+JOB = "RetrainingJob"
+SIMULATION = "Simulation"
+UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
 SWEEP_SECONDS = 1.0  # between two looks at what expires
 
 
@@ -32,10 +40,15 @@ class OperatorLoop:
         simulations: the hot path.
         twins: TwinModels as they are known.
         models: reconciles TwinModels.
+        keeper: looks after models that serve.
+        jobs: reconciles RetrainingJobs.
         pools: reconciles WorkerPools.
-        unsupported: answers kinds that are not built yet.
+        outcomes: grades.
+        archiving: fills the archive.
         results: reads workers' reports.
         expiry: deletes what expired.
+        resources: the API server.
+        meters: shows whether the archive answers.
         resync_seconds: between two looks for what was lost.
         clock: seconds since the epoch.
     """
@@ -43,10 +56,15 @@ class OperatorLoop:
     simulations: Simulations
     twins: Twins
     models: ModelReconciler
+    keeper: ModelKeeper
+    jobs: JobReconciler
     pools: PoolReconciler
-    unsupported: UnsupportedReconciler
+    outcomes: Outcomes
+    archiving: Archiving
     results: ResultsLoop
     expiry: Expiry
+    resources: Resources
+    meters: Meters
     resync_seconds: float
     clock: Callable[[], float]
     last_resync: float = 0.0
@@ -57,8 +75,12 @@ class OperatorLoop:
         self._queue = ReconcileQueue(self._reconcile)
         self.results.mark = lambda kind, namespace, name: self._queue.mark((kind, namespace, name))
         self.models.changed = self.model_written
-        self.simulations.on_finish = self.expiry.finished
-        self.simulations.served = self.models.served = self.pools.serves
+        self.jobs.promoted = self._promoted
+        self.outcomes.graded = lambda model: self._queue.mark((MODEL, *model))
+        self.archiving.access.changed = self.archive_changed
+        self.simulations.on_finish = self._finished
+        self.simulations.on_weights = self.archiving.weights
+        self.simulations.served = self.models.served = self.jobs.served = self.pools.serves
 
     async def run(self) -> None:
         """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
@@ -78,9 +100,10 @@ class OperatorLoop:
         (self._models.discard if deleted else self._models.add)(key)
         self._queue.mark(key)
         self._note_model(body, deleted=deleted)
+        self._mark_jobs_of(key[1:])
 
     def model_written(self, body: JSON) -> None:
-        """The status of a TwinModel was written: Simulations need not wait for the watch."""
+        """The status of a TwinModel was written: Simulations and jobs need not wait for the watch."""
         self._note_model(body, deleted=False)
 
     def pool_seen(self, body: JSON, *, deleted: bool) -> None:
@@ -93,26 +116,50 @@ class OperatorLoop:
         self._queue.mark((POOL, body["metadata"]["namespace"], body["metadata"]["name"]))
 
     def job_seen(self, body: JSON, *, deleted: bool) -> None:
-        """A RetrainingJob came or changed."""
-        if not deleted:
-            self._queue.mark((RETRAINING, body["metadata"]["namespace"], body["metadata"]["name"]))
+        """A RetrainingJob came, changed or went: its model may have another turn to give."""
+        key = JOB, body["metadata"]["namespace"], body["metadata"]["name"]
+        self._queue.mark(key)
+        self._queue.mark((MODEL, *self.keeper.job_seen(body, deleted=deleted)))
+
+    def archive_changed(self, *, reachable: bool) -> None:
+        """The archive went down or came back: every TwinModel says so."""
+        self.meters.archive(reachable=reachable)
+        for key in self._models:
+            self._queue.mark(key)
 
     def _note_model(self, body: JSON, *, deleted: bool) -> None:
         if self.twins.observe(body, deleted=deleted):
             self.simulations.model_changed((body["metadata"]["namespace"], body["metadata"]["name"]))
+
+    def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
+        for namespace, name in self.keeper.unfinished_jobs((model[0], model[1])):
+            self._queue.mark((JOB, namespace, name))
+
+    def _promoted(self, model: tuple[str, str]) -> None:
+        self.models.champion_moved(model)
+        self._queue.mark((MODEL, *model))
+
+    def _finished(self, simulation: Simulation) -> None:
+        self.expiry.finished(simulation)
+        self.archiving.finished(simulation.body)
+        if simulation.spec.get("observed") and simulation.status.get("phase") == "Succeeded":
+            self.outcomes.observe(simulation.body)
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
             self._queue.run(),
             self.simulations.review_forever(),
             self.results.run(),
+            self.archiving.run(),
+            self.outcomes.run(),
+            self.resources.follow(SIMULATION, UNGRADED, self.outcomes.observe),
             self._resync_forever(),
             self._expire_forever(),
         ]
 
     async def _reconcile(self, key: Key) -> float | None:
         kind, namespace, name = key
-        reconcilers = {MODEL: self.models.reconcile, POOL: self.pools.reconcile, RETRAINING: self.unsupported.reconcile}
+        reconcilers = {MODEL: self.models.reconcile, POOL: self.pools.reconcile, JOB: self.jobs.reconcile}
         return await reconcilers[kind]((namespace, name))
 
     async def _resync_forever(self) -> None:
@@ -128,7 +175,13 @@ class OperatorLoop:
             self.last_resync = self.clock()
 
     async def _expire_forever(self) -> None:
-        await self.expiry.fill()
+        ended = [each async for each in self.resources.finished(SIMULATION)]
+        self.expiry.fill(ended)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.archiving.catch_up(ended))
+            group.create_task(self._sweep_forever())
+
+    async def _sweep_forever(self) -> None:
         while True:
             await self.expiry.sweep()
             await asyncio.sleep(SWEEP_SECONDS)

@@ -1,6 +1,7 @@
 """What the operator's use cases need of the world; adapters fulfil these."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from twin_operator.services.tasks import JSON, Report, Run, Stop, Task
@@ -62,6 +63,36 @@ class Refused(Exception):  # noqa: N818 - a fact about a write
     """The API server will never take this write."""
 
 
+@dataclass(frozen=True)
+class FinishedObject:
+    """An object that has ended: its identity, when it ended (RFC 3339) and its TTL (seconds), where it has one."""
+
+    namespace: str
+    name: str
+    uid: str
+    completed: str
+    ttl: int | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something worth knowing about an object, for `kubectl describe`.
+
+    Attributes:
+        body: the object.
+        reason: a stable word.
+        message: a sentence.
+        warning: whether somebody should look at it.
+        occasion: tells two Events of the same reason apart; the same occasion is told once.
+    """
+
+    body: JSON
+    reason: str
+    message: str
+    warning: bool = False
+    occasion: str = ""
+
+
 class Resources(Protocol):
     """The custom resources, and what the operator owns besides."""
 
@@ -77,8 +108,24 @@ class Resources(Protocol):
         """Delete an object if it still is this one."""
         ...
 
-    def expiring(self, kind: str) -> AsyncIterator[tuple[str, str, str, str, int]]:
-        """Yield namespace, name, uid, completion time (RFC 3339) and TTL (seconds) of what is finished and expires."""
+    async def create(self, kind: str, body: JSON) -> JSON:
+        """Create an object; raise `Changed` where its name is taken, or `Refused`."""
+        ...
+
+    async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
+        """Return the objects whose `spec.modelRef.name` is `model`."""
+        ...
+
+    def finished(self, kind: str) -> AsyncIterator["FinishedObject"]:
+        """Yield what has ended, without its content."""
+        ...
+
+    async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
+        ...
+
+    async def emit(self, event: "Event") -> None:
+        """Tell an Event of Kubernetes; telling it again changes nothing, and one that cannot be told is logged."""
         ...
 
     async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
@@ -88,6 +135,16 @@ class Resources(Protocol):
     async def read_deployment(self, namespace: str, name: str) -> JSON | None:
         """Return a Deployment, or None."""
         ...
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """A person's wish to have an earlier version serve again."""
+
+    leave: str
+    take: str
+    reason: str
+    by: str
 
 
 class Versions(Protocol):
@@ -103,5 +160,13 @@ class Versions(Protocol):
         ...
 
     async def champion(self, registered_model: str) -> str | None:
-        """Return the version that serves unless another is pinned."""
+        """Return the version that serves unless another is pinned; raise `ConnectionError`."""
+        ...
+
+    async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Make a version the champion; once more changes nothing. Raise `ConnectionError`."""
+        ...
+
+    async def roll_back(self, registered_model: str, request: "RollBack") -> bool:
+        """Make an earlier version the champion again; return whether the one to leave was it. Raise `ConnectionError`."""
         ...

@@ -1,28 +1,59 @@
-"""Summaries of versions for the operator, read off the event loop."""
+"""The registry for the operator, asked off the event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
+from twin_operator.services.ports import RollBack
 from twin_operator.services.tasks import JSON
+
+
+class BlockingVersions(Protocol):
+    """A registry whose client blocks. Every method may raise `ConnectionError`."""
+
+    def summary(self, name: str, version: str) -> JSON:
+        """Return what training kept beside the bank; raise `LookupError` where there is no such version."""
+        ...
+
+    def champion_version(self, name: str) -> str | None:
+        """Return the version that serves unless another is pinned."""
+        ...
+
+    def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Make a version the champion."""
+        ...
+
+    def roll_back(self, name: str, leave: str, take: str, reason: str, by: str) -> bool:
+        """Make `take` the champion if `leave` is; return whether it was."""
+        ...
 
 
 @dataclass(frozen=True)
 class ThreadedVersions:
-    """Reads in a thread, since the registry's client blocks.
+    """Asks in a thread.
 
     Args:
-        read: returns the summary of a version; raises LookupError or ConnectionError.
-        read_champion: returns the champion's version.
+        registry: what is asked.
     """
 
-    read: Callable[[str, str], JSON]
-    read_champion: Callable[[str], str | None]
+    registry: BlockingVersions
 
     async def summary(self, registered_model: str, version: str) -> JSON:
         """Return what training kept beside the bank."""
-        return await asyncio.to_thread(self.read, registered_model, version)
+        return await asyncio.to_thread(self.registry.summary, registered_model, version)
 
     async def champion(self, registered_model: str) -> str | None:
         """Return the version that serves unless another is pinned."""
-        return await asyncio.to_thread(self.read_champion, registered_model)
+        return await asyncio.to_thread(self.registry.champion_version, registered_model)
+
+    async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Make a version the champion."""
+        await asyncio.to_thread(self.registry.promote, registered_model, version, tags)
+
+    async def roll_back(self, registered_model: str, request: RollBack) -> bool:
+        """Make an earlier version the champion again."""
+        leave, take = request.leave, request.take
+        return await asyncio.to_thread(
+            self.registry.roll_back, registered_model, leave, take, request.reason, request.by
+        )

@@ -21,6 +21,7 @@ FIELDS = (
     "heterogeneity",
     "recommendation",
     "trial",
+    "fidelity",
 )
 
 
@@ -32,8 +33,14 @@ def finished(simulation: Simulation, run: Run, outcome: Outcome, version: str | 
         "phase": "Succeeded" if outcome.succeeded else "Failed",
         "completionTime": timestamp(run.finished or now),
         **outcome.value,
+        "fidelity": _hindsight(simulation, outcome),
         "conditions": merge_conditions(simulation.body, facts, now),
     }
+
+
+def _hindsight(simulation: Simulation, outcome: Outcome) -> JSON | None:
+    """Say of an outcome that is there before its prediction that it does not count; the grade comes later."""
+    return {"hindsight": True} if outcome.succeeded and simulation.spec.get("observed") else None
 
 
 def unfinished(simulation: Simulation, run: Run, waiting: Waiting, version: str | None, now: float) -> JSON:

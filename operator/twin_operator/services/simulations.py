@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.domain.mixture import TauWeights
 from twin_operator.services.lifecycle import Enqueue, Finish, Running, Simulation, Waiting, deadline_of, decide
 from twin_operator.services.pace import Pace
 from twin_operator.services.ports import Changed, Gone, Refused, Resources, RunQueue
 from twin_operator.services.simulation_status import finished, unfinished
-from twin_operator.services.tasks import Outcome, Run, Stop, Target, Task, TaskKind
+from twin_operator.services.simulation_task import simulation_task
+from twin_operator.services.tasks import Outcome, Run, Stop, Target, Task
 from twin_operator.services.twins import Twins
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,10 @@ class Tracked:
     writing: bool = False
 
 
+async def _keep_nothing(_vectors: Mapping[str, TauWeights]) -> None:
+    """Keep no tau weights: an operator without an archive."""
+
+
 @dataclass
 class Simulations:
     """Follows every unfinished Simulation to its end.
@@ -42,6 +48,7 @@ class Simulations:
         second_write_seconds: age at which an unfinished Simulation gets a status.
         pace: limits the rate of those writes.
         on_finish: called with a Simulation's final body.
+        on_weights: called with tau weights by digest before a prediction is made with them.
         served: whether a WorkerPool with workers serves a queue.
     """
 
@@ -52,6 +59,7 @@ class Simulations:
     second_write_seconds: float
     pace: Pace
     on_finish: Callable[[Simulation], None] = lambda _simulation: None
+    on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]] = _keep_nothing
     served: Callable[[str], bool] = lambda _queue: True
     _tracked: dict[str, Tracked] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
@@ -178,35 +186,27 @@ class Simulations:
         stopped = [t.simulation.uid for t, _ in due if runs[t.simulation.uid].stop is not None]
         for uid in stopped:
             await self.queue.resume(uid)
+        vectors = [await self._weights(tracked, decision) for tracked, decision in due]
+        await self.on_weights({vector.digest: vector for vector in vectors})
         await self.queue.mark_queued({t.simulation.uid: now for t, _ in due if runs[t.simulation.uid].queued is None})
-        await self.queue.publish([self._task(t, decision, runs[t.simulation.uid], now) for t, decision in due])
+        tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
+        await self.queue.publish(tasks)
         for tracked, _ in due:
             tracked.published = now
 
-    def _task(self, tracked: Tracked, decision: Enqueue, run: Run, now: float) -> Task:
-        simulation, version = tracked.simulation, decision.version
-        intervention = simulation.spec["intervention"]
-        uncertainty = self.twins.uncertainty(simulation.model)
-        contrast = version.contrast(intervention["arm"], intervention.get("against"))
-        scale = uncertainty["between_experiment_scale"]
+    async def _weights(self, tracked: Tracked, decision: Enqueue) -> TauWeights:
+        intervention = tracked.simulation.spec["intervention"]
+        contrast = decision.version.contrast(intervention["arm"], intervention.get("against"))
+        scale = self.twins.uncertainty(tracked.simulation.model)["between_experiment_scale"]
+        return await self.twins.weights(decision.version, contrast, scale)
+
+    def _task(self, tracked: Tracked, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
+        simulation = tracked.simulation
         deadline = deadline_of(simulation, run if run.queued else Run(queued=now))
         if deadline is not None:
             self._later(simulation.uid, deadline - now)
-        return Task(
-            run=simulation.uid,
-            kind=TaskKind.SIMULATE,
-            queue=simulation.queue,
-            target=Target(KIND, simulation.namespace, simulation.name, simulation.uid),
-            attempt_limit=simulation.attempt_limit,
-            deadline=deadline,
-            priority=int(simulation.spec.get("priority", 5)),
-            payload={
-                "spec": simulation.spec,
-                "registeredModel": version.registered_model,
-                "version": version.version,
-                "uncertainty": uncertainty,
-                "weights": self.twins.weights(version, contrast, scale),
-            },
+        return simulation_task(
+            simulation, decision.version, self.twins.uncertainty(simulation.model), weights, deadline
         )
 
     async def _wait(self, tracked: Tracked, run: Run, decision: Waiting | Running) -> None:

@@ -1,30 +1,38 @@
 """The TwinModels as the operator sees them, and the version of each that answers a Simulation."""
 
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from twin_operator.domain.mixture import Contrast, tau_weights
+from twin_operator.domain.ledger import RecordedOutcome
+from twin_operator.domain.mixture import Contrast, TauWeights, tau_weights
+from twin_operator.domain.window import ledger_of
 from twin_operator.services.lifecycle import Refusal, Simulation, Version, Waiting
 from twin_operator.services.ports import Versions
-from twin_operator.services.simulate import weights_json
 from twin_operator.services.tasks import JSON
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
+WeightsKey = tuple[str, str, str, str, float]
+MOST_VECTORS = 4096  # tau weights that are remembered by digest: 8 MB; older ones are in the archive
 
 
 @dataclass
 class Twins:
-    """Resolves `modelRef` to a concrete version.
+    """Resolves `modelRef` to a concrete version, and weighs how much experiments differ.
 
     Args:
         registry: reads summaries of versions.
+        outcomes: returns the recorded outcomes of a registered model, None while they cannot be had: then the weights
+            rest on the training experiments alone, which is less sure, and right.
     """
 
     registry: Versions
+    outcomes: Callable[[str], Awaitable[Sequence[RecordedOutcome] | None]]
     _models: dict[Key, JSON] = field(default_factory=dict)
     _versions: dict[tuple[str, str], Version] = field(default_factory=dict)
-    _weights: dict[tuple[str, str, str, str, float], JSON] = field(default_factory=dict)
+    _weights: dict[WeightsKey, TauWeights] = field(default_factory=dict)
+    _by_digest: dict[str, TauWeights] = field(default_factory=dict)
 
     def observe(self, body: JSON, *, deleted: bool) -> bool:
         """Take note of a TwinModel; return whether Simulations that wait for it may go on now."""
@@ -45,7 +53,10 @@ class Twins:
         version = simulation.spec["modelRef"].get("version") or serving
         if registered is None or version is None:
             return Waiting("Pending", "ModelNotReady", f"TwinModel {name} has no trained version yet.")
-        return await self._version(registered, version, name)
+        found = await self.version(registered, version)
+        if isinstance(found, Waiting):
+            return Waiting(found.phase, found.reason, f"TwinModel {name}: {found.message}")
+        return found
 
     def uncertainty(self, key: Key) -> JSON:
         """Return a TwinModel's `spec.uncertainty` in the domain's names."""
@@ -56,25 +67,38 @@ class Twins:
             "accept_prior": value["acceptPrior"],
         }
 
-    def weights(self, version: Version, contrast: Contrast, scale: float) -> JSON:
-        """Return the tau weights of a contrast, computed once a version and scale."""
+    async def weights(self, version: Version, contrast: Contrast, scale: float) -> TauWeights:
+        """Return the tau weights of a contrast, computed once a version, scale and state of its outcomes."""
         key = version.registered_model, version.version, contrast.arm, contrast.against, scale
+        outcomes = await self.outcomes(version.registered_model)
         if key not in self._weights:
-            self._weights[key] = weights_json(tau_weights(contrast, scale))
+            self._weights[key] = self._remember(tau_weights(contrast, scale, ledger_of(outcomes or (), contrast)))
         return self._weights[key]
 
-    async def _version(self, registered: str, number: str, model: str) -> Version | Waiting:
+    def outcomes_changed(self, registered_model: str) -> None:
+        """Weigh anew: the recorded outcomes of a registered model are others than before."""
+        self._weights = {key: value for key, value in self._weights.items() if key[0] != registered_model}
+
+    def weights_in_hand(self, digest: str) -> TauWeights | None:
+        """Return tau weights that this process made."""
+        return self._by_digest.get(digest)
+
+    async def version(self, registered: str, number: str) -> Version | Waiting:
+        """Return a version, or why it cannot be had now."""
         key = registered, number
         if key not in self._versions:
             try:
                 self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
             except LookupError:
-                return Waiting(
-                    "Pending", "ModelNotReady", f"TwinModel {model} has no version {number} in the registry."
-                )
+                return Waiting("Pending", "ModelNotReady", f"{registered} has no version {number} in the registry.")
             except ConnectionError:
                 return Waiting("Pending", "ModelNotReady", "The model registry cannot be reached; it is tried again.")
         return self._versions[key]
+
+    def _remember(self, vector: TauWeights) -> TauWeights:
+        while len(self._by_digest) >= MOST_VECTORS:
+            self._by_digest.pop(next(iter(self._by_digest)))
+        return self._by_digest.setdefault(vector.digest, vector)
 
 
 def version_of(registered: str, summary: JSON) -> Version:

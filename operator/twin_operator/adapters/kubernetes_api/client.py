@@ -25,6 +25,9 @@ PAGE: Final = 500  # objects a list request
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
+TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
+WATCH_SECONDS: Final = 300  # after which a watch is begun anew, from where it was
+READ_BYTES: Final = 1 << 16
 
 
 class ApiError(Exception):
@@ -90,6 +93,41 @@ class KubernetesApi:
             if error.status not in {404, 409}:
                 raise
 
+    async def rows(self, path: str, **query: str) -> AsyncIterator[tuple[JSON, JSON]]:
+        """Yield the metadata and the printed columns, by name, of the objects of a collection, read in pages.
+
+        Cheaper than the objects where there are many and only what is printed of them is wanted.
+        """
+        query = {"limit": str(PAGE), "includeObject": "Metadata", **query}
+        while True:
+            table = await self.request("GET", path, query=query, accept=TABLE)
+            names = [column["name"] for column in table.get("columnDefinitions", ())]
+            for row in table.get("rows") or ():
+                yield row["object"]["metadata"], dict(zip(names, row["cells"], strict=False))
+            following = table.get("metadata", {}).get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
+    async def watch(self, path: str, version: str, **query: str) -> AsyncIterator[tuple[str, JSON]]:
+        """Yield the changes of a collection after a resource version, by type, until the server ends the answer.
+
+        Raises:
+            ApiError: the server refused, or its history does not reach back to `version` (410).
+        """
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(WATCH_SECONDS), **query}
+        headers = {"Accept": "application/json", **await self._credentials()}
+        timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=WATCH_SECONDS + 30)
+        url = f"{self.configuration.host}{path}"
+        async with self._open().get(url, headers=headers, params=query, timeout=timeout) as answer:
+            if not answer.ok:
+                raise ApiError(answer.status, _message(await answer.read()))
+            async for line in _lines(answer.content):
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    raise ApiError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
+                yield event["type"], event["object"]
+
     async def items(self, path: str, **query: str) -> AsyncIterator[JSON]:
         """Yield the objects of the collection `path`, read in pages."""
         query = {"limit": str(PAGE), **query}
@@ -110,6 +148,7 @@ class KubernetesApi:
         content_type: str = "application/json",
         *,
         query: Mapping[str, str] | None = None,
+        accept: str = "application/json",
     ) -> JSON:
         """Send a request; retry with jitter what the server could not take.
 
@@ -117,7 +156,7 @@ class KubernetesApi:
             ApiError: the server refused, or could not take it in `ATTEMPTS` attempts.
         """
         content = orjson.dumps(body) if body is not None else None
-        headers = {"Content-Type": content_type, "Accept": "application/json", **await self._credentials()}
+        headers = {"Content-Type": content_type, "Accept": accept, **await self._credentials()}
         for attempt in range(ATTEMPTS):
             try:
                 return await self._send(method, path, content, headers, query)
@@ -168,6 +207,16 @@ class KubernetesApi:
         if self.configuration.cert_file:
             context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
         return context
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield lines of any length: a reader's own lines end at its buffer."""
+    rest = b""
+    async for chunk in content.iter_chunked(READ_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
 
 
 def _message(raw: bytes) -> str:

@@ -1,15 +1,20 @@
 """The operator's objects in the API server: custom resources, their status, and Deployments of pools."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import product
 from typing import Final
 
 from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
+from twin_operator.adapters.kubernetes_api.events import event_manifest
+from twin_operator.adapters.kubernetes_api.following import Following
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
-from twin_operator.services.ports import Changed, Gone, Refused
+from twin_operator.services.ports import Changed, Event, FinishedObject, Gone, Refused
 
+logger = logging.getLogger(__name__)
 ROOT: Final = f"/apis/{API_VERSION}"
 FINISHED: Final = "status.phase=Succeeded", "status.phase=Failed"
 
@@ -59,17 +64,47 @@ class ClusterResources:
         """Delete an object if it still is the one with this uid."""
         await self.api.delete(_path(kind, namespace, name), uid)
 
-    async def expiring(self, kind: str) -> AsyncIterator[tuple[str, str, str, str, int]]:
-        """Yield namespace, name, uid, completion time and TTL of what is finished and expires.
+    async def create(self, kind: str, body: JSON) -> JSON:
+        """Create an object.
 
-        The finished are read as they are, in pages; only these five values of each are kept.
+        Raises:
+            Changed: there is one of this name.
+            Refused: the schema or a policy does not take it.
         """
+        try:
+            return await self.api.create(_collection(kind, body["metadata"]["namespace"]), body)
+        except ApiError as error:
+            raise _fact(error) from error
+
+    async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
+        """Return the objects of a TwinModel."""
+        selector = f"spec.modelRef.name={model}"
+        return [item async for item in self.api.items(_collection(kind, namespace), fieldSelector=selector)]
+
+    async def finished(self, kind: str) -> AsyncIterator[FinishedObject]:
+        """Yield what has ended, read as a table in pages: the printed columns have all that is wanted of it."""
         for path, selector in product(self._collections(kind), FINISHED):
-            async for body in self.api.items(path, fieldSelector=selector):
-                ttl, meta = body["spec"].get("ttlSecondsAfterFinished"), body["metadata"]
-                done = body["status"].get("completionTime")
-                if ttl is not None and done:
-                    yield meta["namespace"], meta["name"], meta["uid"], done, int(ttl)
+            async for meta, cells in self.api.rows(path, fieldSelector=selector):
+                ttl, done = cells.get("TTL"), cells.get("Completed")
+                if done:
+                    yield FinishedObject(
+                        meta["namespace"], meta["name"], meta["uid"], str(done), None if ttl is None else int(ttl)
+                    )
+
+    async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for path in self._collections(kind):
+                group.create_task(Following(self.api, path, selector, seen).run())
+
+    async def emit(self, event: Event) -> None:
+        """Tell an Event; the same occasion is told once, and an Event that cannot be told keeps nobody from work."""
+        namespace = event.body["metadata"]["namespace"]
+        try:
+            await self.api.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event_manifest(event))
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                logger.warning("Event %s of %s: %s", event.reason, event.body["metadata"]["name"], error)
 
     async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
         """Apply a Deployment on the server's side.
@@ -102,8 +137,12 @@ class ClusterResources:
         return str((await self.api.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"])
 
 
+def _collection(kind: str, namespace: str) -> str:
+    return f"{ROOT}/namespaces/{namespace}/{PLURALS[kind]}"
+
+
 def _path(kind: str, namespace: str, name: str) -> str:
-    return f"{ROOT}/namespaces/{namespace}/{PLURALS[kind]}/{name}"
+    return f"{_collection(kind, namespace)}/{name}"
 
 
 def _deployment(namespace: str, name: str) -> str:

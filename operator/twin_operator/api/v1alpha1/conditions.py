@@ -149,6 +149,7 @@ class Reason(StrEnum):
     DATA_TOO_OLD = "DataTooOld"
     DATA_NOT_CHECKED = "DataNotChecked"
     VERSION_PINNED = "VersionPinned"
+    INVALID_SCHEDULE = "InvalidSchedule"
     ARCHIVE_UNREACHABLE = "ArchiveUnreachable"
     # Of a Simulation.
     MODEL_NOT_FOUND = "ModelNotFound"

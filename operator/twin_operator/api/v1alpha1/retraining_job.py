@@ -145,6 +145,8 @@ class TrainingPlan(ApiModel):
     seed: Count | None = Field(default=None, description="The first of those seeds.")
     newest_only: Timestamp | None = Field(default=None, description="Experiments older than this were left out.")
     reason: Sentence | None = Field(default=None, description="Why the plan differs from the model's learner.")
+    spec_digest: Identifier | None = Field(default=None, description="Digest of the spec that was trained by.")
+    data_digest: Identifier | None = Field(default=None, description="SHA-256 of the bytes that were trained on.")
 
 
 class Contender(ApiModel):

@@ -64,6 +64,9 @@ class PredictedEffect(ApiModel):
 class PredictionBasis(ApiModel):
     """What grading needs to know of the prediction as it was issued."""
 
+    against: Label | None = Field(
+        default=None, description="The arm compared with: the model's control where spec does not name one."
+    )
     sampling_sd: Spread = Field(default=None, description="Standard error of the estimate from sampling alone.")
     experiment_share_squared: Probability = Field(
         default=None, description="Sum of the squared weight shares of past experiments: 1 when all weight is on one."
