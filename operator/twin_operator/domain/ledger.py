@@ -1,6 +1,6 @@
 """The ledger: predictions as they were issued, and what was then observed. Values only; grading is in `fidelity`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from twin_operator.domain.population import Clause
@@ -31,6 +31,15 @@ class Issued:
     control_sd: float
     treated_sd: float
 
+    @property
+    def variance(self) -> float:
+        """v_IF."""
+        return self.sampling_sd**2
+
+    def reversed(self) -> "Issued":
+        """The prediction read the other way round."""
+        return replace(self, estimate=-self.estimate, control_sd=self.treated_sd, treated_sd=self.control_sd)
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -55,6 +64,10 @@ class Graded:
     standardized_error: float
     covered: bool
     grade: Grade
+
+    def reversed(self) -> "Graded":
+        """The grade of the same prediction, read the other way round."""
+        return replace(self, standardized_error=-self.standardized_error)
 
 
 @dataclass(frozen=True)
@@ -83,3 +96,19 @@ class RecordedOutcome:
     predicted_at: float
     time: float
     recorded: float
+
+    @property
+    def error(self) -> float:
+        """The effect observed less the effect predicted, o - p, in outcome units."""
+        return self.observed - self.issued.estimate
+
+    def reversed(self) -> "RecordedOutcome":
+        """The same outcome as that of `against` instead of `arm`."""
+        return replace(
+            self,
+            arm=self.against,
+            against=self.arm,
+            issued=self.issued.reversed(),
+            observed=-self.observed,
+            graded=self.graded.reversed(),
+        )

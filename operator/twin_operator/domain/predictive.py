@@ -1,6 +1,7 @@
 """The distribution of an effect in an experiment not yet run: a mixture over tau. Intervals and probabilities."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.optimize import brentq
@@ -8,7 +9,6 @@ from scipy.special import ndtr, ndtri, stdtr
 
 from twin_operator.domain.arrays import Floats
 from twin_operator.domain.mixture import TauWeights
-from twin_operator.domain.weighted_effect import WeightedEffect
 
 # From this many degrees of freedom on Student's t and the normal quantile differ by under one part in a million.
 _NORMAL_DEGREES = 1e7
@@ -16,6 +16,22 @@ _NORMAL_DEGREES = 1e7
 _LEAST_SCALE = 1e-100
 # Half-widths are found to one part in 1e12 of the widest component's SD.
 _TOLERANCE = 1e-12
+
+
+class Estimated(Protocol):
+    """An effect of past units, measured just now or as a prediction was issued, in outcome units.
+
+    `variance`: v_IF, with its `degrees` of freedom; `share_squared`: S.
+    """
+
+    @property
+    def estimate(self) -> float: ...  # noqa: D102 - described by the class
+    @property
+    def variance(self) -> float: ...  # noqa: D102
+    @property
+    def degrees(self) -> float: ...  # noqa: D102
+    @property
+    def share_squared(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Predictive:
         return float(self.weight @ below)
 
 
-def predictive_of(effect: WeightedEffect, weights: TauWeights, extra: float = 0.0, factor: float = 1.0) -> Predictive:
+def predictive_of(effect: Estimated, weights: TauWeights, extra: float = 0.0, factor: float = 1.0) -> Predictive:
     """The effect in a new experiment, observed with `extra` variance, both times `factor`.
 
     Variance v + tau^2 (1 + S) + extra a component. v is estimated with G - 2 degrees of freedom, the rest is taken as
@@ -74,7 +90,7 @@ def predictive_of(effect: WeightedEffect, weights: TauWeights, extra: float = 0.
     )
 
 
-def within_experiment(effect: WeightedEffect) -> Predictive:
+def within_experiment(effect: Estimated) -> Predictive:
     """The effect in the data's own experiments: the component tau = 0 alone, without new experiments."""
     scale, degrees = np.array([effect.variance**0.5]), np.array([effect.degrees])
     return Predictive(effect.estimate, scale, degrees, np.ones(1))
