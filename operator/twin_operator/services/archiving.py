@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -123,9 +123,16 @@ class Archiving:
         """Archive those of these Simulations that the archive does not have: Redis may have forgotten them."""
         for start in range(0, len(ended), BATCH):
             page = ended[start : start + BATCH]
-            known = await _until_reachable(lambda page=page: self.access.call(self.archive.known, [e.uid for e in page]))
+            known = await self._known_when_reachable([each.uid for each in page])
             for missing in (each for each in page if each.uid not in known):
                 await self._send(missing)
+
+    async def _known_when_reachable(self, uids: Sequence[str]) -> set[str]:
+        while True:
+            try:
+                return await self.access.call(self.archive.known, uids)
+            except ArchiveUnreachable:
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _send(self, ended: FinishedObject) -> None:
         try:
@@ -134,14 +141,6 @@ class Archiving:
             return
         if body["metadata"]["uid"] == ended.uid:
             self.finished(body)
-
-
-async def _until_reachable(call: Callable[[], Awaitable[set[str]]]) -> set[str]:
-    while True:
-        try:
-            return await call()
-        except ArchiveUnreachable:
-            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _lean(body: JSON) -> JSON:
@@ -153,7 +152,7 @@ def _lean(body: JSON) -> JSON:
 def archived(body: JSON) -> ArchivedSimulation:
     """Return the record of a finished Simulation."""
     meta, spec, status = body["metadata"], body["spec"], body["status"]
-    ready = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
     return ArchivedSimulation(
         uid=meta["uid"],
         namespace=meta["namespace"],

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from twin_operator.services.jobs import seconds
-from twin_operator.services.serving import registered_model
 from twin_operator.services.ports import RunQueue
+from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.triggers import DataSeen, Obstacle
 from twin_operator.services.twin_spec import spec_digest

@@ -11,9 +11,7 @@ from twin_operator.services.tasks import JSON
 MOST_RECENT = 50  # outcomes that a TwinModel lists
 
 
-def fidelity_status(
-    window: Sequence[RecordedOutcome], summary: Summary | None, spread: float | None
-) -> JSON | None:
+def fidelity_status(window: Sequence[RecordedOutcome], summary: Summary | None, spread: float | None) -> JSON | None:
     """Return a TwinModel's, None without an outcome; `spread`: SD between experiments in outcome units."""
     if summary is None:
         return None

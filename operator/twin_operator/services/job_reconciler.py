@@ -1,4 +1,4 @@
-"""Carries out the plan of a RetrainingJob: stop, promote, write, publish; then archive what ended and delete it in time."""
+"""Carries out the plan of a RetrainingJob: stop, promote, write, publish; then archive what ended, and expire it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ from twin_operator.services.jobs import (
 )
 from twin_operator.services.meters import Meters
 from twin_operator.services.model_keeper import ModelKeeper
-from twin_operator.services.serving import registered_model
 from twin_operator.services.patches import changes
 from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Run, Stop, Task
 
 logger = logging.getLogger(__name__)
@@ -161,8 +161,10 @@ class JobReconciler:
         if snapshot.model is None:
             raise LookupError("only jobs whose model is there have tasks")
         if work == "train":
-            return training_task(snapshot, self.cluster)
-        return validation_task(snapshot, await self.keeper.outcomes(snapshot.model))
+            health = await self.keeper.health(snapshot.model)
+            plan_ = training_plan(snapshot.body, snapshot.model, health, self.clock())
+            return training_task(snapshot, snapshot.model, self.cluster, plan_to_json(plan_))
+        return validation_task(snapshot, snapshot.model, await self.keeper.outcomes(snapshot.model))
 
     async def _write(self, body: JSON, status: JSON) -> bool:
         before: Mapping[str, object] = body.get("status") or {}
@@ -202,7 +204,7 @@ class JobReconciler:
         ttl = body["spec"].get("ttlSecondsAfterFinished")
         if ttl is None:
             return None
-        left = (seconds(body["status"]["completionTime"]) or 0.0) + ttl - self.clock()
+        left = (seconds(body["status"]["completionTime"]) or 0.0) + float(ttl) - self.clock()
         if left > 0:
             return left
         await self.resources.delete(KIND, meta["namespace"], meta["name"], meta["uid"])

@@ -23,7 +23,7 @@ def archived(body: JSON, model: JSON | None) -> ArchivedRetraining:
     """Return the record of a job; `model` is its TwinModel, if it is still there."""
     meta, spec, status = body["metadata"], body["spec"], body["status"]
     name = spec["modelRef"]["name"]
-    ready = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
     return ArchivedRetraining(
         uid=meta["uid"],
         namespace=meta["namespace"],

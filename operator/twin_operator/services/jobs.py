@@ -5,8 +5,8 @@ from datetime import datetime
 
 from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
-from twin_operator.services.serving import registered_model, serves
 from twin_operator.services.retraining_policy import RetrainingPolicy
+from twin_operator.services.serving import registered_model, serves
 from twin_operator.services.tasks import JSON, Run, Stop
 
 KIND = "RetrainingJob"
@@ -185,7 +185,9 @@ def _queued(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     if started(snapshot.body) or holder == mine:
         return None
     if holder:
-        return _wait(snapshot, "Approved", "ModelBusy", f"{holder} works on the model; this job waits for its turn.", now)
+        return _wait(
+            snapshot, "Approved", "ModelBusy", f"{holder} works on the model; this job waits for its turn.", now
+        )
     return _wait(snapshot, "Approved", "Approved", "It is about to start.", now)
 
 
@@ -260,7 +262,8 @@ def _retry_at(run: Run) -> float:
     """Return when a task may be published, seconds since the epoch."""
     if run.failed is None:
         return 0.0
-    return run.failed + min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** max(0, run.attempts - 1))
+    doublings = max(0, run.attempts - 1)
+    return run.failed + min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2.0**doublings)
 
 
 def task_queue(model: JSON, work: str) -> str:

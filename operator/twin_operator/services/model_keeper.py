@@ -13,9 +13,9 @@ from twin_operator.services.job_manifest import job_manifest
 from twin_operator.services.jobs import KIND, finished
 from twin_operator.services.ledger import Ledger
 from twin_operator.services.lifecycle import Version
-from twin_operator.services.serving import registered_model
 from twin_operator.services.meters import Meters
 from twin_operator.services.ports import Changed, Event, Gone, Resources
+from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON
 from twin_operator.services.twins import Twins
 from twin_operator.services.upkeep import Health, Upkeep, UpkeepSnapshot, health_of, upkeep

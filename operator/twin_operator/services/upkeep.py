@@ -55,9 +55,7 @@ class Health:
     spread: float | None
 
 
-def health_of(
-    spec: JSON, model: JSON, outcomes: Sequence[RecordedOutcome], contrasts: Sequence[Contrast]
-) -> Health:
+def health_of(spec: JSON, model: JSON, outcomes: Sequence[RecordedOutcome], contrasts: Sequence[Contrast]) -> Health:
     """Judge the version that serves.
 
     Args:
@@ -169,9 +167,7 @@ def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
 def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
     if snapshot.trouble is None:
         return []
-    message = (
-        f"{snapshot.trouble} Simulations finish all the same and are archived later; outcomes are graded when it is back."
-    )
+    message = f"{snapshot.trouble} Simulations finish all the same and are archived later; outcomes are graded when it is back."
     return [Fact("ArchiveReachable", "False", "ArchiveUnreachable", message)]
 
 

@@ -1,20 +1,32 @@
 """The operator's objects."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubernetes.aio.client import Configuration
+from prometheus_client import REGISTRY, CollectorRegistry
 from redis.asyncio import Redis
 
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.leader_lease import LeaderLease
+from twin_operator.adapters.metrics import Metrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.outbox import Outbox
+from twin_operator.adapters.sql_archive import SqlArchive
+from twin_operator.services.archive_access import ArchiveAccess
+from twin_operator.services.archiving import Archiving
+from twin_operator.services.data_watch import DataWatch
 from twin_operator.services.expiry import Expiry
+from twin_operator.services.job_reconciler import JobReconciler
+from twin_operator.services.ledger import Ledger
+from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
 from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.services.outcomes import Outcomes
 from twin_operator.services.pace import Pace
 from twin_operator.services.pool_reconciler import PoolReconciler
 from twin_operator.services.pools import WorkerDefaults
@@ -22,7 +34,6 @@ from twin_operator.services.registry_reader import ThreadedVersions
 from twin_operator.services.results import ResultsLoop
 from twin_operator.services.simulations import Simulations
 from twin_operator.services.twins import Twins
-from twin_operator.services.unsupported import UnsupportedReconciler
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import operator_redis
 
@@ -35,6 +46,7 @@ class OperatorGraph:
     lease: LeaderLease
     api: KubernetesApi
     redis: Redis
+    archive: SqlArchive
 
     async def close(self, *, leading: bool) -> None:
         """Close connections; a leader gives the Lease back, so that the next one need not wait for its end."""
@@ -42,6 +54,7 @@ class OperatorGraph:
             await self.lease.release()
         await self.api.close()
         await self.redis.aclose()
+        self.archive.close()
 
 
 async def connect() -> Configuration:
@@ -49,33 +62,48 @@ async def connect() -> Configuration:
     return await load_configuration()
 
 
-async def build_operator(settings: Settings, configuration: Configuration) -> OperatorGraph:
-    """Build the graph; the API server is asked once, for the cluster's uid."""
+async def build_operator(
+    settings: Settings, configuration: Configuration, clock: Callable[[], float] = time.time
+) -> OperatorGraph:
+    """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
     api = KubernetesApi(configuration)
     resources = ClusterResources(api, settings.watch_namespaces)
+    cluster = await resources.cluster_uid()
     redis = operator_redis(settings.redis_url)
     queue = Broker(redis, settings.run_ttl_seconds)
-    registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
-    versions = ThreadedVersions(registry.summary, registry.champion_version)
-    twins = Twins(versions)
+    versions = ThreadedVersions(
+        MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
+    )
+    meters = Metrics(CollectorRegistry() if clock is not time.time else REGISTRY)
+    archive = SqlArchive(settings.archive_url)
+    access = ArchiveAccess(clock)
+    ledger = Ledger(archive, access)
+    twins = Twins(versions, ledger.outcomes)
+    ledger.changed = twins.outcomes_changed
+    archiving = Archiving(archive, access, Outbox(redis), resources, meters.archive_waiting)
     pace = Pace(settings.second_writes_per_second)
-    simulations = Simulations(queue, resources, twins, time.time, settings.second_write_seconds, pace)
-    cluster = await resources.cluster_uid()
-    models = ModelReconciler(queue, resources, versions, cluster, time.time, settings.data_retry_seconds)
-    pools = PoolReconciler(resources, worker_defaults(settings), _pool_namespaces(settings), time.time)
+    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace)
+    watch = DataWatch(queue, settings.data_watch_seconds, clock)
+    keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
+    models = ModelReconciler(queue, resources, versions, keeper, cluster, clock, settings.data_retry_seconds)
     loop = OperatorLoop(
         simulations=simulations,
         twins=twins,
         models=models,
-        pools=pools,
-        unsupported=UnsupportedReconciler(resources, time.time),
+        keeper=keeper,
+        jobs=JobReconciler(queue, resources, versions, keeper, archive, access, meters, cluster, clock),
+        pools=PoolReconciler(resources, worker_defaults(settings), _pool_namespaces(settings), clock),
+        outcomes=Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand),
+        archiving=archiving,
         results=ResultsLoop(queue, simulations, lambda *_key: None),
-        expiry=Expiry(resources, time.time),
+        expiry=Expiry(resources, archiving.known, clock),
+        resources=resources,
+        meters=meters,
         resync_seconds=settings.resync_seconds,
-        clock=time.time,
+        clock=clock,
     )
     lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-    return OperatorGraph(loop, lease, api, redis)
+    return OperatorGraph(loop, lease, api, redis, archive)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

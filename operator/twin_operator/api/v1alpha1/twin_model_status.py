@@ -110,9 +110,7 @@ class DataState(ApiModel):
     spec_digest: Identifier | None = Field(
         default=None, description="Digest of the parts of spec that the look was made by."
     )
-    model_version: ModelVersion | None = Field(
-        default=None, description="Version that newRows are counted against."
-    )
+    model_version: ModelVersion | None = Field(default=None, description="Version that newRows are counted against.")
     stamp: Identifier | None = Field(
         default=None, description="ETag or modification time of the file: while it is the same, the file is not read."
     )
