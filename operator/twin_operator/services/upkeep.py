@@ -1,4 +1,4 @@
-"""What keeps a serving model faithful: its grade by outcomes, and whether and why it is retrained. Decides, does nothing."""
+"""What keeps a serving model faithful: its grade by outcomes, and whether and why it is retrained. Only decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -167,7 +167,10 @@ def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
 def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
     if snapshot.trouble is None:
         return []
-    message = f"{snapshot.trouble} Simulations finish all the same and are archived later; outcomes are graded when it is back."
+    message = (
+        f"{snapshot.trouble} Simulations finish all the same and are archived later; "
+        "outcomes are graded when it is back."
+    )
     return [Fact("ArchiveReachable", "False", "ArchiveUnreachable", message)]
 
 
