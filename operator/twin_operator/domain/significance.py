@@ -17,7 +17,7 @@ from twin_operator.domain.mixture import TauWeights
 from twin_operator.domain.window import oriented
 
 SIGNIFICANT = 0.005
-"""Below it a miss is more than chance. Two tests: a perfect twin is called degraded in at most 1 % of windows."""
+"""Below it a miss is more than chance. Two tests: a perfect twin is called degraded in about 1 % of windows at most."""
 # Variances under one part in 1e12 of the largest squared quantity are rounding; without a floor tau = 0 would divide
 # by zero.
 _LEAST_VARIANCE = 1e-12
