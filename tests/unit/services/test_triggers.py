@@ -209,7 +209,7 @@ def test_a_job_is_only_made_where_policy_data_and_history_allow_one(model: Trigg
     if not isinstance(decision, Wanted):
         return
     assert not model.history.unfinished
-    assert not (model.suspended or model.policy.suspend or model.pinned)
+    assert not any((model.suspended, model.policy.suspend, model.pinned))
     assert isinstance(model.data, DataSeen)
     assert model.data.rows >= model.policy.min_samples
     if decision.trigger is Trigger.SPEC_CHANGED:
