@@ -105,10 +105,11 @@ def test_covered_means_inside_the_interval_of_prediction_and_noise(distance: flo
 
 def test_covered_integrates_over_how_much_effects_differ() -> None:
     scales = np.sqrt(ISSUED.sampling_sd**2 + DOUBT.tau**2 * (1 + ISSUED.share_squared) + 0.1**2)
-    inside = DOUBT.weight @ (2 * norm.cdf(0.75 / scales) - 1)
-    assert inside < 0.95
-    assert grade(ISSUED, DOUBT, seen(1.75)).covered
-    assert not grade(ISSUED, POINT, seen(1.75)).covered
+    inside, outside = (float(DOUBT.weight @ (2 * norm.cdf(error / scales) - 1)) for error in (0.61, 0.66))
+    assert inside < 0.95 < outside
+    assert grade(ISSUED, DOUBT, seen(1.61)).covered
+    assert not grade(ISSUED, DOUBT, seen(1.66)).covered
+    assert not grade(ISSUED, POINT, seen(1.61)).covered
 
 
 def test_few_clusters_cover_more() -> None:
