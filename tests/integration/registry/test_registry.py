@@ -79,7 +79,18 @@ def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: 
         bank.experiments,
         bank.levels,
     )
-    for field in ("outcome", "propensity", "nuisance", "score", "possible", "arm", "weight", "held_out"):
+    for field in (
+        "outcome",
+        "propensity",
+        "nuisance",
+        "score",
+        "possible",
+        "arm",
+        "weight",
+        "held_out",
+        "unit_hash",
+        "content",
+    ):
         np.testing.assert_array_equal(getattr(back, field), getattr(bank, field))
     for feature, values in bank.features.items():
         np.testing.assert_array_equal(back.features[feature], values)
@@ -124,6 +135,6 @@ def test_what_is_not_there_is_told_from_what_does_not_answer(registry: MlflowReg
 
 def test_a_bank_of_another_format_is_refused(bank: Bank, tmp_path: Path) -> None:
     path = write_bank(bank, tmp_path)
-    path.write_bytes(path.read_bytes().replace(b'"format": "1",', b'"format": "0",'))
+    path.write_bytes(path.read_bytes().replace(b'"format": "2",', b'"format": "0",'))
     with pytest.raises(ValueError, match="format 0"):
         read_bank(tmp_path)
