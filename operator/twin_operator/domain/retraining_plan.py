@@ -47,6 +47,10 @@ class TrainingPlan:
         """What is fitted, without the choice."""
         return Learner(self.algorithm, self.folds, self.seed)
 
+    def seed_count(self, usual: int) -> int:
+        """How many choices of folds are averaged where the number of rows asks for `usual`."""
+        return self.seeds or self.seed_factor * usual
+
 
 @dataclass(frozen=True)
 class LearnerOverrides:
