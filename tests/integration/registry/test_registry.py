@@ -71,7 +71,9 @@ def name() -> str:
 
 
 def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: Bank) -> None:
-    version = registry.register(name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f"})
+    version = registry.register(
+        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
+    )
     back = registry.bank(name, version)
     assert (back.columns, back.arms, back.experiments, back.levels) == (
         bank.columns,
@@ -99,7 +101,9 @@ def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: 
 def test_a_version_is_the_champion_with_its_tags_and_no_pickle(
     registry: MlflowRegistry, name: str, bank: Bank, tmp_path: Path
 ) -> None:
-    version = registry.register(name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f"})
+    version = registry.register(
+        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
+    )
     champion = MlflowClient().get_model_version_by_alias(name, CHAMPION)
     assert str(champion.version) == version
     assert champion.tags["twinops.fingerprint"] == "f"
@@ -112,7 +116,9 @@ def test_a_version_is_the_champion_with_its_tags_and_no_pickle(
 
 def test_only_the_same_spec_and_data_are_adopted(registry: MlflowRegistry, name: str, bank: Bank) -> None:
     assert registry.adoptable(name, "f") is None
-    version = registry.register(name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f"})
+    version = registry.register(
+        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
+    )
     adopted = registry.adoptable(name, "f")
     assert adopted is not None
     assert (adopted["version"], adopted["samples"]) == (version, 400)
