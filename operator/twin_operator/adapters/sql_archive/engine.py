@@ -15,6 +15,7 @@ from twin_operator.services.archive import ArchiveUnreachable
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 30  # the largest batch takes about one
+READING_SECONDS: Final = 600  # sorting years of history for a person who waits for a file
 POOL_SECONDS: Final = 10  # waiting for a connection of the pool while all of them are busy
 _CONNECTION: Final = {
     "connect_timeout": CONNECT_SECONDS,
@@ -43,17 +44,20 @@ _OF_THE_FILE: Final = {
 _PRIMARY: Final = 0xFF  # an extended result code holds the primary one in its lowest byte
 
 
-def make_engine(address: Address, statement_seconds: int = STATEMENT_SECONDS) -> Engine:
-    """Return an engine that opens connections when they are needed; nothing is connected yet."""
+def make_engine(address: Address, *, reading: bool = False) -> Engine:
+    """Return an engine that opens connections when they are needed; nothing is connected yet.
+
+    One for reading changes nothing, and its statements may take longer.
+    """
     options = {"hide_parameters": True, "pool_timeout": POOL_SECONDS, "pool_pre_ping": True}
     if address.file:
-        engine = create_engine(address.url, connect_args={"timeout": statement_seconds}, **options)
-        event.listen(engine, "connect", _keep_safe)
+        engine = create_engine(address.url, connect_args={"timeout": STATEMENT_SECONDS}, **options)
+        event.listen(engine, "connect", _only_read if reading else _keep_safe)
         return engine
     # What the address says itself goes before.
     arguments = {name: value for name, value in _CONNECTION.items() if name not in address.url.query}
     engine = create_engine(address.url, connect_args=arguments, **options)
-    event.listen(engine, "begin", _limit(statement_seconds))
+    event.listen(engine, "begin", _limit(READING_SECONDS if reading else STATEMENT_SECONDS))
     return engine
 
 
@@ -61,6 +65,10 @@ def _keep_safe(connection: sqlite3.Connection, _record: object) -> None:
     """A commit is on disk before it is answered, and readers do not hold up the writer."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _only_read(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
 
 
 def _limit(seconds: int) -> Any:  # noqa: ANN401 - a listener

@@ -13,6 +13,7 @@ from twin_operator.services.archive import ArchiveUnusable
 
 # Of our own: the database may be shared with MLflow, whose revision stands in Alembic's usual table.
 VERSION_TABLE: Final = "archive_revision"
+_REMEDY: Final = "start the operator, or run `twin-operator archive migrate`"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Any number will do that no other program of the database locks by: the letters "twin".
 _LOCK: Final = 0x7477696E
@@ -36,6 +37,26 @@ def revision(connection: Connection) -> str | None:
             f"{newest_revision()}: run the newer one, or name another archive."
         )
     return current
+
+
+def absent(place: str) -> str:
+    """Say that there is no archive, and who makes one."""
+    return f"There is no archive in {place}: {_REMEDY}."
+
+
+def require_newest(connection: Connection, place: str) -> None:
+    """Refuse a database that is not at the newest revision.
+
+    Raises:
+        ArchiveUnusable: it holds no archive, or one of another version.
+    """
+    current = revision(connection)
+    if current is None:
+        raise ArchiveUnusable(absent(place))
+    if current != newest_revision():
+        raise ArchiveUnusable(
+            f"The archive ({place}) is at revision {current}, and this version reads {newest_revision()}: {_REMEDY}."
+        )
 
 
 def upgrade(connection: Connection) -> str:
