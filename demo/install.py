@@ -20,6 +20,7 @@ def values(platform: Platform, data: Path) -> dict[str, Any]:
         "redis": {"url": platform.redis_url},
         "mlflow": {"trackingUri": platform.mlflow_url},
         "logFormat": "text",
+        "archive": {"volume": {"emptyDir": {}}},
         "workers": {"data": {"volume": {"hostPath": {"path": str(data)}}}},
     }
 
