@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.unit.domain.outcomes import outcome
 from tests.unit.domain.tables import SITES, Table, bank_for, trial
 from twin_operator.domain.bank import Bank
 from twin_operator.domain.contrasts import contrasts_of
 from twin_operator.domain.experiment_data import prepare
-from twin_operator.domain.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.ledger import RecordedOutcome
 from twin_operator.domain.mixture import LedgerOutcome, tau_weights
 from twin_operator.domain.outcome_backtest import backtest, countable, interval_score
 from twin_operator.domain.population import Clause, matching_rows
@@ -18,28 +19,6 @@ from twin_operator.domain.predictive import predictive_of
 from twin_operator.domain.weighted_effect import weighted_effect
 
 SCALE = 0.25
-
-
-def outcome(experiment: str = "autumn", observed: float = 1.2, **changes: Any) -> RecordedOutcome:
-    values: dict[str, Any] = {
-        "simulation": f"uid-{experiment}",
-        "name": experiment,
-        "registered_model": "n.m",
-        "model_version": "1",
-        "experiment": experiment,
-        "arm": "letter",
-        "against": "none",
-        "where": (),
-        "population_share": 1.0,
-        "issued": Issued(1.0, 0.3, 0.1, 0.25, 500.0, 2.0, 2.0),
-        "observed": observed,
-        "graded": Graded(0.2, 0.2, 0.0, 0.5, covered=True, grade=Grade.EXCELLENT),
-        "hindsight": False,
-        "predicted_at": 1.0,
-        "time": 2.0,
-        "recorded": 3.0,
-    }
-    return RecordedOutcome(**{**values, **changes})
 
 
 def bank(table: Table | None = None) -> Bank:
