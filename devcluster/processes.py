@@ -26,13 +26,22 @@ def sandbox_program(name: str, *arguments: str) -> list[str]:
 
 
 def start(
-    argv: Sequence[str], log: Path, environment: Mapping[str, str], *, guarded: bool = False
+    argv: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    guarded: bool = False,
+    account: tuple[int, int] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own that dies with this process; its output is appended to `log`.
 
-    Guarded, its own children die with it.
+    Guarded, its own children die with it. With an account (a user's and its group's number), root has it run as that
+    user.
     """
-    command = [*sandbox_program("guarded" if guarded else "leash"), str(os.getpid()), *argv]
+    leash = [*sandbox_program("guarded" if guarded else "leash"), str(os.getpid())]
+    if account:
+        leash = [*sandbox_program("dropped"), str(os.getpid()), *map(str, account)]
+    command = [*leash, *argv]
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

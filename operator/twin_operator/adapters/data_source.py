@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import posixpath
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,6 +22,10 @@ from twin_operator.services.twin_spec import Source
 
 CHUNK: Final = 1 << 20  # bytes a read: large enough for object stores, small enough for memory
 IN_MEMORY: Final = 64 << 20  # bytes of a file that are kept in memory before it goes to disk
+STAMP_LENGTH: Final = 256  # characters that status takes
+# What file systems call these; the first that is there counts.
+ETAGS: Final = ("ETag", "etag")
+MODIFICATIONS: Final = ("mtime", "LastModified", "Last-Modified", "last_modified", "updated", "modified")
 COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 
@@ -52,6 +56,22 @@ class FileDataSource:
             table = _parse(copy, source)
         return RawTable({name: _column(table[name]) for name in table.column_names}, f"sha256:{digest}", table.num_rows)
 
+    def stamp(self, source: Source) -> str | None:
+        """Return the file's ETag, or its modification time and size; None where its server tells neither.
+
+        What cannot be looked at has no stamp: reading it then says what is wrong.
+
+        Raises:
+            Stalled: `AddressNotAllowed`.
+        """
+        self._check_allowed(source.uri)
+        try:
+            files, path = fsspec.core.url_to_fs(source.uri)
+            files.invalidate_cache(path)
+            return _stamp(files.info(path))
+        except (OSError, ValueError, ImportError, NotImplementedError):
+            return None
+
     def _check_allowed(self, uri: str) -> None:
         parts = urlsplit(uri)
         clean = posixpath.normpath(parts.path) if parts.path else ""
@@ -62,6 +82,15 @@ class FileDataSource:
         if not any(normal.startswith(prefix) for prefix in prefixes):
             allowed = ", ".join(self.allow)
             raise Stalled("AddressNotAllowed", f"{uri} may not be read; this installation allows {allowed}.")
+
+
+def _stamp(facts: Mapping[str, Any]) -> str | None:
+    tag = next((facts[key] for key in ETAGS if facts.get(key)), None)
+    changed = next((facts[key] for key in MODIFICATIONS if facts.get(key)), None)
+    if tag is None and changed is None:
+        return None
+    stamp = f"etag {tag}" if tag else f"{changed}, {facts.get('size')} bytes"
+    return stamp if len(stamp) <= STAMP_LENGTH else hashlib.sha256(stamp.encode()).hexdigest()
 
 
 def _is_near(host: str | None) -> bool:

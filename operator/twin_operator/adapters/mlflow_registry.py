@@ -5,7 +5,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from time import time
 from typing import Any, Final
 
 import mlflow
@@ -23,8 +26,13 @@ FLAVOUR: Final = "twin_bank"
 CHAMPION: Final = "champion"  # the registry alias of the version that serves
 SUMMARY: Final = "summary.json"
 OWNER: Final = "twinops.owner"  # tag: cluster/namespace/name/uid of the TwinModel
+RUN: Final = "twinops.run"  # tag of a version: the run of a task that made it, at most one version a run
+REPLACED_BY: Final = "twinops.replacedBy"  # tag of a version that no longer serves
+ROLLED_BACK: Final = "twinops.rolledBack"  # tag of a version that was taken back: why
+ROLLED_BACK_BY: Final = "twinops.rolledBackBy"
+ROLLED_BACK_TIME: Final = "twinops.rolledBackTime"  # RFC 3339
 EXPERIMENT: Final = "twin-operator"
-ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
+ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
 
 def save_model(path: str, directory: str, mlflow_model: Model | None = None) -> None:
@@ -57,12 +65,14 @@ class MlflowRegistry:
         directory: where downloaded banks are kept.
         write_bank: writes a bank into a folder.
         read_bank: maps the bank of a folder into memory.
+        clock: seconds since the epoch, for the time of a roll-back.
     """
 
     tracking_uri: str
     directory: Path
     write_bank: Callable[[Bank, Path], Path]
     read_bank: Callable[[Path], Bank]
+    clock: Callable[[], float] = time
     _client: MlflowClient = field(init=False)
     _banks: dict[tuple[str, str], Bank] = field(default_factory=dict)
 
@@ -105,9 +115,35 @@ class MlflowRegistry:
         champion = self.champion(name)
         return None if champion is None else str(champion.version)
 
-    def register(self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str]) -> str:
-        """Log the bank to a run of its own, register the version, and make it champion."""
+    def version_of_run(self, name: str, run: str) -> str | None:
+        """Return the version that a run made, the lowest where a repeated delivery made another."""
+        found = self._asked(lambda: self._client.search_model_versions(f"name = '{name}' and tags.`{RUN}` = '{run}'"))
+        return str(min(int(version.version) for version in found)) if found else None
+
+    def register(
+        self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str], *, promote: bool
+    ) -> str:
+        """Log the bank to a run of its own, register the version, and `serve` it where it is to be promoted.
+
+        Two deliveries of one task may get here: the lower number stays, and the other is deleted. Numbers are given in
+        the order in which versions become visible, so whoever has the higher one sees the lower.
+        """
         self.check_owner(name, owner)
+        version = self._create(name, bank, summary, tags)
+        first = self.version_of_run(name, tags[RUN]) or version
+        if first != version:
+            self._client.delete_model_version(name, version)
+        if promote:
+            self.serve(name, first)
+        return first
+
+    def serve(self, name: str, version: str) -> None:
+        """Promote a version unless a later one serves: a task delivered again long after takes nothing back."""
+        serving = self.champion_version(name)
+        if serving is None or int(serving) <= int(version):
+            self.promote(name, version, {})
+
+    def _create(self, name: str, bank: Bank, summary: JSON, tags: Mapping[str, str]) -> str:
         experiment = mlflow.set_experiment(EXPERIMENT)
         with (
             tempfile.TemporaryDirectory() as scratch,
@@ -125,8 +161,46 @@ class MlflowRegistry:
             model_id=info.model_id,
             tags={**tags, "twinops.samples": str(summary["samples"])},
         )
-        self._client.set_registered_model_alias(name, CHAMPION, version.version)
         return str(version.version)
+
+    def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Let a version serve, and tag it; the one that served gets `twinops.replacedBy`.
+
+        May be repeated: the alias moves last, so that a promotion cut short is done whole the next time.
+
+        Raises:
+            LookupError: there is no such version.
+            ConnectionError: the server does not answer.
+        """
+        own, serving = self.tags(name, version), self.champion_version(name)
+        if serving not in {None, version}:
+            self._tag(name, str(serving), {REPLACED_BY: version})
+        if REPLACED_BY in own:
+            self._asked(lambda: self._client.delete_model_version_tag(name, version, REPLACED_BY))
+        self._tag(name, version, tags)
+        self._asked(lambda: self._client.set_registered_model_alias(name, CHAMPION, version))
+
+    def roll_back(self, name: str, from_version: str, to_version: str, reason: str, by: str) -> bool:
+        """Let `to_version` serve again if `from_version` still does, and tag the one left; return whether `to` serves.
+
+        May be repeated. Raises like `promote`.
+        """
+        serving = self.champion_version(name)
+        if serving != from_version:
+            return serving == to_version
+        moment = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.tags(name, to_version)
+        self._tag(name, from_version, {ROLLED_BACK: reason, ROLLED_BACK_BY: by, ROLLED_BACK_TIME: moment})
+        self.promote(name, to_version, {})
+        return True
+
+    def tags(self, name: str, version: str) -> dict[str, str]:
+        """Return the tags of a version; raises like `promote`."""
+        return dict(self._asked(lambda: self._client.get_model_version(name, version)).tags)
+
+    def _tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        for key, value in tags.items():
+            self._asked(partial(self._client.set_model_version_tag, name, version, key, value))
 
     def summary(self, name: str, version: str) -> JSON:
         """Return what was kept beside the bank of a version, with `version` in it.
@@ -135,13 +209,9 @@ class MlflowRegistry:
             LookupError: there is no such version.
             ConnectionError: the server does not answer.
         """
-        try:
-            with tempfile.TemporaryDirectory() as scratch:
-                path = self._download(name, version, Path(scratch), SUMMARY)
-                content: JSON = json.loads(path.read_text())
-        except MlflowException as error:
-            known = error.error_code in {ABSENT, "INVALID_PARAMETER_VALUE"}
-            raise (LookupError if known else ConnectionError)(str(error)) from error
+        with tempfile.TemporaryDirectory() as scratch:
+            path = self._asked(lambda: self._download(name, version, Path(scratch), SUMMARY))
+            content: JSON = json.loads(path.read_text())
         return {**content, "version": version}
 
     def bank(self, name: str, version: str) -> Bank:
@@ -178,10 +248,18 @@ class MlflowRegistry:
         return Path(path)
 
     @staticmethod
+    def _asked(question: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it answers
+        try:
+            return question()
+        except MlflowException as error:
+            known = error.error_code in ABSENT
+            raise (LookupError if known else ConnectionError)(str(error)) from error
+
+    @staticmethod
     def _or_none(look_up: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever it looks up
         try:
             return look_up()
         except MlflowException as error:
-            if error.error_code in {ABSENT, "INVALID_PARAMETER_VALUE"}:
+            if error.error_code in ABSENT:
                 return None
             raise

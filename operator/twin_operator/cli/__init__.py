@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker` and `crds`."""
+"""The command `twin-operator`: `run`, `worker`, `crds` and `archive`."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from twin_operator.cli.archive import app as archive
 from twin_operator.cli.crds import app as crds
 from twin_operator.cli.logs import configure_logging
 from twin_operator.settings import Settings
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Digital twins of populations on Kubernetes.",
 )
+app.add_typer(archive, name="archive")
 app.add_typer(crds, name="crds")
 
 

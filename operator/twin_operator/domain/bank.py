@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin_operator.domain.arrays import FeatureValues, Floats, Identifiers, Integers, Mask
+from twin_operator.domain.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask
 from twin_operator.domain.errors import UnknownArm
 from twin_operator.domain.schema import Columns
 
@@ -22,7 +22,8 @@ class Bank:
     (n,) codes. `outcome`: (n,), in its own units. `propensity`, `nuisance` (m_a(x), out of fold) and `score` (psi):
     (n, arms). `possible`: (n, arms), whether the row's experiment assigned units to the arm. `cluster`: (n,)
     codes of the randomised units. `weight`: (n,). `time`: (n,) seconds since 1970, or None. `fold`: (n,), -1 where held
-    out. `held_out`: (n,), rows that no model was fitted on.
+    out. `held_out`: (n,), rows that no model was fitted on. `unit_hash`: (n,) hashes of the randomised units, by which
+    the same folds can be dealt again; `content`: (n,) hashes of all that a row held, equal for equal rows.
     """
 
     columns: Columns
@@ -42,6 +43,8 @@ class Bank:
     time: Floats | None
     fold: Integers
     held_out: Mask
+    unit_hash: Hashes
+    content: Hashes
 
     @property
     def rows(self) -> int:

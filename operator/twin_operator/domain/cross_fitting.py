@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin_operator.domain.arrays import Floats, Identifiers, Integers, Mask
-from twin_operator.domain.design import Design, design_of
+from twin_operator.domain.design import Design, Units, encoding_of
 from twin_operator.domain.experiment_data import ExperimentData
 from twin_operator.domain.folds import HELD_OUT, assign_folds, fitted_rows
 from twin_operator.domain.learners import OutcomeModel
@@ -42,18 +42,27 @@ class OutcomeModels:
     learned: Mask
 
 
-def cross_fit(data: ExperimentData, learner: Learner, progress: Callable[[float], None]) -> OutcomeModels:
-    """Fit every arm's model on all folds but one, for each fold; `progress` hears of shares done between 0 and 1."""
-    seeds = _fold_seeds(data.rows, learner.seed)
-    fits = _Fits(data, learner, progress, len(seeds))
-    runs = [fits.run(seed) for seed in seeds]
-    learned = np.mean([run.learned for run in runs], axis=0)
-    means = np.mean([run.means for run in runs], axis=0)
-    return _better_of(data, fits.target, runs[0].fold, learned, means)
+def cross_fit(
+    data: ExperimentData, learner: Learner, progress: Callable[[float], None], seeds: int | None = None
+) -> OutcomeModels:
+    """Fit every arm's model on all folds but one, for each fold; `progress` hears of shares done between 0 and 1.
+
+    Averages over `seeds` choices of folds: by default as many as the number of rows asks for.
+    """
+    return _Fits(data, learner, progress, seeds or usual_seeds(data.rows)).average().own
 
 
-def _fold_seeds(rows: int, seed: int) -> list[int]:
-    return [seed + extra for extra in range(_SEEDS_OF_FEW_ROWS if rows < _FEW_ROWS else 1)]
+def predict_others(data: ExperimentData, learner: Learner, others: Units, seeds: int | None = None) -> Floats:
+    """(h, arms) predictions for other units, in outcome units: those that they would have had as held-out rows.
+
+    `others` are (h,) units in the codes of `data`, -1 where a level or an experiment is unknown there.
+    """
+    return _Fits(data, learner, lambda _share: None, seeds or usual_seeds(data.rows), others).average().others
+
+
+def usual_seeds(rows: int) -> int:
+    """How many choices of folds are averaged unless a plan says otherwise."""
+    return _SEEDS_OF_FEW_ROWS if rows < _FEW_ROWS else 1
 
 
 @dataclass(frozen=True)
@@ -74,29 +83,59 @@ class _Target:
 
 @dataclass(frozen=True)
 class _Run:
-    """Predictions of one choice of folds, (n, arms) each: by the models and by the means."""
+    """Predictions of one choice of folds, (rows, arms) each: by the models and by the means."""
 
     fold: Integers
     learned: Floats
     means: Floats
 
 
-class _Fits:
-    """All fits of one training, one fold and arm at a time."""
+@dataclass(frozen=True)
+class _Average:
+    """Over all choices of folds: the models of the table's `own` rows, and (h, arms) predictions for the `others`."""
 
-    def __init__(self, data: ExperimentData, learner: Learner, progress: Callable[[float], None], runs: int) -> None:
+    own: OutcomeModels
+    others: Floats
+
+
+class _Fits:
+    """All fits of one training, one fold and arm at a time. `others` are asked about and have no part in a fit."""
+
+    def __init__(
+        self,
+        data: ExperimentData,
+        learner: Learner,
+        progress: Callable[[float], None],
+        runs: int,
+        others: Units | None = None,
+    ) -> None:
         self.data = data
         self.learner = learner
-        self.design: Design = design_of(data, learner.algorithm)
         self.target = _Target.of(data)
+        self.design, self.experiment = _asked(data, learner, others)
+        self._seeds = [learner.seed + extra for extra in range(runs)]
         self._progress = progress
         self._total = runs * learner.folds * len(data.arms)
         self._done = 0
 
+    def average(self) -> _Average:
+        """Fit everything, and use the models of the arms where they are better than the means."""
+        runs = [self.run(seed) for seed in self._seeds]
+        learned: Floats = np.mean([run.learned for run in runs], axis=0)
+        means: Floats = np.mean([run.means for run in runs], axis=0)
+        rows, fold = self.data.rows, runs[0].fold[: self.data.rows]
+        loss = _losses(self.data, self.target.values, fold, learned[:rows])
+        mean_loss = _losses(self.data, self.target.values, fold, means[:rows])
+        used = loss < mean_loss
+        prediction = self.target.centre + self.target.spread * np.where(used, learned, means)
+        own = OutcomeModels(np.asfortranarray(prediction[:rows]), fold, loss, mean_loss, used)
+        return _Average(own, prediction[rows:])
+
     def run(self, seed: int) -> _Run:
-        """Predict every row by models that have not seen it; held-out rows by the mean of all folds' models."""
-        folds = assign_folds(self.data, self.learner.folds, seed)
-        shape = (self.data.rows, len(self.data.arms))
+        """Predict every row by models that have not seen it; those of no fold by the mean of all folds' models."""
+        folds = np.full(self.experiment.size, HELD_OUT, dtype=np.int32)
+        folds[: self.data.rows] = assign_folds(self.data, self.learner.folds, seed)
+        shape = (self.experiment.size, len(self.data.arms))
         run = _Run(folds, np.zeros(shape), np.zeros(shape))
         for fold in range(self.learner.folds):
             for arm in range(len(self.data.arms)):
@@ -106,7 +145,7 @@ class _Fits:
     def _add(self, run: _Run, fold: int, arm: int, seed: int) -> None:
         asked = np.flatnonzero((run.fold == fold) | (run.fold == HELD_OUT))
         share = np.where(run.fold[asked] == HELD_OUT, 1.0 / self.learner.folds, 1.0)
-        fitted = np.flatnonzero(fitted_rows(run.fold, fold) & (self.data.arm == arm))
+        fitted = np.flatnonzero(fitted_rows(run.fold[: self.data.rows], fold) & (self.data.arm == arm))
         means = self._means(fitted, asked)
         run.means[asked, arm] += share * means
         run.learned[asked, arm] += share * self._model(fitted, asked, means, seed)
@@ -123,33 +162,39 @@ class _Fits:
         return model.fit(self.design.rows(fitted), outcome).predict(self.design.rows(asked))
 
     def _means(self, fitted: Identifiers, asked: Identifiers) -> Floats:
-        """(asked,) mean of the arm in the row's experiment, or of the arm where that experiment did not have it."""
+        """(asked,) mean of the arm in the row's experiment, or of the arm where that experiment did not have it.
+
+        An unknown experiment, -1, is the last of the means.
+        """
         experiments = len(self.data.experiments)
         outcome, experiment = self.target.values[fitted], self.data.experiment[fitted]
         rows = np.bincount(experiment, minlength=experiments)
         overall = float(outcome.mean()) if fitted.size else float(self.target.values.mean())
         totals = np.bincount(experiment, weights=outcome, minlength=experiments)
-        means = np.where(rows > 0, totals / np.maximum(rows, 1), overall)
-        return np.asarray(means[self.data.experiment[asked]])
+        means = np.append(np.where(rows > 0, totals / np.maximum(rows, 1), overall), overall)
+        return np.asarray(means[self.experiment[asked]])
 
 
-def _better_of(data: ExperimentData, target: _Target, fold: Integers, learned: Floats, means: Floats) -> OutcomeModels:
-    loss = _losses(data, target.values, fold, learned)
-    mean_loss = _losses(data, target.values, fold, means)
-    used = loss < mean_loss
-    prediction = target.centre + target.spread * np.where(used, learned, means)
-    return OutcomeModels(np.asfortranarray(prediction), fold, loss, mean_loss, used)
+def _asked(data: ExperimentData, learner: Learner, others: Units | None) -> tuple[Design, Integers]:
+    """The design and the experiment of all who are asked about: the table's rows, then the others."""
+    encoding = encoding_of(data, learner.algorithm)
+    design = encoding.design(data)
+    if others is None:
+        return design, data.experiment
+    matrix = np.asfortranarray(np.vstack([design.matrix, encoding.design(others).matrix]))
+    return Design(matrix, design.categorical), np.concatenate([data.experiment, others.experiment])
 
 
 def _losses(data: ExperimentData, target: Floats, fold: Integers, prediction: Floats) -> Floats:
     """(arms,) mean loss over each arm's own rows that were not held out."""
     own = prediction[np.arange(data.rows), data.arm]
-    losses = _log_loss(target, own) if data.columns.binary else (target - own) ** 2
+    losses = log_loss(target, own) if data.columns.binary else (target - own) ** 2
     counted = fold != HELD_OUT
     totals = np.bincount(data.arm[counted], weights=losses[counted], minlength=len(data.arms))
     return np.asarray(totals / np.bincount(data.arm[counted], minlength=len(data.arms)))
 
 
-def _log_loss(event: Floats, probability: Floats) -> Floats:
+def log_loss(event: Floats, probability: Floats) -> Floats:
+    """(n,) log loss of (n,) probabilities of (n,) events, 0 or 1; certainty counts as nearly certain."""
     kept = np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     return np.asarray(-(event * np.log(kept) + (1 - event) * np.log1p(-kept)))

@@ -33,8 +33,9 @@ class ExperimentData:
     """Checked rows in the order of their units' hashes; `arms` has the control first, the others sorted.
 
     `features` maps names to (n,) arrays; `propensity` is the probability of the row's own arm where given; `time` is in
-    seconds since 1970; `unit_hash` is the hash of the randomised unit: the cluster's, else the row's own. `dropped`
-    counts rows without an outcome by arm, `unassigned` rows without an arm, `trimmed` labels with blanks around them.
+    seconds since 1970; `unit_hash` is the hash of the randomised unit: the cluster's, else the row's own; `content` is
+    the hash of all that is in the row, outcome included, so that equal rows have equal ones. `dropped` counts rows
+    without an outcome by arm, `unassigned` rows without an arm, `trimmed` labels with blanks around them.
     """
 
     columns: Columns
@@ -50,6 +51,7 @@ class ExperimentData:
     propensity: Floats | None
     time: Floats | None
     unit_hash: Hashes
+    content: Hashes
     dropped: Mapping[str, int]
     unassigned: int
     trimmed: int
@@ -160,7 +162,8 @@ def _arms(treatment: Labels, usable: Mask, columns: Columns) -> tuple[tuple[str,
 def _in_canonical_order(
     table: _Table, arms: tuple[str, ...], arm: Integers, outcome: Floats, dropped: _Dropped
 ) -> ExperimentData:
-    unit_hash, order = _units(table, arms, arm, outcome)
+    identity = _Identity.of(table, arms, arm, outcome)
+    order = identity.order
     experiment, cluster = table.experiment, table.cluster
     return ExperimentData(
         columns=table.columns,
@@ -175,7 +178,8 @@ def _in_canonical_order(
         weight=np.ones(table.rows) if table.weight is None else table.weight[order],
         propensity=None if table.propensity is None else table.propensity[order],
         time=None if table.time is None else table.time[order],
-        unit_hash=unit_hash,
+        unit_hash=identity.unit_hash,
+        content=identity.content,
         dropped=dropped.by_arm,
         unassigned=dropped.unassigned,
         trimmed=dropped.trimmed + table.trimmed,
@@ -187,21 +191,29 @@ def _features(table: _Table) -> dict[str, FeatureValues]:
     return dict(sorted({**coded, **table.numeric}.items()))
 
 
-def _units(table: _Table, arms: tuple[str, ...], arm: Integers, outcome: Floats) -> tuple[Hashes, np.ndarray]:
-    """The (n,) hashes of the randomised units, sorted, and the (n,) order that sorts the rows by them.
+@dataclass(frozen=True)
+class _Identity:
+    """`order`: (n,) that sorts the rows by the hashes of their units; in that order (n,) `unit_hash` and `content`."""
 
-    A continuous outcome is not part of a row's content, only of the order among equal rows: multiplying it by a
-    positive number then changes neither folds nor held-out rows.
-    """
-    parts = [*table.hashes(), (" treatment", digests.coded_hashes(arm, arms))]
-    if table.columns.binary:
-        parts.append((" outcome", digests.number_hashes(outcome)))
-    content = digests.content_hashes(parts)
-    row_hash = digests.numbered(content, _occurrence(content, outcome))
-    cluster = table.cluster
-    unit_hash = row_hash if cluster is None else digests.label_hashes(cluster.levels)[cluster.codes]
-    order = np.lexsort((row_hash, unit_hash))
-    return unit_hash[order], order
+    order: Identifiers
+    unit_hash: Hashes
+    content: Hashes
+
+    @staticmethod
+    def of(table: _Table, arms: tuple[str, ...], arm: Integers, outcome: Floats) -> "_Identity":
+        """Folds and held-out rows follow from `unit_hash`; which rows are new follows from `content`.
+
+        A continuous outcome is no part of `unit_hash`, only of the order among rows that are equal but for it:
+        multiplying it by a positive number then changes neither folds nor held-out rows.
+        """
+        described = [*table.hashes(), (" treatment", digests.coded_hashes(arm, arms))]
+        content = digests.content_hashes([*described, (" outcome", digests.number_hashes(outcome))])
+        kind = content if table.columns.binary else digests.content_hashes(described)
+        row_hash = digests.numbered(kind, _occurrence(kind, outcome))
+        cluster = table.cluster
+        unit_hash = row_hash if cluster is None else digests.label_hashes(cluster.levels)[cluster.codes]
+        order = np.lexsort((row_hash, unit_hash))
+        return _Identity(order, unit_hash[order], content[order])
 
 
 def _occurrence(content: Hashes, outcome: Floats) -> Hashes:

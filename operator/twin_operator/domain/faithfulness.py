@@ -94,14 +94,14 @@ def _missed(summary: Summary, thresholds: Thresholds) -> dict[VerdictKind, str]:
     )
     missed = {}
     if score < least:
-        missed[VerdictKind.FIDELITY_DEGRADED] = f"a score of {_told(score, least)}, below {plain(least)}"
+        missed[VerdictKind.FIDELITY_DEGRADED] = f"a score of {_told(score, least)} (below {plain(least)})"
     if coverage < narrowest:
         missed[VerdictKind.COVERAGE_DROP] = (
-            f"{_told(100 * coverage, 100 * narrowest)} % inside their 95 % intervals, below {_share(narrowest)}"
+            f"{_told(100 * coverage, 100 * narrowest)} % inside their 95 % intervals (below {_share(narrowest)})"
         )
     if error > largest:
         missed[VerdictKind.PREDICTION_ERROR] = (
-            f"a mean relative error of {_told(100 * error, 100 * largest)} %, above {_share(largest)}"
+            f"a mean relative error of {_told(100 * error, 100 * largest)} % (above {_share(largest)})"
         )
     return missed
 

@@ -3,6 +3,8 @@
 Sizes and rates of the models belong here; what they are used for does not.
 """
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -11,10 +13,13 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from twin_operator.domain.arrays import Floats, Integers, Mask
 from twin_operator.domain.schema import Algorithm
 
+# One thread: on a busy machine of two cores two threads took forty times as long as one.
+_NATIVE_THREADS = 1
 # Small, slow trees: outcomes of campaigns are mostly noise, and a model that is too eager costs precision.
 _BOOSTING = {"max_iter": 60, "learning_rate": 0.05, "max_leaf_nodes": 8, "early_stopping": False}
 # Leaves of twenty units and half of the rows a tree: smooth means at a third of the time of full trees.
@@ -22,6 +27,12 @@ _FOREST = {"n_estimators": 50, "min_samples_leaf": 20, "max_features": "sqrt", "
 # On standardised columns a penalty of one unit only matters where columns repeat each other.
 _RIDGE = {"alpha": 1.0}
 _LOGISTIC = {"C": 1.0, "max_iter": 1000, "tol": 1e-8}
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Within it, the native code of all learners runs on one thread."""
+    limits: AbstractContextManager[object] = threadpool_limits(_NATIVE_THREADS)
+    return limits
 
 
 class OutcomeModel:

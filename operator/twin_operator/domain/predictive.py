@@ -19,19 +19,23 @@ _TOLERANCE = 1e-12
 
 
 class Estimated(Protocol):
-    """An effect of past units, measured just now or as a prediction was issued, in outcome units.
-
-    `variance`: v_IF, with its `degrees` of freedom; `share_squared`: S.
-    """
+    """An effect of past units, measured just now or as a prediction was issued, in outcome units."""
 
     @property
-    def estimate(self) -> float: ...  # noqa: D102 - described by the class
+    def estimate(self) -> float:
+        """The effect."""
+
     @property
-    def variance(self) -> float: ...  # noqa: D102
+    def variance(self) -> float:
+        """v_IF: what the units' own spread makes of its error."""
+
     @property
-    def degrees(self) -> float: ...  # noqa: D102
+    def degrees(self) -> float:
+        """Degrees of freedom of the variance."""
+
     @property
-    def share_squared(self) -> float: ...  # noqa: D102
+    def share_squared(self) -> float:
+        """S: the sum of the squared weight shares of the experiments."""
 
 
 @dataclass(frozen=True)

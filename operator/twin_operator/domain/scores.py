@@ -39,4 +39,6 @@ def bank_of(data: ExperimentData, models: OutcomeModels, propensity: Propensity)
         time=data.time,
         fold=models.fold,
         held_out=data.held_out,
+        unit_hash=data.unit_hash,
+        content=data.content,
     )

@@ -17,7 +17,7 @@ from twin_operator.domain.mixture import TauWeights
 from twin_operator.domain.window import oriented
 
 SIGNIFICANT = 0.005
-"""Below it a miss is more than chance. Two tests: a perfect twin is called degraded in at most 1 % of windows."""
+"""Below it a miss is more than chance. Two tests: a perfect twin is called degraded in about 1 % of windows at most."""
 # Variances under one part in 1e12 of the largest squared quantity are rounding; without a floor tau = 0 would divide
 # by zero.
 _LEAST_VARIANCE = 1e-12
@@ -118,7 +118,8 @@ class _Errors:
     def gram(self, *columns: Floats) -> Floats:
         """(g, c, c) inner products z'C^-1 z of (K,) columns, C = diag(s_o^2 + tau^2) + b b'.
 
-        By Sherman and Morrison (1950). Every b is positive: contrasts share the error of the arm that they are against.
+        By Sherman and Morrison (1950). Every b is positive, as contrasts are read against the same arm where they can
+        be, and share the error of its estimate.
         """
         deviation = np.sqrt(np.maximum(self.noise**2 + self.tau**2, _LEAST_VARIANCE))
         z = np.stack(columns, axis=1)[None, :, :] / deviation[:, :, None]
@@ -134,12 +135,10 @@ def coupled(weights: Sequence[TauWeights]) -> tuple[Floats, Floats]:
     Comonotone: where effects of one contrast differ much between experiments, so do those of the others. Equal
     distributions keep their own points and weights.
     """
-    cumulative = [np.append(np.cumsum(each.weight)[:-1], 1.0) for each in weights]
-    ends = np.unique(np.clip(np.concatenate(cumulative), 0.0, 1.0))
-    width = np.diff(ends, prepend=0.0)
-    middle = ends - width / 2
-    columns = [each.tau[np.searchsorted(steps, middle)] for each, steps in zip(weights, cumulative, strict=True)]
-    return np.stack(columns, axis=1), width
+    quantiles = [np.append(np.minimum(np.cumsum(each.weight)[:-1], 1.0), 1.0) for each in weights]
+    merged = np.unique(np.concatenate(quantiles))
+    tau = [each.tau[np.searchsorted(own, merged)] for each, own in zip(weights, quantiles, strict=True)]
+    return np.stack(tau, axis=1), np.diff(merged, prepend=0.0)
 
 
 def _judged(window: Sequence[RecordedOutcome], frozen: FrozenWeights) -> list[RecordedOutcome]:

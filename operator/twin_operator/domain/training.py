@@ -1,30 +1,28 @@
 """From checked rows to a trained twin: the order of the steps, each of which is a module of its own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+from dataclasses import dataclass, replace
 
 from twin_operator.domain.bank import Bank
 from twin_operator.domain.checks import Trained, run_checks
 from twin_operator.domain.contrasts import contrasts_of
-from twin_operator.domain.cross_fitting import cross_fit
 from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.experiment_data import ExperimentData
 from twin_operator.domain.folds import assign_folds
+from twin_operator.domain.learners import one_thread
 from twin_operator.domain.mixture import Contrast, tau_weights
+from twin_operator.domain.model_choice import fit_by_plan
+from twin_operator.domain.old_experiments import without_old_experiments
 from twin_operator.domain.population import matching_rows
 from twin_operator.domain.propensity import propensity_of
+from twin_operator.domain.retraining_plan import TrainingPlan
 from twin_operator.domain.schema import Learner, Uncertainty
 from twin_operator.domain.scores import bank_of
 from twin_operator.domain.simulation import effect_of
 from twin_operator.domain.weighted_effect import WeightedEffect, weighted_effect
 
-# One thread: on a busy machine of two cores two threads took forty times as long as one.
-_NATIVE_THREADS = 1
-# Shares of the time, roughly, for progress; the checks take the rest.
-_PROPENSITIES = 0.1
-_MODELS = 0.6
+# Share of the time, roughly, for progress; propensities and checks take the rest.
+_MODELS = 0.7
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,10 @@ class ArmEffect:
 
 @dataclass(frozen=True)
 class TrainedTwin:
-    """What a training makes. `assignment_not_random` is a sentence that names features, where assignment is not."""
+    """What a training makes. `assignment_not_random` is a sentence that names features, where assignment is not.
+
+    `plan` is the plan as it was carried out: following it again on the same rows gives the same bank.
+    """
 
     bank: Bank
     effects: tuple[ArmEffect, ...]
@@ -50,6 +51,7 @@ class TrainedTwin:
     warnings: tuple[str, ...]
     assignment_not_random: str | None
     contrasts: tuple[Contrast, ...]
+    plan: TrainingPlan
 
 
 def _silent(share: float, step: str) -> None:
@@ -66,20 +68,37 @@ def train(
 
     Raises `NoOverlap` for observational data whose arms went to different kinds of units.
     """
-    with threadpool_limits(_NATIVE_THREADS):
-        return _train(data, learner, uncertainty, progress)
+    return train_by_plan(data, TrainingPlan.of(learner), uncertainty, progress)
+
+
+def train_by_plan(
+    data: ExperimentData,
+    plan: TrainingPlan,
+    uncertainty: Uncertainty,
+    progress: Callable[[float, str], None] = _silent,
+) -> TrainedTwin:
+    """Learn a twin as a plan says; raises `NoOverlap` likewise."""
+    recent = without_old_experiments(data, plan.newest_only)
+    asked = replace(
+        plan,
+        newest_only=plan.newest_only if recent.shortened else None,
+        reason=f"{plan.reason} {recent.sentence}".strip(),
+    )
+    with one_thread():
+        return _train(recent.data, asked, uncertainty, progress)
 
 
 def _train(
-    data: ExperimentData, learner: Learner, uncertainty: Uncertainty, progress: Callable[[float, str], None]
+    data: ExperimentData, asked: TrainingPlan, uncertainty: Uncertainty, progress: Callable[[float, str], None]
 ) -> TrainedTwin:
-    progress(0.0, "Propensities")
+    models, plan = fit_by_plan(data, asked, lambda share: progress(_MODELS * share, "Outcome models"))
+    learner = plan.learner
+    progress(_MODELS, "Propensities")
     propensity = propensity_of(data, learner, assign_folds(data, learner.folds, learner.seed))
-    models = cross_fit(data, learner, lambda share: progress(_PROPENSITIES + _MODELS * share, "Outcome models"))
     bank = bank_of(data, models, propensity)
     contrasts = contrasts_of(bank)
     measured, unmeasured = _measured(bank, contrasts)
-    progress(_PROPENSITIES + _MODELS, "Checks")
+    progress(_MODELS, "Checks")
     findings, sentence = run_checks(Trained(data, propensity, models, bank, contrasts, measured), learner, uncertainty)
     effects = tuple(
         _effect(bank, contrast, measured[contrast.arm], uncertainty)
@@ -87,7 +106,7 @@ def _train(
         if contrast.arm in measured
     )
     progress(1.0, "Done")
-    return TrainedTwin(bank, effects, findings.metrics, (*findings.warnings, *unmeasured), sentence, contrasts)
+    return TrainedTwin(bank, effects, findings.metrics, (*findings.warnings, *unmeasured), sentence, contrasts, plan)
 
 
 def _against_control(bank: Bank, contrasts: tuple[Contrast, ...]) -> list[Contrast]:

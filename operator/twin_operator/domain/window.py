@@ -91,20 +91,18 @@ def mean_relative_error(window: Sequence[RecordedOutcome]) -> float:
 
 
 def oriented(outcomes: Sequence[RecordedOutcome]) -> tuple[RecordedOutcome, ...]:
-    """The outcomes, with each pair of arms read in one direction: the one that most of them have.
+    """The outcomes, with each pair of arms read in one direction, as errors of a contrast and its mirror would cancel.
 
-    Errors of a contrast and its mirror would cancel otherwise. As many either way: the direction that is first in
-    alphabetical order.
+    Against the arm that more outcomes involve, which is the control where several arms were tried; else as most of the
+    pair's outcomes are read; else in alphabetical order.
     """
-    count = Counter((outcome.arm, outcome.against) for outcome in outcomes)
+    involved = Counter(arm for outcome in outcomes for arm in _pair(outcome))
+    asked = Counter((outcome.arm, outcome.against) for outcome in outcomes)
 
-    def rank(arm: str, against: str) -> tuple[int, str]:
-        return -count[arm, against], arm
+    def rank(outcome: RecordedOutcome) -> tuple[int, int, str]:
+        return -involved[outcome.against], -asked[outcome.arm, outcome.against], outcome.arm
 
-    return tuple(
-        outcome if rank(outcome.arm, outcome.against) <= rank(outcome.against, outcome.arm) else outcome.reversed()
-        for outcome in outcomes
-    )
+    return tuple(min(outcome, outcome.reversed(), key=rank) for outcome in outcomes)
 
 
 def _size(outcome: RecordedOutcome) -> float:

@@ -13,6 +13,10 @@ class ArchiveUnreachable(Exception):  # noqa: N818 - a fact about the archive
     """The archive cannot be reached now; whatever it was asked is to be asked again."""
 
 
+class ArchiveUnusable(Exception):  # noqa: N818 - likewise
+    """Only a person can mend it: an address that names no archive, or an archive of a newer version of this package."""
+
+
 @dataclass(frozen=True)
 class ArchivedSimulation:
     """A finished Simulation: what was asked of which version, and the answer with all that replays it.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from twin_operator.services.archive import ArchiveUnreachable
+from twin_operator.services.archive import ArchiveUnreachable, ArchiveUnusable
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -50,10 +50,10 @@ class ArchiveAccess:
                 raise ArchiveUnreachable(self.trouble)
             try:
                 result = await asyncio.to_thread(method, *args, **kwargs)
-            except ArchiveUnreachable as error:
+            except (ArchiveUnreachable, ArchiveUnusable) as error:
                 self._retry_at = self.clock() + RETRY_SECONDS
                 self._note(str(error))
-                raise
+                raise ArchiveUnreachable(str(error)) from error
         self._note(None)
         return result
 

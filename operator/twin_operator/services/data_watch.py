@@ -7,14 +7,14 @@ from twin_operator.services.jobs import seconds
 from twin_operator.services.ports import RunQueue
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Outcome, Stop, Target, Task, TaskKind
-from twin_operator.services.triggers import DataSeen, Obstacle
+from twin_operator.services.triggers import NOT_CHECKED, DataSeen, Obstacle
 from twin_operator.services.twin_spec import spec_digest
 
 Key = tuple[str, str]
 QUEUE = "validation"
 ATTEMPTS = 2  # of one look; the next one comes soon
 FIELDS = ("specDigest", "modelVersion", "stamp", "digest", "rows", "newRows", "newestRowTime")
-FIRST_LOOK = Obstacle("DataNotChecked", "The data has not been looked at since the spec or the version changed.")
+FIRST_LOOK = Obstacle(NOT_CHECKED, "The data has not been looked at since the spec or the version changed.")
 
 
 @dataclass

@@ -309,11 +309,18 @@ def _keep(snapshot: JobSnapshot, now: float) -> JSON:
         return kept
     if not started(snapshot.body):
         kept["notBefore"] = timestamp(not_before(snapshot))
-    who = approver(snapshot)
+    return kept | _approved(snapshot, now)
+
+
+def _approved(snapshot: JobSnapshot, now: float) -> JSON:
+    """Return who approved it and when; the policy approves no sooner than the job could start."""
+    before, who = _status(snapshot), approver(snapshot)
     approval = snapshot.body["spec"].get("approval") or {"approved": True}
-    if who is not None and approval["approved"]:
-        kept |= {"approvedBy": who, "approvedTime": before.get("approvedTime") or timestamp(now)}
-    return kept
+    over = not_before(snapshot)
+    early = who == POLICY and not started(snapshot.body) and over is not None and now < over
+    if who is None or early or not approval["approved"]:
+        return {}
+    return {"approvedBy": who, "approvedTime": before.get("approvedTime") or timestamp(now)}
 
 
 def _status(snapshot: JobSnapshot) -> JSON:

@@ -137,6 +137,10 @@ class ModelKeeper:
         now = next((fact for fact in decision.facts if fact.type == "Faithful"), None)
         if now is not None and now.status == "False" and before != "False":
             await self.resources.emit(_degraded(body, now))
+        if decision.skipped is not None:
+            upcoming = str(decision.status["retraining"].get("nextScheduledTime"))
+            message = f"The schedule passes without a retraining: {decision.skipped.message}"
+            await self.resources.emit(Event(body, "RetrainingSkipped", message, occasion=f"before {upcoming}"))
 
 
 def _degraded(body: JSON, fact: Fact) -> Event:

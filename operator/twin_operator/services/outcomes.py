@@ -1,4 +1,4 @@
-"""Outcomes of experiments: graded with the prediction as it was issued, recorded once, and told to model and Simulation."""
+"""Outcomes of experiments: graded with the prediction as issued, recorded once, told to Simulation and model."""
 
 import asyncio
 import logging

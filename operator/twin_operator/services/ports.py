@@ -168,5 +168,9 @@ class Versions(Protocol):
         ...
 
     async def roll_back(self, registered_model: str, request: "RollBack") -> bool:
-        """Make an earlier version the champion again; return whether the one to leave was it. Raise `ConnectionError`."""
+        """Make an earlier version the champion again; return whether it is now.
+
+        Raises:
+            ConnectionError: the registry does not answer.
+        """
         ...

@@ -18,7 +18,7 @@ def next_time(cron: str, zone: str, after: float) -> float:
     """
     try:
         start = datetime.fromtimestamp(after, UTC).astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones is an OSError
         raise Stalled(
             "InvalidSchedule", f"There is no time zone {zone}; write one such as Europe/Berlin or Etc/UTC."
         ) from error

@@ -13,6 +13,8 @@ class TaskKind(StrEnum):
     SIMULATE = "simulate"
     TRAIN = "train"
     VALIDATE = "validate"
+    RETRAIN = "retrain"
+    GATE = "gate"
 
 
 class Stop(StrEnum):

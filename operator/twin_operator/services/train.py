@@ -10,9 +10,11 @@ from twin_operator.domain.bank import Bank
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.experiment_data import prepare
 from twin_operator.domain.mixture import Contrast
-from twin_operator.domain.training import TrainedTwin, train
+from twin_operator.domain.retraining_plan import TrainingPlan
+from twin_operator.domain.training import TrainedTwin, train_by_plan
 from twin_operator.services.conditions import timestamp
 from twin_operator.services.errors import Stalled
+from twin_operator.services.plan_json import plan_to_json
 from twin_operator.services.tasks import JSON, Outcome
 from twin_operator.services.twin_spec import Source, columns_of, learner_of, source_of, spec_digest, uncertainty_of
 
@@ -33,6 +35,14 @@ class DataSource(Protocol):
         """Return the columns; raise `Stalled` with a reason where they cannot be had."""
         ...
 
+    def stamp(self, source: Source) -> str | None:
+        """Return what changes when the data does (ETag, or time and size), without reading it; None where none is told.
+
+        Raises:
+            Stalled: `AddressNotAllowed`.
+        """
+        ...
+
 
 class ModelRegistry(Protocol):
     """Where versions of twins are kept."""
@@ -41,8 +51,22 @@ class ModelRegistry(Protocol):
         """Return the summary of the champion of `name` if it was trained from the same spec and data."""
         ...
 
-    def register(self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str]) -> str:
-        """Store bank and summary as a new version, make it champion, and return the version.
+    def version_of_run(self, name: str, run: str) -> str | None:
+        """Return the version that a run made, if it made one before."""
+        ...
+
+    def summary(self, name: str, version: str) -> JSON:
+        """Return what was kept beside the bank of a version, with `version` in it."""
+        ...
+
+    def serve(self, name: str, version: str) -> None:
+        """Make a version champion unless a later one is."""
+        ...
+
+    def register(
+        self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str], *, promote: bool
+    ) -> str:
+        """Store bank and summary as the version of the run in `tags`, and return it; another one's if that was first.
 
         Raises:
             Stalled: `RegisteredModelTaken`.
@@ -54,14 +78,12 @@ class ModelRegistry(Protocol):
         ...
 
 
-def train_twin(
-    payload: JSON,
-    source: DataSource,
-    registry: ModelRegistry,
-    progress: Callable[[float, str], None],
-    clock: Callable[[], float],
-) -> Outcome:
-    """Carry out a training task.
+Progress = Callable[[float, str], None]
+Clock = Callable[[], float]
+
+
+def train_twin(payload: JSON, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock) -> Outcome:
+    """Carry out a training task; at most one version comes of a run, however often it is delivered.
 
     Args:
         payload: `spec` (a TwinModel's, as JSON), `registeredModel`, `owner` and `run`.
@@ -71,31 +93,64 @@ def train_twin(
         clock: seconds since the epoch, for `trainedTime`.
 
     Returns:
-        the summary of the version that serves now (`status.model`, `effects` and the bank's digest), or why
+        the summary of the version that serves now (`status.model`, `effects`, `plan` and the bank's digest), or why
         there is none.
     """
+    return refusals_as_outcomes(lambda: _train(payload, source, registry, progress, clock))
+
+
+def _train(payload: JSON, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock) -> Outcome:
     spec, name = payload["spec"], payload["registeredModel"]
+    registry.check_owner(name, payload["owner"])
+    made = registry.version_of_run(name, payload["run"])
+    if made is not None:
+        registry.serve(name, made)
+        return made_before(registry, name, made)
+    raw = source.read(source_of(spec))
+    adopted = registry.adoptable(name, fingerprint(spec, raw))
+    if adopted is not None:
+        return Outcome("Succeeded", f"Version {adopted['version']} of {name} fits this spec and data.", adopted)
+    twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), progress)
+    tags = {"twinops.fingerprint": fingerprint(spec, raw), "twinops.run": payload["run"]}
+    summary = {**summarise(twin, spec, raw), "trainedTime": timestamp(clock())}
+    version = registry.register(name, payload["owner"], twin.bank, summary, tags, promote=True)
+    return registered(registry, name, version)
+
+
+def refusals_as_outcomes(work: Callable[[], Outcome]) -> Outcome:
+    """Return what `work` returns, or its refusal as an outcome with a reason."""
     try:
-        registry.check_owner(name, payload["owner"])
-        raw = source.read(source_of(spec))
-        fingerprint = f"{spec_digest(spec)}:{raw.digest}"
-        adopted = registry.adoptable(name, fingerprint)
-        if adopted is not None:
-            return Outcome("Succeeded", f"Version {adopted['version']} of {name} fits this spec and data.", adopted)
-        progress(0.1, f"{raw.rows} rows read")
-        twin = train(prepare(raw.columns, columns_of(spec)), learner_of(spec), uncertainty_of(spec), progress)
+        return work()
     except Stalled as stalled:
         return Outcome(stalled.reason, stalled.message)
     except DomainError as error:
         return Outcome(error.reason, str(error))
-    summary = {**summarise(twin, spec, raw), "trainedTime": timestamp(clock())}
-    tags = {"twinops.fingerprint": fingerprint, "twinops.run": payload["run"]}
-    version = registry.register(name, payload["owner"], twin.bank, summary, tags)
-    return Outcome("Succeeded", f"Version {version} was learned from {raw.rows} rows.", {**summary, "version": version})
+
+
+def learn(spec: JSON, raw: RawTable, plan: TrainingPlan, progress: Progress) -> TrainedTwin:
+    """Check the rows and train by a plan; raise `DomainError` where they cannot be learned from."""
+    progress(0.0, f"{raw.rows} rows read")
+    return train_by_plan(prepare(raw.columns, columns_of(spec)), plan, uncertainty_of(spec), progress)
+
+
+def fingerprint(spec: JSON, raw: RawTable) -> str:
+    """Return what a version was trained from: the digests of its spec and of its data."""
+    return f"{spec_digest(spec)}:{raw.digest}"
+
+
+def registered(registry: ModelRegistry, name: str, version: str) -> Outcome:
+    """Return the outcome of a training: the summary as the registry has it, another delivery's where that was first."""
+    summary = registry.summary(name, version)
+    return Outcome("Succeeded", f"Version {version} was learned from {summary['samples']} rows.", summary)
+
+
+def made_before(registry: ModelRegistry, name: str, version: str) -> Outcome:
+    """Return the outcome of a run that was delivered again after its version had been registered."""
+    return Outcome("Succeeded", f"Version {version} is of this run already.", registry.summary(name, version))
 
 
 def summarise(twin: TrainedTwin, spec: JSON, raw: RawTable) -> JSON:
-    """Return what is kept beside the bank: status.model, effects, contrasts and warnings."""
+    """Return what is kept beside the bank: status.model, effects, contrasts, warnings and the plan carried out."""
     bank = twin.bank
     return {
         "dataDigest": raw.digest,
@@ -104,7 +159,8 @@ def summarise(twin: TrainedTwin, spec: JSON, raw: RawTable) -> JSON:
         "arms": list(bank.arms),
         "experiments": list(bank.experiments),
         "features": {f.name: f.type.value for f in bank.columns.features},
-        "algorithm": spec["learner"]["algorithm"],
+        "algorithm": twin.plan.algorithm.value,
+        "plan": plan_to_json(twin.plan),
         "metrics": dict(twin.metrics),
         "effects": [asdict(effect) for effect in twin.effects],
         "warnings": list(twin.warnings),

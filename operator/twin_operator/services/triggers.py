@@ -13,6 +13,7 @@ from twin_operator.services.retraining_policy import RetrainingPolicy
 NAME_DIGEST = 10  # hex digits: 40 bits tell the jobs of one model apart
 NAME_PREFIX = 200  # characters of the model's name: with trigger and digest still a valid object name
 DAY = 86_400.0
+NOT_CHECKED = "DataNotChecked"  # the one reason about the data that passes by itself
 FIDELITY = frozenset({Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR})
 
 
@@ -137,7 +138,8 @@ def _standing(snapshot: TriggerSnapshot) -> Obstacle | None:
     if snapshot.pinned is not None:
         message = f"spec.version pins version {snapshot.pinned}; remove it to have the twin retrained by itself."
         return Obstacle("VersionPinned", message)
-    return None
+    seen = snapshot.data
+    return seen if isinstance(seen, Obstacle) and seen.reason != NOT_CHECKED else None
 
 
 def _triggers(snapshot: TriggerSnapshot) -> Iterator[Trigger]:

@@ -1,4 +1,4 @@
-"""What keeps a serving model faithful: its grade by outcomes, and whether and why it is retrained. Decides, does nothing."""
+"""What keeps a serving model faithful: its grade by outcomes, and whether and why it is retrained. Only decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,6 +133,7 @@ class Upkeep:
         facts: conditions beside Ready.
         degraded: whether Faithful is False.
         wanted: a job to be made.
+        skipped: why the schedule passes without one, when it is due.
         again: when to look again, seconds since the epoch.
     """
 
@@ -140,6 +141,7 @@ class Upkeep:
     facts: list[Fact] = field(default_factory=list)
     degraded: bool = False
     wanted: Wanted | None = None
+    skipped: Obstacle | None = None
     again: float | None = None
 
 
@@ -161,13 +163,23 @@ def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
     if snapshot.health is not None:
         status["fidelity"] = fidelity_status(snapshot.health.window, snapshot.health.summary, snapshot.health.spread)
     degraded = any(fact.type == ConditionType.FAITHFUL and fact.status == "False" for fact in facts)
-    return Upkeep(status, facts, degraded, decision if isinstance(decision, Wanted) else None, upcoming)
+    return Upkeep(
+        status,
+        facts,
+        degraded,
+        wanted=decision if isinstance(decision, Wanted) else None,
+        skipped=decision if isinstance(decision, Obstacle) and due is not None else None,
+        again=upcoming,
+    )
 
 
 def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
     if snapshot.trouble is None:
         return []
-    message = f"{snapshot.trouble} Simulations finish all the same and are archived later; outcomes are graded when it is back."
+    message = (
+        f"{snapshot.trouble} Simulations finish all the same and are archived later; "
+        "outcomes are graded when it is back."
+    )
     return [Fact("ArchiveReachable", "False", "ArchiveUnreachable", message)]
 
 

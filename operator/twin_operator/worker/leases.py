@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from redis.exceptions import RedisError
 
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.services.tasks import Stop
 
 logger = logging.getLogger(__name__)
 STOPPED_EXIT = 75  # EX_TEMPFAIL: the pool replaces the child, the message returns and its claim is refused
@@ -61,4 +62,6 @@ class LeaseThread:
             return
         if verdict != "go on" and run in self._held:
             logger.warning("Run %s stops: %s.", run, verdict)
+            if verdict == Stop.SUSPENDED:
+                self.claims.give_back(run)  # a person's wish is no failed attempt
             self.stop()

@@ -5,10 +5,12 @@ from time import time
 
 from prometheus_client import REGISTRY
 
+from twin_operator.services.retrain import retrain_twin
 from twin_operator.services.simulate import answer_simulation
 from twin_operator.services.tasks import JSON, Outcome, TaskKind
 from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
+from twin_operator.services.validate_candidate import validate_candidate
 from twin_operator.settings import Settings
 from twin_operator.wiring.status_pages import serve_worker_status
 from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
@@ -29,9 +31,21 @@ def build_frame(settings: Settings) -> Frame:
         return train_twin(payload, source, registry, log_progress(payload["run"]), time)
 
     def validate(payload: JSON) -> Outcome:
-        return validate_data(payload, source)
+        return validate_data(payload, source, registry)
 
-    work = {TaskKind.SIMULATE: simulate, TaskKind.TRAIN: train, TaskKind.VALIDATE: validate}
+    def retrain(payload: JSON) -> Outcome:
+        return retrain_twin(payload, source, registry, log_progress(payload["run"]), time)
+
+    def gate(payload: JSON) -> Outcome:
+        return validate_candidate(payload, registry, log_progress(payload["run"]))
+
+    work = {
+        TaskKind.SIMULATE: simulate,
+        TaskKind.TRAIN: train,
+        TaskKind.VALIDATE: validate,
+        TaskKind.RETRAIN: retrain,
+        TaskKind.GATE: gate,
+    }
     return Frame(claims, LeaseThread(claims), work)
 
 

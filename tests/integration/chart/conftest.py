@@ -1,16 +1,20 @@
-"""Helm with the cluster of the tests, and a release's accounts and roles."""
+"""Helm with the cluster of the tests, a release's accounts and roles, and people who hold them."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.integration.chart.people import People
 from tests.integration.conftest import Kube
 
 
@@ -42,18 +46,40 @@ def helm(kube: Kube) -> Helm:
     return Helm(kube.helm, kube.kubeconfig)
 
 
+@contextmanager
+def applied(kube: Kube, helm: Helm, namespace: str, apis: tuple[str, ...], *watched: str) -> Iterator[None]:
+    """Have a release's service accounts and its objects of some API groups in a namespace until the block ends."""
+    values = (
+        *("--set", "redis.url=redis://redis:6379", "--set", "mlflow.trackingUri=http://mlflow:5000"),
+        *("--set-json", f"watchNamespaces={json.dumps(watched)}"),
+    )
+    objects = yaml.safe_dump_all(
+        manifest
+        for manifest in helm.template(values, namespace)
+        if manifest["kind"] == "ServiceAccount" or manifest["apiVersion"].startswith(apis)
+    )
+    for each in (namespace, *watched):
+        kube.kubectl("create", "namespace", each)
+    kube.kubectl("apply", "-f", "-", input=objects)
+    yield
+    for each in (namespace, *watched):
+        kube.kubectl("delete", "namespace", each, "--wait=false", "--ignore-not-found")
+    kube.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", input=objects)
+
+
 @pytest.fixture(scope="module")
 def release(kube: Kube, helm: Helm) -> Iterator[str]:
     """The accounts and roles of a release, without Deployment and pools; gives its namespace."""
     namespace = "rights"
-    values = ("--set", "redis.url=redis://redis:6379", "--set", "mlflow.trackingUri=http://mlflow:5000")
-    rights = yaml.safe_dump_all(
-        manifest
-        for manifest in helm.template(values, namespace)
-        if manifest["kind"] == "ServiceAccount" or manifest["apiVersion"].startswith("rbac")
-    )
-    kube.kubectl("create", "namespace", namespace)
-    kube.kubectl("apply", "-f", "-", input=rights)
-    yield namespace
-    kube.kubectl("delete", "--wait=false", "-f", "-", input=rights)
-    kube.kubectl("delete", "namespace", namespace, "--wait=false")
+    with applied(kube, helm, namespace, ("rbac",)):
+        yield namespace
+
+
+@pytest.fixture(scope="module")
+def people(kube: Kube, helm: Helm) -> Iterator[People]:
+    """People with a role each in a namespace where the approval policies hold."""
+    namespace = f"approval-{uuid.uuid4().hex[:8]}"
+    people = People(kube, namespace)
+    with applied(kube, helm, namespace, ("rbac", "admissionregistration"), people.doomed):
+        people.arrive()
+        yield people

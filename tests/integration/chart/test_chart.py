@@ -26,13 +26,30 @@ EVERYTHING = (
     *("--set", "operator.nodeSelector.pool=system", "--set", "operator.podLabels.team=growth"),
     *("--set", "operator.priorityClassName=system-cluster-critical"),
     *("--set", "metrics.service.enabled=true", "--set", "metrics.service.annotations.a=b"),
+    *("--set", "archive.persistence.storageClassName=fast", "--set", "archive.persistence.size=10Gi"),
+    *("--set", "dataWatch.intervalSeconds=60"),
 )
 SECRET = (
     *("--set", "redis.existingSecret.name=redis", "--set", "redis.existingSecret.key=url"),
     *("--set", "mlflow.trackingUri=http://mlflow.ml:5000"),
 )
 NAMESPACED = (*ADDRESSES, "--set", "watchNamespaces={default}", "--set", "workerPools.namespaces={kube-public}")
-VALUE_SETS = {"addresses": ADDRESSES, "everything": EVERYTHING, "secret": SECRET, "namespaced": NAMESPACED}
+POSTGRESQL = (
+    *(*ADDRESSES, "--set", "operator.replicas=2"),
+    *("--set", "archive.existingSecret.name=archive", "--set", "archive.existingSecret.key=url"),
+)
+BARE = (
+    *(*ADDRESSES, "--set-json", 'archive.volume={"emptyDir":{}}'),
+    *("--set", "approvalPolicy.enabled=false", "--set", "userRoles.create=false"),
+)
+VALUE_SETS = {
+    "addresses": ADDRESSES,
+    "everything": EVERYTHING,
+    "secret": SECRET,
+    "namespaced": NAMESPACED,
+    "postgresql": POSTGRESQL,
+    "bare": BARE,
+}
 
 Manifest = dict[str, Any]
 
@@ -66,7 +83,17 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "mlflow.trackingUri=mlflow"), ("at '/mlflow/trackingUri'", "'^https?://")),
         ((*ADDRESSES, "--set", "redis.existingSecret.name=a"), ("at '/redis/existingSecret'", "property 'key'")),
         ((*ADDRESSES, "--set", "mlfow.trackingUri=x"), ("additional properties 'mlfow' not allowed",)),
-        ((*ADDRESSES, "--set", "operator.replicas=2"), ("at '/operator'", "'replicas' not allowed")),
+        (
+            (*ADDRESSES, "--set", "operator.replicas=2"),
+            ("at '/archive/url': minLength", "'/archive/existingSecret': min"),
+        ),
+        ((*ADDRESSES, "--set", "operator.replicas=0"), ("at '/operator/replicas': minimum",)),
+        ((*ADDRESSES, "--set", "archive.url=mysql://host/db"), ("at '/archive/url'", "'^(postgresql")),
+        ((*ADDRESSES, "--set", "archive.existingSecret.name=a"), ("at '/archive/existingSecret'", "property 'key'")),
+        ((*POSTGRESQL, "--set", "archive.url=postgresql://host/db"), ("at '/archive/url': maxLength",)),
+        ((*ADDRESSES, "--set", "archive.persistence.size=large"), ("at '/archive/persistence/size'", "pattern")),
+        ((*ADDRESSES, "--set", "dataWatch.intervalSeconds=9"), ("at '/dataWatch/intervalSeconds': minimum",)),
+        ((*ADDRESSES, "--set", "approvalPolicy.create=true"), ("at '/approvalPolicy'", "'create' not allowed")),
         ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
@@ -105,6 +132,79 @@ def test_a_redis_address_with_a_password_stays_in_its_secret(helm: Helm) -> None
     assert variables["TWINOPS_REDIS_URL"] == reference
     workers = json.loads(variables["TWINOPS_WORKER_ENV"])
     assert workers[0] == {"name": "TWINOPS_REDIS_URL", "valueFrom": reference}
+
+
+def archive_of(manifests: list[Manifest]) -> Manifest:
+    """Return what the operator's Deployment says about the archive."""
+    spec = pick(manifests, "Deployment")["spec"]
+    pod = spec["template"]["spec"]
+    return {
+        "strategy": spec["strategy"]["type"],
+        "replicas": spec["replicas"],
+        "url": environment(manifests)["TWINOPS_ARCHIVE_URL"],
+        "volumes": [volume for volume in pod["volumes"] if volume["name"] == "archive"],
+        "paths": [each["mountPath"] for each in pod["containers"][0]["volumeMounts"] if each["name"] == "archive"],
+        "claims": [each["metadata"]["name"] for each in manifests if each["kind"] == "PersistentVolumeClaim"],
+    }
+
+
+CLAIM = {"persistentVolumeClaim": {"claimName": "twin-operator-archive"}}
+FILE = {
+    "strategy": "Recreate",
+    "replicas": 1,
+    "url": "sqlite:////var/lib/twin-operator/archive.db",
+    "volumes": [{"name": "archive", **CLAIM}],
+    "paths": ["/var/lib/twin-operator"],
+    "claims": ["twin-operator-archive"],
+}
+DATABASE = {"strategy": "RollingUpdate", "replicas": 1, "volumes": [], "paths": [], "claims": []}
+SECRET_KEY = {"secretKeyRef": {"name": "archive", "key": "url"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "archive"),
+    [
+        (ADDRESSES, FILE),
+        (BARE, {**FILE, "volumes": [{"name": "archive", "emptyDir": {}}], "claims": []}),
+        ((*ADDRESSES, "--set", "archive.url=postgresql://db/a"), {**DATABASE, "url": "postgresql://db/a"}),
+        (POSTGRESQL, {**DATABASE, "replicas": 2, "url": SECRET_KEY}),
+    ],
+    ids=["file on a claim", "file on a volume of one's own", "address", "address in a secret"],
+)
+def test_the_archive_is_a_file_with_one_writer_or_a_database_with_standbys(
+    helm: Helm, values: Sequence[str], archive: Manifest
+) -> None:
+    assert archive_of(helm.template(values)) == archive
+
+
+def test_the_claim_of_the_archive_outlives_the_release(helm: Helm) -> None:
+    claim = pick(helm.template(EVERYTHING), "PersistentVolumeClaim", "twins-archive")
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert claim["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "fast",
+        "resources": {"requests": {"storage": "10Gi"}},
+    }
+
+
+def test_workers_do_not_know_the_archive(helm: Helm) -> None:
+    workers = json.loads(environment(helm.template(POSTGRESQL))["TWINOPS_WORKER_ENV"])
+    assert "TWINOPS_ARCHIVE_URL" not in {each["name"] for each in workers}
+
+
+def test_the_approval_policies_can_be_left_out(helm: Helm) -> None:
+    def policies(values: Sequence[str]) -> list[str]:
+        return [each["metadata"]["name"] for each in helm.template(values) if each["kind"].startswith("Validating")]
+
+    assert sorted(set(policies(ADDRESSES))) == ["twin-operator-retraining-jobs", "twin-operator-twin-models"]
+    assert len(policies(ADDRESSES)) == 4
+    assert policies(BARE) == []
+
+
+def test_the_approval_policies_hold_in_the_watched_namespaces(helm: Helm) -> None:
+    binding = pick(helm.template(NAMESPACED), "ValidatingAdmissionPolicyBinding", "twin-operator-twin-models")
+    selector = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert selector[0]["values"] == ["default", "kube-public"]
 
 
 def test_references_in_worker_variables_are_left_to_the_workers_pod(helm: Helm) -> None:

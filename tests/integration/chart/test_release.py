@@ -22,7 +22,9 @@ CRD = "customresourcedefinition/simulations.twinops.dev"
 def values(redis_server: Service, mlflow_server: Service) -> list[str]:
     """Return the values of a release that watches its own namespace only, with rights there and nowhere else."""
     servers = ["--set", f"redis.url={redis_server.url}", "--set", f"mlflow.trackingUri={mlflow_server.url}"]
-    return [*servers, "--set", f"watchNamespaces={{{NAMESPACE}}}"]
+    # The development cluster has nothing that would provide the archive's claim.
+    archive = ["--set-json", 'archive.volume={"emptyDir":{}}']
+    return [*servers, *archive, "--set", f"watchNamespaces={{{NAMESPACE}}}"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,15 @@ EVERYWHERE = ""
 HERE = "rights"
 ELSEWHERE = "default"
 TWINS = "twinops.dev"
+ROLES = {
+    "vera": "twin-viewer",
+    "ed": "twin-editor",
+    "ann": "twin-approver",
+    "vincent": "view",
+    "emma": "edit",
+    "adam": "admin",
+}
+OURS = ("twin-viewer", "twin-editor", "twin-approver", "twin-operator-twins", "twin-operator-pools")
 
 
 def may(kube: Kube, user: str, question: str, namespace: str) -> bool:
@@ -47,6 +56,9 @@ def may(kube: Kube, user: str, question: str, namespace: str) -> bool:
         (f"patch {TWINS}/simulations/status", EVERYWHERE),
         (f"patch {TWINS}/workerpools/status", EVERYWHERE),
         (f"delete {TWINS}/simulations", EVERYWHERE),
+        (f"create {TWINS}/retrainingjobs", EVERYWHERE),
+        (f"delete {TWINS}/retrainingjobs", EVERYWHERE),
+        (f"patch {TWINS}/retrainingjobs/status", EVERYWHERE),
         ("get core/namespaces=kube-system", EVERYWHERE),
         ("watch apiextensions.k8s.io/customresourcedefinitions", EVERYWHERE),
         ("create events.k8s.io/events", EVERYWHERE),
@@ -66,6 +78,11 @@ def test_the_operator_may_do_its_work(kube: Kube, release: str, question: str, n
         (f"create {TWINS}/twinmodels", HERE),
         (f"update {TWINS}/twinmodels", HERE),
         (f"delete {TWINS}/twinmodels", HERE),
+        (f"approve {TWINS}/twinmodels", HERE),
+        (f"approve {TWINS}/retrainingjobs", HERE),
+        (f"update {TWINS}/retrainingjobs", HERE),
+        (f"patch {TWINS}/retrainingjobs", HERE),
+        (f"deletecollection {TWINS}/retrainingjobs", HERE),
         ("create apps/deployments", ELSEWHERE),
         ("delete core/pods", HERE),
         ("create core/pods", HERE),
@@ -92,12 +109,11 @@ def test_a_worker_may_do_nothing_at_all(kube: Kube, release: str, question: str)
 @pytest.fixture(scope="module")
 def people(kube: Kube, release: str) -> None:
     """Users who hold a role in the release's namespace."""
-    for user, role in (("vera", "twin-viewer"), ("ed", "twin-editor"), ("vincent", "view"), ("emma", "edit")):
+    for user, role in ROLES.items():
         kube.kubectl("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}", "-n", release)
     # Aggregation is the work of a controller, which may be a moment behind.
-    for role, resource in (("view", "twinmodels"), ("edit", "workerpools/scale")):
-        arrived = f"--for=jsonpath={{.rules[?(@.resources[0]=='{resource}')].apiGroups[0]}}={TWINS}"
-        kube.kubectl("wait", f"clusterrole/{role}", "--timeout=30s", arrived)
+    for user, question in (("vincent", "list"), ("emma", "create"), ("adam", "approve")):
+        kube.until(lambda u=user, q=question: may(kube, u, f"{q} {TWINS}/twinmodels", HERE))  # type: ignore[misc]
 
 
 @pytest.mark.usefixtures("people")
@@ -112,11 +128,37 @@ def people(kube: Kube, release: str) -> None:
         ("ed", f"patch {TWINS}/workerpools/scale", True),
         ("ed", f"patch {TWINS}/simulations/status", False),
         ("ed", f"approve {TWINS}/retrainingjobs", False),
+        ("ann", f"approve {TWINS}/retrainingjobs", True),
+        ("ann", f"approve {TWINS}/twinmodels", True),
+        ("ann", f"create {TWINS}/retrainingjobs", True),
+        ("ann", f"patch {TWINS}/twinmodels", True),
+        ("ann", f"create {TWINS}/twinmodels", False),
+        ("ann", f"delete {TWINS}/retrainingjobs", False),
+        ("ann", f"patch {TWINS}/retrainingjobs/status", False),
+        ("ann", f"approve {TWINS}/simulations", False),
         ("vincent", f"list {TWINS}/twinmodels", True),
         ("vincent", f"create {TWINS}/twinmodels", False),
         ("emma", f"create {TWINS}/simulations", True),
         ("emma", f"update {TWINS}/twinmodels/status", False),
+        ("emma", f"approve {TWINS}/retrainingjobs", False),
+        ("adam", f"approve {TWINS}/retrainingjobs", True),
+        ("adam", f"approve {TWINS}/twinmodels", True),
+        ("adam", f"patch {TWINS}/retrainingjobs/status", False),
     ],
 )
 def test_people_may_do_what_their_role_says(kube: Kube, user: str, question: str, *, allowed: bool) -> None:
     assert may(kube, user, question, HERE) is allowed
+
+
+@pytest.mark.usefixtures("release")
+def test_no_role_says_everything_and_approve_is_the_approvers_alone(kube: Kube) -> None:
+    rules = {role: kube.get("clusterrole", role)["rules"] for role in OURS}
+    verbs = {role: {verb for rule in given for verb in rule["verbs"]} for role, given in rules.items()}
+    assert "*" not in set().union(*verbs.values())
+    assert [role for role in OURS if "approve" in verbs[role]] == ["twin-approver"]
+
+
+@pytest.mark.usefixtures("release")
+def test_only_the_role_admin_takes_in_the_approvers(kube: Kube) -> None:
+    labels = kube.get("clusterrole", "twin-approver")["metadata"]["labels"]
+    assert [name for name in labels if "aggregate" in name] == ["rbac.authorization.k8s.io/aggregate-to-admin"]

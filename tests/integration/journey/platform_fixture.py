@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from mlflow import MlflowClient
 
 from devcluster.layout import free_ports
 
@@ -63,6 +66,47 @@ class Platform:
     operator: Program
     workers: dict[str, Program] = field(default_factory=dict)
     redis_url: str = ""
+    mlflow_url: str = ""
+
+    @property
+    def archive_url(self) -> str:
+        """Address of the archive."""
+        return self.operator.environment["TWINOPS_ARCHIVE_URL"]
+
+    def patch(self, kind: str, name: str, spec: dict[str, Any], *args: str, check: bool = True) -> str:
+        """Merge into a spec, as a person does."""
+        text = json.dumps({"spec": spec})
+        where = (kind, name, "-n", self.namespace)
+        answer: str = self.kube.kubectl("patch", *where, "--type=merge", "-p", text, *args, check=check)
+        return answer
+
+    def tags(self, model: str, version: str) -> dict[str, str]:
+        """Return the registry's tags of a version of a model of this namespace."""
+        client = MlflowClient(self.mlflow_url, self.mlflow_url)
+        return dict(client.get_model_version(f"{self.namespace}.{model}", version).tags)
+
+    def versions(self, model: str) -> list[str]:
+        """Return the versions of a model of this namespace in the registry, oldest first."""
+        client = MlflowClient(self.mlflow_url, self.mlflow_url)
+        found = client.search_model_versions(f"name='{self.namespace}.{model}'")
+        return sorted((str(each.version) for each in found), key=int)
+
+    def champion(self, model: str) -> str:
+        """Return the version with the registry's alias `champion` of a model of this namespace."""
+        client = MlflowClient(self.mlflow_url, self.mlflow_url)
+        return str(client.get_model_version_by_alias(f"{self.namespace}.{model}", "champion").version)
+
+    def metrics(self) -> str:
+        """Return what the operator shows to Prometheus."""
+        port = self.operator.environment["TWINOPS_METRICS_PORT"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:  # noqa: S310 - loopback
+            text: str = answer.read().decode()
+        return text
+
+    def events(self, name: str) -> dict[str, str]:
+        """Return the messages of an object's Events by reason."""
+        found = self.kube.get("events", "-n", self.namespace, f"--field-selector=involvedObject.name={name}")
+        return {event["reason"]: event["message"] for event in found["items"]}
 
     def standby(self, name: str) -> Program:
         """Return a second operator, not started yet."""
@@ -112,9 +156,9 @@ class Platform:
 
 @contextmanager
 def running_platform(
-    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, data: Path
+    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, data: Path, archive_url: str = ""
 ) -> Iterator[Platform]:
-    """Run an operator and two workers until the end of the block."""
+    """Run an operator and two workers until the end of the block; the archive is a file unless an address is given."""
     ports = free_ports(4)
     common = {
         **os.environ,
@@ -126,6 +170,8 @@ def running_platform(
         "TWINOPS_LOG_FORMAT": "text",
         "TWINOPS_RESYNC_SECONDS": "5",
         "TWINOPS_DATA_RETRY_SECONDS": "5",
+        "TWINOPS_DATA_WATCH_SECONDS": "2",
+        "TWINOPS_ARCHIVE_URL": archive_url or f"sqlite:///{folder}/archive.db",
         "TWINOPS_IDENTITY": "operator",
         "OMP_NUM_THREADS": "1",
         "TWINOPS_WORKER_IMAGE": "twin-operator:test",
@@ -141,7 +187,7 @@ def running_platform(
         {**common, "TWINOPS_HEALTH_PORT": str(ports[0]), "TWINOPS_METRICS_PORT": str(ports[1])},
         folder / "operator.log",
     )
-    platform = Platform(kube, namespace, data, operator, redis_url=redis_url)
+    platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
     queues_of = {"light": "simulations,trials,validation", "heavy": "training"}
     for (name, queues), port in zip(queues_of.items(), ports[2:], strict=True):
         environment = {

@@ -71,7 +71,9 @@ def name() -> str:
 
 
 def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: Bank) -> None:
-    version = registry.register(name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f"})
+    version = registry.register(
+        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
+    )
     back = registry.bank(name, version)
     assert (back.columns, back.arms, back.experiments, back.levels) == (
         bank.columns,
@@ -79,7 +81,18 @@ def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: 
         bank.experiments,
         bank.levels,
     )
-    for field in ("outcome", "propensity", "nuisance", "score", "possible", "arm", "weight", "held_out"):
+    for field in (
+        "outcome",
+        "propensity",
+        "nuisance",
+        "score",
+        "possible",
+        "arm",
+        "weight",
+        "held_out",
+        "unit_hash",
+        "content",
+    ):
         np.testing.assert_array_equal(getattr(back, field), getattr(bank, field))
     for feature, values in bank.features.items():
         np.testing.assert_array_equal(back.features[feature], values)
@@ -88,7 +101,9 @@ def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: 
 def test_a_version_is_the_champion_with_its_tags_and_no_pickle(
     registry: MlflowRegistry, name: str, bank: Bank, tmp_path: Path
 ) -> None:
-    version = registry.register(name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f"})
+    version = registry.register(
+        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
+    )
     champion = MlflowClient().get_model_version_by_alias(name, CHAMPION)
     assert str(champion.version) == version
     assert champion.tags["twinops.fingerprint"] == "f"
@@ -101,7 +116,9 @@ def test_a_version_is_the_champion_with_its_tags_and_no_pickle(
 
 def test_only_the_same_spec_and_data_are_adopted(registry: MlflowRegistry, name: str, bank: Bank) -> None:
     assert registry.adoptable(name, "f") is None
-    version = registry.register(name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f"})
+    version = registry.register(
+        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
+    )
     adopted = registry.adoptable(name, "f")
     assert adopted is not None
     assert (adopted["version"], adopted["samples"]) == (version, 400)
@@ -124,6 +141,6 @@ def test_what_is_not_there_is_told_from_what_does_not_answer(registry: MlflowReg
 
 def test_a_bank_of_another_format_is_refused(bank: Bank, tmp_path: Path) -> None:
     path = write_bank(bank, tmp_path)
-    path.write_bytes(path.read_bytes().replace(b'"format": "1",', b'"format": "0",'))
+    path.write_bytes(path.read_bytes().replace(b'"format": "2",', b'"format": "0",'))
     with pytest.raises(ValueError, match="format 0"):
         read_bank(tmp_path)

@@ -6,9 +6,14 @@ from typing import Any
 import numpy as np
 
 from twin_operator.domain.bank import Bank
-from twin_operator.domain.experiment_data import prepare
+from twin_operator.domain.cross_fitting import cross_fit
+from twin_operator.domain.experiment_data import ExperimentData, prepare
+from twin_operator.domain.folds import assign_folds
+from twin_operator.domain.learners import one_thread
 from twin_operator.domain.mixture import Contrast, TauWeights, tau_weights
+from twin_operator.domain.propensity import propensity_of
 from twin_operator.domain.schema import Algorithm, Columns, Feature, FeatureType, Learner, OutcomeType, Uncertainty
+from twin_operator.domain.scores import bank_of
 from twin_operator.domain.training import TrainedTwin, train
 
 Table = dict[str, np.ndarray[Any, Any]]
@@ -73,3 +78,10 @@ def certain(experiments: int = 6) -> TauWeights:
 def rows_of(bank: Bank) -> np.ndarray[Any, Any]:
     """Indices of all rows."""
     return np.arange(bank.rows)
+
+
+def bank_for(data: ExperimentData, learner: Learner = LINEAR) -> Bank:
+    """The bank of a training without its checks."""
+    propensity = propensity_of(data, learner, assign_folds(data, learner.folds, learner.seed))
+    with one_thread():
+        return bank_of(data, cross_fit(data, learner, lambda _share: None), propensity)

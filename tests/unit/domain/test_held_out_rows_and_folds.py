@@ -8,6 +8,7 @@ import pytest
 from tests.unit.domain.tables import BINARY, COLUMNS, trial
 from twin_operator.domain.experiment_data import prepare
 from twin_operator.domain.folds import assign_folds
+from twin_operator.domain.schema import Columns
 
 CLUSTERED = replace(COLUMNS, cluster="household")
 
@@ -55,3 +56,27 @@ def test_another_seed_makes_other_folds() -> None:
     data = prepare(trial(), COLUMNS)
     same = assign_folds(data, 5, seed=0) == assign_folds(data, 5, seed=1)
     assert same[~data.held_out].mean() < 0.4
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "seventh"),
+    [
+        (COLUMNS, [2, 7, 23, 34, 42, 46, 47, 55, 68, 84, 87, 91, 98], 911824898244840406),
+        (BINARY, [11, 13, 16, 30, 49, 62, 83, 86, 106], 732146719315630306),
+        (CLUSTERED, [4, 5, 6, 7, 100, 101, 102, 103], 430399406592735886),
+    ],
+)
+def test_the_same_rows_are_held_out_by_every_release(columns: Columns, rows: list[int], seventh: int) -> None:
+    number = np.arange(120.0)
+    table = {
+        "arm": np.where(number % 2 == 0, "none", "letter").astype(object),
+        "age": number / 4,
+        "visits": number % 7,
+        "region": np.where(number % 3 == 0, "north", "south").astype(object),
+        "spend": number % 11,
+        "bought": (number % 5 == 0).astype(float),
+        "household": number // 4,
+    }
+    data = prepare(table, columns)
+    assert sorted((4 * data.features["age"][data.held_out]).astype(int)) == rows
+    assert data.unit_hash[7] == seventh

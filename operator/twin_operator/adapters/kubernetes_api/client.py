@@ -183,7 +183,10 @@ class KubernetesApi:
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str], query: Mapping[str, str] | None
     ) -> JSON:
         url = f"{self.configuration.host}{path}"
-        async with self._open().request(method, url, data=content, headers=headers, params=query) as answer:
+        proxy, hostname = self.configuration.proxy, self.configuration.tls_server_name  # of a person's kubeconfig
+        async with self._open().request(
+            method, url, data=content, headers=headers, params=query, proxy=proxy, server_hostname=hostname
+        ) as answer:
             raw = await answer.read()
             if answer.ok:
                 value: JSON = orjson.loads(raw)
@@ -204,6 +207,8 @@ class KubernetesApi:
         context = ssl.create_default_context(cafile=self.configuration.ssl_ca_cert)
         # Python 3.13 asks for extensions that the authorities of several Kubernetes distributions lack.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if not self.configuration.verify_ssl:  # as a kubeconfig's insecure-skip-tls-verify
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if self.configuration.cert_file:
             context.load_cert_chain(self.configuration.cert_file, self.configuration.key_file)
         return context

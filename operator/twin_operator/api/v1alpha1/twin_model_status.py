@@ -143,8 +143,13 @@ class RetrainingState(ApiModel):
     tried_data_digest: Identifier | None = Field(
         default=None, description="Digest of the data that the last retraining was begun with."
     )
+    previous_version: ModelVersion | None = Field(
+        default=None, description="Version that served before the last promotion."
+    )
     rolled_back_version: ModelVersion | None = Field(
-        default=None, description="Version that was taken back last, by the annotation twinops.dev/rollback."
+        default=None,
+        description="Version that was taken back last, by the annotations twinops.dev/rollback-from, rollback-to, "
+        "rollback-reason and rollback-by.",
     )
 
 

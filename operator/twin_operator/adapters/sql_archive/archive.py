@@ -1,0 +1,147 @@
+"""The archive as the operator uses it. Every write may be repeated: what is there already stays as it is."""
+
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from twin_operator.adapters.sql_archive import codec, migrating
+from twin_operator.adapters.sql_archive.address import read_address
+from twin_operator.adapters.sql_archive.engine import make_engine, transaction
+from twin_operator.adapters.sql_archive.schema import OUTCOMES, RETRAININGS, SIMULATIONS, TAU_WEIGHTS
+from twin_operator.domain.ledger import RecordedOutcome
+from twin_operator.domain.mixture import TauWeights
+from twin_operator.services.archive import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
+
+_ASKED_AT_ONCE: Final = 500  # keys in one statement: older builds of SQLite take at most 999 variables
+
+
+class SqlArchive:
+    """An archive in SQLite or PostgreSQL; any number of threads may use it.
+
+    It opens itself when it is first used, so that a database which is away then is found when it comes back.
+
+    Args:
+        url: `sqlite:////DIRECTORY/FILE` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+
+    Raises:
+        ArchiveUnusable: the address names no archive.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._address = read_address(url)
+        self._engine = make_engine(self._address)
+        self._opening = threading.Lock()
+        self._opened = False
+
+    @property
+    def place(self) -> str:
+        """What to call it in a sentence; without user and password."""
+        return self._address.place
+
+    def open(self) -> str:
+        """Make the database where there is none, bring it to this version's schema, and return its revision.
+
+        Raises:
+            ArchiveUnreachable: it cannot be reached now.
+            ArchiveUnusable: a newer version of the package made it.
+        """
+        with self._opening:
+            self._make_folder()
+            with transaction(self._engine, self._address) as connection:
+                revision = migrating.upgrade(connection)
+            self._opened = True
+        return revision
+
+    def close(self) -> None:
+        """Close the connections; a later use opens new ones."""
+        self._engine.dispose()
+
+    def store(self, simulations: Sequence[ArchivedSimulation], weights: Mapping[str, TauWeights]) -> None:
+        """Store finished Simulations and tau weights by their digest, in one transaction; what is known stays."""
+        with self._transaction() as connection:
+            _insert(connection, TAU_WEIGHTS, [codec.weights_row(*item) for item in weights.items()])
+            _insert(connection, SIMULATIONS, [codec.simulation_row(simulation) for simulation in simulations])
+
+    def known(self, uids: Collection[str]) -> set[str]:
+        """Return which of these Simulations are stored."""
+        with self._transaction() as connection:
+            return {row["uid"] for row in _rows(connection, SIMULATIONS.c.uid, uids, [SIMULATIONS.c.uid])}
+
+    def record(self, outcomes: Sequence[RecordedOutcome]) -> dict[str, RecordedOutcome]:
+        """Store graded outcomes in one transaction; return, by uid of the Simulation, what stands: the first wins."""
+        with self._transaction() as connection:
+            _insert(connection, OUTCOMES, [codec.outcome_row(outcome) for outcome in outcomes])
+            return _recorded(connection, {outcome.simulation for outcome in outcomes})
+
+    def recorded(self, uids: Collection[str]) -> dict[str, RecordedOutcome]:
+        """Return the outcomes of these Simulations, by uid."""
+        with self._transaction() as connection:
+            return _recorded(connection, uids)
+
+    def outcomes(self, registered_model: str) -> list[RecordedOutcome]:
+        """Return every outcome of a registered model, in the order in which they were recorded.
+
+        Those of one moment come in the order of when they became known, and then of their Simulations' uids.
+        """
+        order = (OUTCOMES.c.recorded, OUTCOMES.c.time, OUTCOMES.c.simulation)
+        wanted = select(OUTCOMES).where(OUTCOMES.c.registered_model == registered_model).order_by(*order)
+        with self._transaction() as connection:
+            return [codec.outcome_of(row._asdict()) for row in connection.execute(wanted)]
+
+    def weights(self, digests: Collection[str]) -> dict[str, TauWeights]:
+        """Return tau weights by digest, those that are known."""
+        with self._transaction() as connection:
+            rows = _rows(connection, TAU_WEIGHTS.c.digest, digests, TAU_WEIGHTS.c)
+            return {row["digest"]: codec.weights_of(row) for row in rows}
+
+    def store_retraining(self, job: ArchivedRetraining) -> None:
+        """Store a RetrainingJob that ended."""
+        with self._transaction() as connection:
+            _insert(connection, RETRAININGS, [codec.retraining_row(job)])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if not self._opened:
+            self.open()
+        with transaction(self._engine, self._address) as connection:
+            yield connection
+
+    def _make_folder(self) -> None:
+        if self._address.file is None:
+            return
+        folder = self._address.file.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = f"The archive's folder {folder} cannot be made: {error.strerror}."
+            raise ArchiveUnreachable(sentence) from error
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[codec.Row]) -> None:
+    """Insert the rows whose key is new."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    (key,) = table.primary_key
+    # Two writers that meet wait for each other's keys; in one order they cannot wait in a circle.
+    ordered = sorted(rows, key=lambda row: str(row[key.name]))
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), ordered)
+
+
+def _recorded(connection: Connection, uids: Collection[str]) -> dict[str, RecordedOutcome]:
+    rows = _rows(connection, OUTCOMES.c.simulation, uids, OUTCOMES.c)
+    return {row["simulation"]: codec.outcome_of(row) for row in rows}
+
+
+def _rows(
+    connection: Connection, key: Column[str], wanted: Iterable[str], columns: Iterable[Column[object]]
+) -> Iterator[codec.Row]:
+    """Read the rows with these keys, some keys at a time."""
+    keys, columns = iter(wanted), list(columns)
+    while some := list(islice(keys, _ASKED_AT_ONCE)):
+        yield from (row._asdict() for row in connection.execute(select(*columns).where(key.in_(some))))

@@ -1,0 +1,122 @@
+"""Connections to the two databases: how long they wait, what keeps a record safe, and which errors mean unreachable."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from twin_operator.adapters.sql_archive.address import Address
+from twin_operator.services.archive import ArchiveUnreachable
+
+CONNECT_SECONDS: Final = 5
+STATEMENT_SECONDS: Final = 30  # the largest batch takes about one
+READING_SECONDS: Final = 600  # sorting years of history for a person who waits for a file
+POOL_SECONDS: Final = 10  # waiting for a connection of the pool while all of them are busy
+_CONNECTION: Final = {
+    "connect_timeout": CONNECT_SECONDS,
+    # A server whose machine is gone answers nothing at all: the kernel asks after 5 s and gives up after 15 s more.
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds until it gives up on what it sent and was not acknowledged
+    "application_name": "twin-operator",
+}
+# Primary result codes of SQLite that tell of the disk or of other processes, not of a wrong statement.
+_OF_THE_FILE: Final = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOTADB,
+}
+_PRIMARY: Final = 0xFF  # an extended result code holds the primary one in its lowest byte
+
+
+def make_engine(address: Address, *, reading: bool = False) -> Engine:
+    """Return an engine that opens connections when they are needed; nothing is connected yet.
+
+    One for reading changes nothing, and its statements may take longer.
+    """
+    options = {"hide_parameters": True, "pool_timeout": POOL_SECONDS, "pool_pre_ping": True}
+    if address.file:
+        engine = create_engine(address.url, connect_args={"timeout": STATEMENT_SECONDS}, **options)
+        event.listen(engine, "connect", _only_read if reading else _keep_safe)
+        return engine
+    # What the address says itself goes before.
+    arguments = {name: value for name, value in _CONNECTION.items() if name not in address.url.query}
+    engine = create_engine(address.url, connect_args=arguments, **options)
+    event.listen(engine, "begin", _limit(READING_SECONDS if reading else STATEMENT_SECONDS))
+    return engine
+
+
+def _keep_safe(connection: sqlite3.Connection, _record: object) -> None:
+    """A commit is on disk before it is answered, and readers do not hold up the writer."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _only_read(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _limit(seconds: int) -> Any:  # noqa: ANN401 - a listener
+    # For this transaction alone, and not as an option of the connection: a pooler such as PgBouncer refuses those.
+    statement = f"SET LOCAL statement_timeout = {seconds * 1000}"
+    return lambda connection: connection.exec_driver_sql(statement)
+
+
+@contextmanager
+def transaction(engine: Engine, address: Address) -> Iterator[Connection]:
+    """Run a transaction, which is committed at the end of the block.
+
+    Raises:
+        ArchiveUnreachable: the database did not answer; nothing of the block is stored, unless the answer to the
+            commit was lost.
+    """
+    with telling(address), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def telling(address: Address) -> Iterator[None]:
+    """Turn what a database says of itself into `ArchiveUnreachable`; errors of statements stay what they are."""
+    try:
+        yield
+    except PoolTimeout:
+        raise ArchiveUnreachable(_sentence(address, f"it is busy for over {POOL_SECONDS} s")) from None
+    except DBAPIError as error:
+        if not _of_the_database(error):
+            raise
+        raise ArchiveUnreachable(_sentence(address, _cause(error, address))) from error.orig
+
+
+def _of_the_database(error: DBAPIError) -> bool:
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _OF_THE_FILE
+    # A standby that became the primary's place-holder refuses writes until the address leads to the new primary.
+    temporary = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
+    return error.connection_invalidated or isinstance(cause, temporary)
+
+
+def _cause(error: DBAPIError, address: Address) -> str:
+    """The first line of what the driver said, without the password should it be in there."""
+    said = str(error.orig).strip() or type(error.orig).__name__
+    password = str(address.url.password or "")
+    return (said.replace(password, "***") if password else said).splitlines()[0].rstrip(".")
+
+
+def _sentence(address: Address, cause: str) -> str:
+    return f"The archive ({address.place}) cannot be reached: {cause}."

@@ -1,0 +1,167 @@
+"""The commands of `kubectl twin`: each reads what it needs, sends one write and says what was asked for."""
+
+from typing import Annotated
+
+import typer
+
+from twin_operator.cli.kubectl_twin import requests
+from twin_operator.cli.kubectl_twin.session import Context, Kubeconfig, Namespace, Session
+from twin_operator.cli.kubectl_twin.table import model_table
+from twin_operator.wiring.plugin_client import PersonsClient
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Decide about retrainings of digital twins, record outcomes, and see how twins do.",
+)
+Job = Annotated[str, typer.Argument(help="Name of the RetrainingJob.", show_default=False)]
+Model = Annotated[str, typer.Argument(help="Name of the TwinModel.", show_default=False)]
+Message = Annotated[str | None, typer.Option(help="Why, for people.")]
+
+
+@app.command()
+def approve(
+    job: Job,
+    message: Message = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Let a retraining start, in your own name. Needs the RBAC verb approve."""
+    Session(namespace, context, kubeconfig).run(lambda client: _decide(client, job, message, approved=True))
+
+
+@app.command()
+def reject(
+    job: Job,
+    message: Message = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Refuse a retraining for good, in your own name. Needs the RBAC verb approve."""
+    Session(namespace, context, kubeconfig).run(lambda client: _decide(client, job, message, approved=False))
+
+
+@app.command()
+def cancel(job: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """Stop a retraining, whoever asked for it."""
+
+    async def work(client: PersonsClient) -> str:
+        await client.change("RetrainingJob", job, requests.cancellation())
+        return f"retrainingjob/{job} is to stop"
+
+    Session(namespace, context, kubeconfig).run(work)
+
+
+@app.command()
+def retrain(
+    model: Model,
+    message: Message = None,
+    *,
+    override_cooldown: Annotated[
+        bool, typer.Option("--override-cooldown", help="Do not wait for the cool-down. Needs the RBAC verb approve.")
+    ] = False,
+    max_regression: Annotated[
+        float | None,
+        typer.Option(help="How much worse than the champion the candidate may be: 0.02 is 2 %. Needs approve."),
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Ask for a retraining of a model."""
+
+    async def work(client: PersonsClient) -> str:
+        await client.read("TwinModel", model)  # a job would wait for a model whose name is misspelt
+        body = requests.retraining(model, message, max_regression, override_cooldown=override_cooldown)
+        created = await client.create(body)
+        return f"retrainingjob/{created['metadata']['name']} created"
+
+    Session(namespace, context, kubeconfig).run(work)
+
+
+@app.command()
+def rollback(
+    model: Model,
+    reason: Annotated[str, typer.Option(help="Why, for people.", show_default=False)],
+    to: Annotated[
+        str | None, typer.Option(help="Version to serve again; the one before the last promotion when absent.")
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Let an earlier version of a model serve again, in your own name. Needs the RBAC verb approve."""
+
+    async def work(client: PersonsClient) -> str:
+        body = await client.read("TwinModel", model)
+        patch = requests.rollback(body, to, reason, await client.user_name())
+        await client.change("TwinModel", model, patch)
+        wanted = patch["metadata"]["annotations"]
+        versions = f"{wanted[requests.ROLLBACK + 'to']} in place of {wanted[requests.ROLLBACK + 'from']}"
+        return f"twinmodel/{model} is to serve version {versions}"
+
+    Session(namespace, context, kubeconfig).run(work)
+
+
+@app.command()
+def observe(  # noqa: PLR0913 - an outcome in each form that people have it in
+    simulation: Annotated[str, typer.Argument(help="Name of the Simulation.", show_default=False)],
+    *,
+    experiment: Annotated[str, typer.Option(help="Name of the experiment that gave the outcome.")],
+    effect: Annotated[float, typer.Option(help="Effect as measured, in the outcome's units.")],
+    standard_error: Annotated[float | None, typer.Option(help="Its standard error.")] = None,
+    low: Annotated[float | None, typer.Option(help="Lower end of its interval; with --high and --confidence.")] = None,
+    high: Annotated[float | None, typer.Option(help="Upper end of its interval.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="Confidence of that interval, such as 0.95.")] = None,
+    sample_size: Annotated[int | None, typer.Option(help="Units in both arms, when nothing else is known.")] = None,
+    time: Annotated[str | None, typer.Option(help="When it became known, as 2026-05-01T12:00:00Z.")] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Record the outcome that followed a Simulation. It can be told once."""
+    patch = requests.outcome(
+        experiment=experiment,
+        effect=effect,
+        standardError=standard_error,
+        low=low,
+        high=high,
+        confidence=confidence,
+        sampleSize=sample_size,
+        time=time,
+    )
+
+    async def work(client: PersonsClient) -> str:
+        await client.change("Simulation", simulation, patch)
+        return f"simulation/{simulation} has its outcome"
+
+    Session(namespace, context, kubeconfig).run(work)
+
+
+@app.command()
+def status(
+    model: Annotated[str | None, typer.Argument(help="Name of a TwinModel; all when absent.")] = None,
+    *,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look into all namespaces.")] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Print how models do: version, fidelity, whether they are faithful and can be retrained, and the active job."""
+
+    async def work(client: PersonsClient) -> str:
+        found = (
+            [await client.read("TwinModel", model)] if model else await client.list("TwinModel", everywhere=everywhere)
+        )
+        return model_table(found, with_namespace=everywhere) if found else "No TwinModels found."
+
+    Session(namespace, context, kubeconfig).run(work)
+
+
+async def _decide(client: PersonsClient, job: str, message: str | None, *, approved: bool) -> str:
+    by = await client.user_name()
+    await client.change("RetrainingJob", job, requests.decision(approved=approved, by=by, message=message))
+    return f"retrainingjob/{job} {'approved' if approved else 'rejected'} by {by}"

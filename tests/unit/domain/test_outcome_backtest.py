@@ -1,0 +1,117 @@
+"""Known outcomes are predicted as if they were not known: without their experiment, and without themselves."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.unit.domain.tables import SITES, Table, bank_for, trial
+from twin_operator.domain.bank import Bank
+from twin_operator.domain.contrasts import contrasts_of
+from twin_operator.domain.experiment_data import prepare
+from twin_operator.domain.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.mixture import LedgerOutcome, tau_weights
+from twin_operator.domain.outcome_backtest import backtest, countable, interval_score
+from twin_operator.domain.population import Clause, matching_rows
+from twin_operator.domain.predictive import predictive_of
+from twin_operator.domain.weighted_effect import weighted_effect
+
+SCALE = 0.25
+
+
+def outcome(experiment: str = "autumn", observed: float = 1.2, **changes: Any) -> RecordedOutcome:
+    values: dict[str, Any] = {
+        "simulation": f"uid-{experiment}",
+        "name": experiment,
+        "registered_model": "n.m",
+        "model_version": "1",
+        "experiment": experiment,
+        "arm": "letter",
+        "against": "none",
+        "where": (),
+        "population_share": 1.0,
+        "issued": Issued(1.0, 0.3, 0.1, 0.25, 500.0, 2.0, 2.0),
+        "observed": observed,
+        "graded": Graded(0.2, 0.2, 0.0, 0.5, covered=True, grade=Grade.EXCELLENT),
+        "hindsight": False,
+        "predicted_at": 1.0,
+        "time": 2.0,
+        "recorded": 3.0,
+    }
+    return RecordedOutcome(**{**values, **changes})
+
+
+def bank(table: Table | None = None) -> Bank:
+    return bank_for(prepare(table or trial(rows=800, sites=4, between=0.3), SITES))
+
+
+def scores(twin: Bank, *ledger: RecordedOutcome) -> list[float]:
+    return list(backtest(twin, contrasts_of(twin), ledger, SCALE))
+
+
+def test_an_interval_is_scored_by_its_width_and_by_how_far_it_misses() -> None:
+    assert interval_score(-1.0, 1.0, 0.5, 0.95) == pytest.approx(2.0)
+    assert interval_score(-1.0, 1.0, 1.5, 0.95) == pytest.approx(2.0 + 40 * 0.5)
+    assert interval_score(-1.0, 1.0, -3.0, 0.9) == pytest.approx(2.0 + 20 * 2.0)
+
+
+def test_a_new_experiment_is_predicted_from_all_rows_with_the_error_of_its_own_measurement() -> None:
+    twin, new = bank(), outcome()
+    measured = weighted_effect(twin, matching_rows(twin, (), 1, 0), 1, 0)
+    contrast = next(each for each in contrasts_of(twin) if each.arm == "letter")
+    low, high = predictive_of(measured, tau_weights(contrast, SCALE), extra=0.2**2).interval(0.95)
+    assert scores(twin, new) == pytest.approx([interval_score(low, high, 1.2, 0.95)])
+
+
+def test_an_outcome_does_not_help_to_predict_itself_but_others_do() -> None:
+    twin = bank()
+    first, second = outcome("autumn"), outcome("winter", observed=9.0)
+    alone = scores(twin, first)[0]
+    assert scores(twin, first, second)[0] > alone
+    measured = weighted_effect(twin, matching_rows(twin, (), 1, 0), 1, 0)
+    contrast = next(each for each in contrasts_of(twin) if each.arm == "letter")
+    weights = tau_weights(contrast, SCALE, [LedgerOutcome("winter", 1.0, 9.0, 0.2, 0.1, 0.25)])
+    low, high = predictive_of(measured, weights, extra=0.2**2).interval(0.95)
+    assert scores(twin, first, second)[0] == pytest.approx(interval_score(low, high, 1.2, 0.95))
+
+
+def test_an_experiment_of_the_data_is_predicted_without_its_rows() -> None:
+    spoilt = trial(rows=800, sites=4, between=0.3)
+    own = (spoilt["site"] == "site 01") & (spoilt["arm"] == "letter")
+    twin = bank(spoilt)
+    shifted = replace(
+        twin, score=twin.score + 50.0 * (own.any() * (twin.experiment == 1)[:, None] * np.array([0.0, 1.0]))
+    )
+    assert scores(twin, outcome("site 01")) == pytest.approx(scores(shifted, outcome("site 01")))
+    assert scores(twin, outcome("site 02")) != pytest.approx(scores(shifted, outcome("site 02")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arm": "a call"},
+        {"where": (Clause("region", "In", ("abroad",)),)},
+        {"where": (Clause("height", "LessThan", ("2",)),)},
+        {"where": (Clause("age", "LessThan", ("-5",)),)},
+    ],
+)
+def test_what_a_bank_cannot_predict_has_no_score(changes: dict[str, Any]) -> None:
+    assert np.isnan(scores(bank(), outcome(**changes))).all()
+
+
+def test_the_only_experiment_cannot_be_predicted_without_itself() -> None:
+    twin = bank(trial(rows=400, sites=1))
+    assert np.isnan(scores(twin, outcome("site 00"))).all()
+    assert np.isfinite(scores(twin, outcome("autumn"))).all()
+
+
+def test_one_outcome_counts_per_experiment_and_pair_of_arms_the_widest() -> None:
+    narrow = outcome(population_share=0.2, simulation="narrow")
+    wide = outcome(population_share=0.9, simulation="wide", recorded=9.0)
+    known_before = outcome("spring", hindsight=True)
+    back = outcome(arm="none", against="letter", simulation="back")
+    counted = countable([narrow, known_before, wide, back])
+    assert [each.simulation for each in counted] == ["wide", "back"]
+    assert counted == countable([back, wide, narrow])
+    assert scores(bank()) == []
