@@ -26,10 +26,6 @@ class Settings(BaseSettings):
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="The queue and cache; never a record.")
     mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="Tracking server and model registry.")
-    archive_url: str = Field(
-        "sqlite:////var/lib/twin-operator/archive.db",
-        description="The archive: a file on a volume, or a PostgreSQL database, which several replicas can reach.",
-    )
     namespace: str = Field("default", description="The release's namespace: Lease and default worker pools.")
     lease_name: str = Field("twin-operator", description="Name of the Lease that elects the leader.")
     pool_namespaces: list[str] = Field([], description="Further namespaces whose WorkerPools are taken.")

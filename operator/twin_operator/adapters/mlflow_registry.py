@@ -262,4 +262,4 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code in ABSENT:
                 return None
-            raise
+            raise ConnectionError(str(error)) from error

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from twin_operator.services.jobs import seconds
+from twin_operator.services.job_state import seconds
 from twin_operator.services.ports import RunQueue
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Outcome, Stop, Target, Task, TaskKind

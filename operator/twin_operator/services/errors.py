@@ -15,6 +15,10 @@ class Wait(Exception):  # noqa: N818 - not an error of anybody: another object o
         self.message = message
 
 
+class TryAgain(Exception):  # noqa: N818 - a wish, not a fault
+    """An attempt of a task that another one may not fail: its message is the sentence that people see meanwhile."""
+
+
 class Stalled(Exception):  # noqa: N818 - the name of the condition that it becomes
     """Only a person's change can mend it.
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from twin_operator.services.jobs import seconds
+from twin_operator.services.job_state import seconds
 from twin_operator.services.lifecycle import Simulation
 from twin_operator.services.ports import FinishedObject, Gone, Resources
 

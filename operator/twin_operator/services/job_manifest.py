@@ -1,7 +1,7 @@
 """The RetrainingJobs that the operator makes itself."""
 
 from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.jobs import KIND
+from twin_operator.services.job_state import KIND
 from twin_operator.services.tasks import JSON
 from twin_operator.services.triggers import Wanted
 

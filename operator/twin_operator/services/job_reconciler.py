@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 from twin_operator.services.archive import Archive, ArchiveUnreachable
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.job_events import event_of
+from twin_operator.services.job_plan import training_plan
 from twin_operator.services.job_record import archived
-from twin_operator.services.job_tasks import training_task, validation_task
-from twin_operator.services.jobs import (
+from twin_operator.services.job_state import (
     FINISHED,
     KIND,
     JobPlan,
     JobSnapshot,
     Work,
     finished,
-    plan,
     seconds,
     task_queue,
     training_run,
     validation_run,
 )
+from twin_operator.services.job_tasks import training_task, validation_task
+from twin_operator.services.jobs import plan
 from twin_operator.services.meters import Meters
 from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.patches import changes
+from twin_operator.services.plan_json import plan_to_json
 from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Run, Stop, Task
@@ -162,9 +164,12 @@ class JobReconciler:
             raise LookupError("only jobs whose model is there have tasks")
         if work == "train":
             health = await self.keeper.health(snapshot.model)
-            plan_ = training_plan(snapshot.body, snapshot.model, health, self.clock())
-            return training_task(snapshot, snapshot.model, self.cluster, plan_to_json(plan_))
-        return validation_task(snapshot, snapshot.model, await self.keeper.outcomes(snapshot.model))
+            wanted = training_plan(snapshot.body, snapshot.model, health, self.clock())
+            return training_task(snapshot, snapshot.model, self.cluster, plan_to_json(wanted))
+        champion = str(snapshot.champion)
+        summary = await self.versions.summary(registered_model(snapshot.model), champion)
+        outcomes = await self.keeper.outcomes(snapshot.model)
+        return validation_task(snapshot, snapshot.model, champion, summary["plan"], outcomes)
 
     async def _write(self, body: JSON, status: JSON) -> bool:
         before: Mapping[str, object] = body.get("status") or {}

@@ -2,7 +2,7 @@
 
 from twin_operator.services.archive import ArchivedRetraining
 from twin_operator.services.job_history import promoted
-from twin_operator.services.jobs import seconds
+from twin_operator.services.job_state import seconds
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON
 

@@ -1,12 +1,14 @@
 """The two tasks of a RetrainingJob: train a candidate, compare it with the champion."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from twin_operator.domain.ledger import RecordedOutcome
-from twin_operator.services.jobs import JobSnapshot, task_queue, training_run, validation_run
+from twin_operator.services.job_state import KIND, JobSnapshot, deadline_of, task_queue, training_run, validation_run
 from twin_operator.services.ledger_json import outcome_to_json
 from twin_operator.services.serving import registered_model
-from twin_operator.services.tasks import JSON, Task, TaskKind
+from twin_operator.services.tasks import JSON, Target, Task, TaskKind
+from twin_operator.services.twin_spec import uncertainty_of
 
 
 def training_task(snapshot: JobSnapshot, model: JSON, cluster: str, plan: JSON) -> Task:
@@ -29,22 +31,40 @@ def training_task(snapshot: JobSnapshot, model: JSON, cluster: str, plan: JSON) 
     )
 
 
-def validation_task(snapshot: JobSnapshot, model: JSON, outcomes: Sequence[RecordedOutcome], plans: JSON) -> Task:
-    """Return the task that compares the candidate with the champion; `plans`: how each of the two was trained."""
-    candidate = str((snapshot.training.run.outcome or _none()).value["version"])
-    champion = str((snapshot.body["status"].get("champion") or {}).get("version") or snapshot.champion)
+def validation_task(
+    snapshot: JobSnapshot, model: JSON, champion: str, plan: JSON, outcomes: Sequence[RecordedOutcome]
+) -> Task:
+    """Return the task that compares the candidate with the champion, which was trained by `plan`."""
+    trained = snapshot.training.run.outcome
+    if trained is None:
+        raise LookupError("only a candidate that was trained is compared")
+    run = validation_run(snapshot.body, champion)
     return _task(
         snapshot,
         TaskKind.GATE,
-        validation_run(snapshot.body, champion),
+        run,
         task_queue(model, "validate"),
         {
+            "run": run,
             "registeredModel": registered_model(model),
-            "candidate": candidate,
+            "candidate": trained.value["version"],
             "champion": champion,
-            "plans": plans,
-            "uncertainty": model["spec"]["uncertainty"],
+            "plans": {champion: plan},
+            "uncertainty": asdict(uncertainty_of(model["spec"])),
             "gate": snapshot.body["spec"].get("gate") or {"maxRegression": 0.0},
             "ledger": [outcome_to_json(outcome) for outcome in outcomes],
         },
+    )
+
+
+def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: JSON) -> Task:
+    meta, spec = snapshot.body["metadata"], snapshot.body["spec"]
+    return Task(
+        run=run,
+        kind=kind,
+        queue=queue,
+        target=Target(KIND, meta["namespace"], meta["name"], meta["uid"]),
+        attempt_limit=int(spec.get("backoffLimit", 2)) + 1,
+        deadline=deadline_of(snapshot),
+        payload=payload,
     )

@@ -10,7 +10,7 @@ from twin_operator.services.conditions import Fact
 from twin_operator.services.data_watch import DataWatch
 from twin_operator.services.job_history import accounted, next_turn
 from twin_operator.services.job_manifest import job_manifest
-from twin_operator.services.jobs import KIND, finished
+from twin_operator.services.job_state import KIND, finished
 from twin_operator.services.ledger import Ledger
 from twin_operator.services.lifecycle import Version
 from twin_operator.services.meters import Meters

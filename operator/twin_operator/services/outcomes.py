@@ -15,7 +15,7 @@ from twin_operator.domain.population import Clause
 from twin_operator.services.archive import Archive, ArchiveUnreachable
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.fidelity_status import prediction_fidelity
-from twin_operator.services.jobs import seconds
+from twin_operator.services.job_state import seconds
 from twin_operator.services.ledger import Ledger
 from twin_operator.services.meters import Meters
 from twin_operator.services.ports import Changed, Gone, Resources

@@ -24,8 +24,8 @@ class BlockingVersions(Protocol):
         """Make a version the champion."""
         ...
 
-    def roll_back(self, name: str, leave: str, take: str, reason: str, by: str) -> bool:
-        """Make `take` the champion if `leave` is; return whether it was."""
+    def roll_back(self, name: str, from_version: str, to_version: str, reason: str, by: str) -> bool:
+        """Make an earlier version the champion if the one to leave is; return whether the earlier one is now."""
         ...
 
 

@@ -1,6 +1,7 @@
 """Train a candidate: like a first training, but by a plan, and without letting it serve. Runs in a worker."""
 
 from twin_operator.services.conditions import timestamp
+from twin_operator.services.errors import TryAgain
 from twin_operator.services.plan_json import plan_from_json
 from twin_operator.services.tasks import JSON, Outcome
 from twin_operator.services.train import (
@@ -16,6 +17,8 @@ from twin_operator.services.train import (
     summarise,
 )
 from twin_operator.services.twin_spec import source_of
+
+NOT_READABLE = "DataNotReadable"  # a store that is away may be back for the next attempt; bad rows stay bad
 
 
 def retrain_twin(
@@ -33,8 +36,14 @@ def retrain_twin(
 
     Returns:
         the summary of the candidate, with the plan as it was carried out, or why there is none.
+
+    Raises:
+        TryAgain: the data cannot be read now.
     """
-    return refusals_as_outcomes(lambda: _retrain(payload, source, registry, progress, clock))
+    outcome = refusals_as_outcomes(lambda: _retrain(payload, source, registry, progress, clock))
+    if outcome.reason == NOT_READABLE:
+        raise TryAgain(outcome.message)
+    return outcome
 
 
 def _retrain(payload: JSON, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock) -> Outcome:

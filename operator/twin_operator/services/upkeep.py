@@ -13,7 +13,7 @@ from twin_operator.domain.window import Summary, ledger_of, summarise, window_of
 from twin_operator.services.conditions import Fact, timestamp
 from twin_operator.services.errors import Stalled
 from twin_operator.services.fidelity_status import fidelity_status
-from twin_operator.services.jobs import finished, seconds
+from twin_operator.services.job_state import finished, seconds
 from twin_operator.services.retraining_policy import RetrainingPolicy
 from twin_operator.services.schedule import next_time
 from twin_operator.services.tasks import JSON

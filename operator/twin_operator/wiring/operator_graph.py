@@ -16,7 +16,7 @@ from twin_operator.adapters.metrics import Metrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.outbox import Outbox
-from twin_operator.adapters.sql_archive import SqlArchive
+from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.archiving import Archiving
 from twin_operator.services.data_watch import DataWatch

@@ -10,6 +10,7 @@ from celery import Celery
 from celery.app.task import Task as CeleryTask
 
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
 from twin_operator.worker.leases import LeaseThread
 
@@ -40,6 +41,9 @@ class Frame:
         except (SystemExit, KeyboardInterrupt):
             self.claims.give_back(task.run)
             raise
+        except TryAgain as again:
+            self.claims.fail_attempt(task, str(again)[:ERROR_LENGTH])
+            return "to be tried again"
         except Exception as error:
             logger.exception("Run %s failed in an unexpected way.", task.run)
             self.claims.fail_attempt(task, f"{type(error).__name__}: {error}"[:ERROR_LENGTH])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def write(path: Path, lines: Iterable[str]) -> None:
     """Put a file in place at once, so that nobody reads half of it."""
     scratch = path.with_suffix(".part")
     scratch.write_text("\n".join([COLUMNS, *lines, ""]))
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def waves(count: int, prefix: str = "wave") -> list[str]:

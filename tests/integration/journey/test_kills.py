@@ -52,9 +52,7 @@ def one_job_one_version(platform: Platform, name: str, before: list[str]) -> dic
     assert platform.versions("killed-model") == [*before, candidate]
     promoted = done["status"]["gate"]["passed"]
     expected = candidate if promoted else done["status"]["champion"]["version"]
-    platform.kube.until(
-        lambda: platform.get("TwinModel", "killed-model")["status"]["model"]["version"] == expected, 60
-    )
+    platform.kube.until(lambda: platform.get("TwinModel", "killed-model")["status"]["model"]["version"] == expected, 60)
     assert platform.champion("killed-model") == expected
     return done
 
@@ -99,8 +97,10 @@ def test_a_job_that_waits_is_found_again_by_the_next_operator(
     before = model.versions("killed-model")
     model.apply("RetrainingJob", name, {"modelRef": {"name": "killed-model"}, **spec})
     model.kube.until(
-        lambda: (body := model.get("RetrainingJob", name))["status"]["phase"] == phase
-        and body["status"]["observedGeneration"] == 1,
+        lambda: (
+            (body := model.get("RetrainingJob", name))["status"]["phase"] == phase
+            and body["status"]["observedGeneration"] == 1
+        ),
         30,
     )
     operator(model)

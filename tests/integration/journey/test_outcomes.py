@@ -64,9 +64,7 @@ def test_each_outcome_is_graded_and_four_make_the_twin_calibrated(surveyed: Plat
         assert body["status"]["observedGeneration"] == body["metadata"]["generation"] == 2
         graded = body["status"]["fidelity"]
         assert graded["absoluteError"] == pytest.approx(0.01, rel=1e-4)
-        assert graded["standardizedError"] == pytest.approx(
-            0.01 / math.hypot(answer["standardError"], 0.02), rel=1e-4
-        )
+        assert graded["standardizedError"] == pytest.approx(0.01 / math.hypot(answer["standardError"], 0.02), rel=1e-4)
         assert (graded["grade"], graded["covered"], graded["hindsight"]) == ("Excellent", True, False)
         until_validated(surveyed, number + 1)
     assert widths == sorted(widths, reverse=True)
@@ -121,8 +119,10 @@ def test_deleted_and_expired_simulations_and_another_leader_change_no_figure(sur
     assert answer["status"]["effect"]["calibrated"] is True
     surveyed.patch("TwinModel", "survey", {"description": "to have it looked at"})
     surveyed.kube.until(
-        lambda: (body := surveyed.get("TwinModel", "survey"))["status"]["observedGeneration"]
-        == body["metadata"]["generation"],
+        lambda: (
+            (body := surveyed.get("TwinModel", "survey"))["status"]["observedGeneration"]
+            == body["metadata"]["generation"]
+        ),
         30,
     )
     assert fidelity(surveyed) == settled

