@@ -41,10 +41,11 @@ class Stage:
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Record each outcome on the Simulation that is named as its campaign."""
         for outcome in outcomes:
-            self.say(f"{outcome.campaign} is over: {points(outcome.difference.estimate)} points; kubectl patch it so")
+            found = points(outcome.difference.estimate)
+            self.say(f"kubectl patch simulation {outcome.campaign}: its campaign is over and brought {found} points")
             self.kubernetes.kubectl("patch", "simulation", outcome.campaign, "--type=merge", "-p", outcome.patch)
 
     def show_table(self, *arguments: str) -> None:
         """Show what `kubectl get` prints."""
         show(f"\n$ kubectl get {' '.join(arguments)}")
-        show(self.kubernetes.kubectl("get", *arguments).rstrip() + "\n")
+        show(self.kubernetes.kubectl("get", *arguments).rstrip())

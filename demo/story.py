@@ -29,5 +29,5 @@ def tell(kubernetes: Kubernetes, say: Say) -> bool:
     install(kubernetes, _DATA)
     stage = Stage(kubernetes, Watch(kubernetes, say), _DATA, say)
     found = [claim for chapter in _CHAPTERS for claim in chapter.tell(stage)]
-    show("What was promised, and what was found\n\n" + claims.render(found))
+    show("\nWhat was promised, and what was found\n\n" + claims.render(found))
     return all(claim.kept for claim in found)

@@ -86,20 +86,28 @@ def condition(item: Json, kind: str) -> Json:
 
 
 def tell_changes(items: Iterable[Json], told: dict[str, str], say: Say) -> None:
-    """Say what is other than it was told before; of Pods, only what restarts."""
+    """Say what is other than it was told before, in one line for all of a kind that changed alike.
+
+    Of Pods only what restarts is said.
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
     for item in items:
-        name = f"{item['kind']} {item['metadata']['name']}"
-        states = {name: describe(item)} if item["kind"] != "Pod" or restarts(item) else {}
-        for subject, state in (states | _judgements(name, item)).items():
+        for subject, state in _states(item).items():
             if told.get(subject) != state:
                 told[subject] = state
-                say(f"{subject}: {state}")
+                alike.setdefault((item["kind"], state), []).append(item["metadata"]["name"])
+    for (kind, state), names in alike.items():
+        say(f"{kind} {', '.join(names)}{state}")
 
 
-def _judgements(name: str, item: Json) -> dict[str, str]:
+def _states(item: Json) -> dict[str, str]:
+    """Give what is to be told of an object, by subject."""
+    name = f"{item['kind']} {item['metadata']['name']}"
+    if item["kind"] == "Pod" and not restarts(item):
+        return {}
     found = {kind: condition(item, kind) for kind in _TELLING}
-    return {
-        f"{name} is {'' if each['status'] == 'True' else 'not '}{kind}": f"{each['reason']}"
+    return {name: f": {describe(item)}"} | {
+        f"{name} {kind}": f" is{'' if each['status'] == 'True' else ' not'} {kind}: {each['reason']}"
         for kind, each in found.items()
         if each.get("status") in {"True", "False"}
     }

@@ -19,9 +19,9 @@ def tell(stage: Stage) -> list[Claim]:
     readings = _readings(stage)
     stage.show_table("workerpools", "-n", NAMESPACE)
     stage.show_table("twinmodels,simulations", "-o", "wide")
-    show("What the twin says, beside a plain difference of means on the same rows\n")
+    show("\nWhat the twin says, beside a plain difference of means on the same rows")
     for reading in readings:
-        show(render(reading) + "\n")
+        show("\n" + render(reading))
     return [_claim(reading) for reading in readings]
 
 

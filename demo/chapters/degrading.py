@@ -28,20 +28,20 @@ def tell(stage: Stage) -> list[Claim]:
     stage.watch.until_answered(names_of(FOLDER, "simulations.yaml"))
     stage.record(measured(stage.data / MENS_FILE, "Womens E-Mail", MENS_GOODS.campaigns))
     graded = stage.watch.until_graded(MENS_GOODS.campaigns)
-    items = stage.watch.until(
-        "a twin that needs new data", lambda items: _needs_new_data(find(items, "TwinModel", MODEL))
-    )
+    items = stage.watch.until("a twin that needs new data", lambda items: _is_judged(find(items, "TwinModel", MODEL)))
     show("\nWhat was predicted, and what came\n\n" + predictions(graded.values()))
     stage.show_table("twinmodels", MODEL, "-o", "wide")
     twin = find(items, "TwinModel", MODEL)
+    show()
     for kind in ("Faithful", "Retrainable"):
         show(labelled(kind, condition(twin, kind).get("message", "")))
-    show()
     return _claims(twin)
 
 
-def _needs_new_data(twin: Json) -> bool:
-    return condition(twin, "Retrainable").get("reason") == "NoNewData"
+def _is_judged(twin: Json) -> bool:
+    """Whether the twin is found faithful, which ends the wait and breaks the claim, or has said what it needs."""
+    faithful, retrainable = condition(twin, "Faithful"), condition(twin, "Retrainable")
+    return faithful.get("status") == "True" or retrainable.get("reason") == "NoNewData"
 
 
 def _claims(twin: Json) -> list[Claim]:

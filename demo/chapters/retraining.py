@@ -14,7 +14,7 @@ from demo.outcomes import pooled
 from demo.stage import Stage
 from demo.tables import interval, labelled, points
 from demo.telling import show
-from demo.watching import Items, Json, condition, find, phase_of
+from demo.watching import DisappointedError, Items, Json, condition, find, phase_of
 
 _HEADLINE = """
 A better version
@@ -47,15 +47,21 @@ def _waiting(items: Items) -> list[Json]:
 
 
 def _approve(stage: Stage, job: Json) -> Json:
-    """Approve a job in our own name, and give it once it has ended."""
+    """Approve a job in our own name, and give it once its candidate serves.
+
+    Raises:
+        DisappointedError: the candidate was not promoted.
+    """
     name = job["metadata"]["name"]
     stage.say(f"kubectl twin approve {name}")
     stage.say(stage.kubernetes.kubectl("twin", "approve", name, "--message", "we sell to them, too").strip())
     ended = stage.watch.until("the end of the job", lambda items: phase_of(_job(items, name)) == "Completed")
     stage.show_table("retrainingjobs", "-o", "wide")
     finished = _job(ended, name)
-    show(labelled("gate", finished["status"].get("gate", {}).get("message", "")))
-    show(labelled("plan", finished["status"].get("plan", {}).get("reason", "")) + "\n")
+    verdict = finished["status"].get("gate", {}).get("message", "")
+    show("\n" + labelled("gate", verdict) + "\n")
+    if condition(finished, "Promoted").get("status") != "True":
+        raise DisappointedError(f"the candidate of {name} was not promoted: {verdict}")
     return finished
 
 
@@ -78,10 +84,14 @@ def _version(twin: Json) -> str:
 
 
 def _show_answers(answers: Mapping[str, Answer], rows: Difference) -> None:
-    show("The same question before and after, then about either kind of buyers\n")
-    show(beside({name.replace("-", " "): each for name, each in answers.items()}))
+    show("\nThe same question before and after, then about either kind of buyers\n")
+    show(beside({_title(name): each for name, each in answers.items()}))
     found = f"{points(rows.estimate)} points; 95 % interval {interval(rows.low, rows.high)}"
-    show(f"\nA plain difference of means among buyers of men's goods only: {found}.\n")
+    show(f"\nA plain difference of means among buyers of men's goods only: {found}.")
+
+
+def _title(name: str) -> str:
+    return "everybody, before" if name in names_of(FOLDER, "simulations.yaml") else name.replace("-", " ")
 
 
 def _job_claims(waiting: Json, finished: Json) -> list[Claim]:

@@ -35,6 +35,16 @@ def test_only_changes_are_told() -> None:
     assert said == ["TwinModel hillstrom: Training", "TwinModel hillstrom: Ready"]
 
 
+def test_objects_that_change_alike_share_a_line() -> None:
+    items = [resource("Simulation", name, phase) for name, phase in (("a", "Running"), ("b", "Succeeded"))]
+    told: dict[str, str] = {}
+    said: list[str] = []
+    tell_changes(
+        [*items, resource("Simulation", "c", "Running"), resource("TwinModel", "d", "Running")], told, said.append
+    )
+    assert said == ["Simulation a, c: Running", "Simulation b: Succeeded", "TwinModel d: Running"]
+
+
 def test_a_judgement_of_a_twin_is_told_once_with_its_reason() -> None:
     told: dict[str, str] = {}
     said: list[str] = []
