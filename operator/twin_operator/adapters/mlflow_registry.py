@@ -129,12 +129,16 @@ class MlflowRegistry:
         the order in which versions become visible, so whoever has the higher one sees the lower.
         """
         self.check_owner(name, owner)
-        version = self._create(name, bank, summary, tags)
-        first = self.version_of_run(name, tags[RUN]) or version
+        version = self._settle(name, tags[RUN], self._create(name, bank, summary, tags))
+        if promote:
+            self.serve(name, version)
+        return version
+
+    def _settle(self, name: str, run: str, version: str) -> str:
+        """Return the first version of a run, without the own one where that is younger."""
+        first = self.version_of_run(name, run) or version
         if first != version:
             self._client.delete_model_version(name, version)
-        if promote:
-            self.serve(name, first)
         return first
 
     def serve(self, name: str, version: str) -> None:

@@ -8,7 +8,7 @@ from twin_operator.domain.arrays import Floats
 from twin_operator.domain.bank import Bank
 from twin_operator.domain.errors import DomainError, EmptyPopulation
 from twin_operator.domain.ledger import RecordedOutcome
-from twin_operator.domain.mixture import Contrast, LedgerOutcome, tau_weights
+from twin_operator.domain.mixture import Contrast, tau_weights
 from twin_operator.domain.population import matching_rows
 from twin_operator.domain.predictive import predictive_of
 from twin_operator.domain.weighted_effect import WeightedEffect, weighted_effect
@@ -32,13 +32,13 @@ def backtest(
     """(k,) interval scores of the bank on the countable outcomes of a ledger, NaN where it cannot predict one.
 
     Each is predicted without itself: without the rows of its experiment and without it in the weights of tau, whose
-    prior has the given `scale` in control-arm SDs. In outcome units; lower is better.
+    prior has the given `scale` in control-arm SDs. The weights rest on training experiments alone: had they learned
+    from the other outcomes, a version that missed them all would be excused by an interval as wide as its misses. In
+    outcome units; lower is better.
     """
-    outcomes = countable(ledger)
     pairs = {(contrast.arm, contrast.against): contrast for contrast in contrasts}
-    return np.array(
-        [_score(bank, pairs, outcome, outcomes, scale, confidence) for outcome in outcomes], dtype=np.float64
-    )
+    scores = [_score(bank, pairs, outcome, scale, confidence) for outcome in countable(ledger)]
+    return np.array(scores, dtype=np.float64)
 
 
 def interval_score(low: float, high: float, observed: float, confidence: float) -> float:
@@ -51,7 +51,6 @@ def _score(
     bank: Bank,
     pairs: dict[tuple[str, str], Contrast],
     outcome: RecordedOutcome,
-    outcomes: Sequence[RecordedOutcome],
     scale: float,
     confidence: float,
 ) -> float:
@@ -62,9 +61,7 @@ def _score(
     contrast = pairs[outcome.arm, outcome.against]
     if outcome.experiment in contrast.experiments:
         contrast = contrast.without(contrast.experiments.index(outcome.experiment))
-    others = [_in_ledger(each) for each in outcomes if _same_arms(each, outcome) and each is not outcome]
-    weights = tau_weights(contrast, scale, others)
-    predicted = predictive_of(measured, weights, extra=outcome.graded.observed_sd**2)
+    predicted = predictive_of(measured, tau_weights(contrast, scale), extra=outcome.graded.observed_sd**2)
     return interval_score(*predicted.interval(confidence), outcome.observed, confidence)
 
 
@@ -77,19 +74,3 @@ def _measured(bank: Bank, outcome: RecordedOutcome) -> WeightedEffect:
     if rows.size == 0:
         raise EmptyPopulation(f'Only experiment "{outcome.experiment}" itself has past units like these.')
     return weighted_effect(bank, rows, arm, against)
-
-
-def _same_arms(one: RecordedOutcome, other: RecordedOutcome) -> bool:
-    return (one.arm, one.against) == (other.arm, other.against)
-
-
-def _in_ledger(outcome: RecordedOutcome) -> LedgerOutcome:
-    issued = outcome.issued
-    return LedgerOutcome(
-        experiment=outcome.experiment,
-        predicted=issued.estimate,
-        observed=outcome.observed,
-        observed_sd=outcome.graded.observed_sd,
-        sampling_sd=issued.sampling_sd,
-        share_squared=issued.share_squared,
-    )

@@ -128,8 +128,3 @@ def test_an_edited_question_is_refused(trained: Platform) -> None:
     trained.until_phase("Simulation", "edited", "Succeeded")
     with pytest.raises(AssertionError, match="seed cannot be changed"):
         trained.apply("Simulation", "edited", question(seed=7))
-
-
-def test_a_retraining_job_says_that_it_is_not_supported(trained: Platform) -> None:
-    trained.apply("RetrainingJob", "retrain", {"modelRef": {"name": "letters"}})
-    trained.until_condition("RetrainingJob", "retrain", "Stalled", "NotSupported")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,71 @@ def test_a_bank_of_another_format_is_refused(bank: Bank, tmp_path: Path) -> None
     path.write_bytes(path.read_bytes().replace(b'"format": "2",', b'"format": "0",'))
     with pytest.raises(ValueError, match="format 0"):
         read_bank(tmp_path)
+
+
+def registered(registry: MlflowRegistry, name: str, bank: Bank, run: str, *, promote: bool = True) -> str:
+    return registry.register(name, OWNER, bank, SUMMARY, {"twinops.run": run}, promote=promote)
+
+
+def test_a_candidate_does_not_serve_until_it_is_promoted(registry: MlflowRegistry, name: str, bank: Bank) -> None:
+    first = registered(registry, name, bank, "a")
+    candidate = registered(registry, name, bank, "b", promote=False)
+    assert registry.champion_version(name) == first
+    for _again in range(2):
+        registry.promote(name, candidate, {"twinops.approvedBy": "jane"})
+        assert registry.champion_version(name) == candidate
+    assert registry.tags(name, first)["twinops.replacedBy"] == candidate
+    assert registry.tags(name, candidate)["twinops.approvedBy"] == "jane"
+    assert "twinops.replacedBy" not in registry.tags(name, candidate)
+
+
+def test_a_run_makes_one_version_however_often_it_is_delivered(registry: MlflowRegistry, name: str, bank: Bank) -> None:
+    assert registry.version_of_run(name, "a") is None
+    first = registered(registry, name, bank, "a")
+    assert registered(registry, name, bank, "a") == first
+    assert registry.version_of_run(name, "a") == first
+    assert len(MlflowClient().search_model_versions(f"name = '{name}'")) == 1
+    assert registered(registry, name, bank, "b", promote=False) != first
+
+
+def test_two_deliveries_at_once_agree_on_one_version(mlflow_server: Any, tmp_path: Path, name: str, bank: Bank) -> None:
+    workers = [MlflowRegistry(mlflow_server.url, tmp_path / str(n), write_bank, read_bank) for n in range(3)]
+    workers[0].check_owner(name, OWNER)
+    # All have created theirs before the first looks again: the moment that matters, which chance would seldom hit.
+    numbers = [worker._create(name, bank, SUMMARY, {"twinops.run": "a"}) for worker in workers]  # noqa: SLF001
+    with ThreadPoolExecutor() as pool:
+        settled = list(pool.map(lambda worker, own: worker._settle(name, "a", own), workers, numbers))  # noqa: SLF001
+    assert set(settled) == {numbers[0]}
+    assert [str(v.version) for v in MlflowClient().search_model_versions(f"name = '{name}'")] == [numbers[0]]
+
+
+def test_a_late_delivery_takes_nothing_back(registry: MlflowRegistry, name: str, bank: Bank) -> None:
+    first, second = (registered(registry, name, bank, run) for run in ("a", "b"))
+    registry.serve(name, first)
+    assert registry.champion_version(name) == second
+
+
+def test_a_version_is_rolled_back_with_the_reason_and_only_while_it_serves(
+    registry: MlflowRegistry, name: str, bank: Bank
+) -> None:
+    first, second, third = (registered(registry, name, bank, run) for run in "abc")
+    assert not registry.roll_back(name, second, first, "worse on phones", "jane")
+    assert registry.champion_version(name) == third
+    for _again in range(2):
+        assert registry.roll_back(name, third, second, "worse on phones", "jane")
+    assert registry.champion_version(name) == second
+    left = registry.tags(name, third)
+    assert (left["twinops.rolledBack"], left["twinops.rolledBackBy"]) == ("worse on phones", "jane")
+    assert left["twinops.rolledBackTime"].endswith("Z")
+    assert left["twinops.replacedBy"] == second
+    assert "twinops.replacedBy" not in registry.tags(name, second)
+
+
+def test_only_what_is_there_can_serve(registry: MlflowRegistry, name: str, bank: Bank) -> None:
+    first = registered(registry, name, bank, "a")
+    with pytest.raises(LookupError):
+        registry.promote(name, "7", {})
+    with pytest.raises(LookupError):
+        registry.roll_back(name, first, "7", "", "jane")
+    assert registry.champion_version(name) == first
+    assert registry.tags(name, first).keys().isdisjoint({"twinops.replacedBy", "twinops.rolledBack"})

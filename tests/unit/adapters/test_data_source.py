@@ -5,8 +5,12 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import os
 from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -113,3 +117,59 @@ def test_a_file_without_a_table_is_named(tmp_path: Path, content: bytes, sentenc
     path.write_bytes(content)
     with pytest.raises(Stalled, match=sentence):
         read(path)
+
+
+def stamp(source: FileDataSource, uri: str) -> str | None:
+    return source.stamp(Source(uri, None, None, COLUMNS, []))
+
+
+def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plain.csv"
+    path.write_text(ROWS)
+    source, uri = FileDataSource([f"file://{tmp_path}/"]), f"file://{path}"
+    first = stamp(source, uri)
+    assert first is not None
+    assert stamp(source, uri) == first
+    os.utime(path, (1e9, 1e9))
+    touched = stamp(source, uri)
+    path.write_text(ROWS + ROWS)
+    os.utime(path, (1e9, 1e9))
+    assert len({first, touched, stamp(source, uri)}) == 3
+
+
+def test_what_is_not_there_has_no_stamp_and_what_is_not_allowed_is_refused(tmp_path: Path) -> None:
+    source = FileDataSource([f"file://{tmp_path}/"])
+    assert stamp(source, f"file://{tmp_path}/nothing.csv") is None
+    with pytest.raises(Stalled, match="may not be read"):
+        stamp(source, "file:///etc/passwd")
+
+
+class Tagged(BaseHTTPRequestHandler):
+    """A web server that knows the ETag of its file, or nothing at all."""
+
+    def do_HEAD(self) -> None:
+        """Answer without a body."""
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Length", "7")
+        if self.path.startswith("/tagged"):
+            self.send_header("ETag", f'"{self.path}"')
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Keep quiet."""
+
+
+def test_an_etag_is_the_stamp_and_a_server_that_tells_nothing_gives_none() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tagged)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        home = f"http://127.0.0.1:{server.server_port}/"
+        source = FileDataSource([home])
+        assert stamp(source, f"{home}tagged") == 'etag "/tagged"'
+        assert stamp(source, f"{home}plain") is None
+        assert len(stamp(source, f"{home}tagged{'x' * 300}") or "") == 64
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -114,7 +114,6 @@ def test_arms_that_cannot_be_compared_are_refused_without_a_worker(intervention:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"observed": {"experiment": "e", "effect": 1}},
         {"subgroups": ["age"]},
         {"population": {"match": [{"feature": "age"}]}},
         {"trial": {"unitsPerArm": 9}},

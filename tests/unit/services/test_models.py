@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin_operator.services.conditions import Fact
 from twin_operator.services.models import (
     ATTEMPTS,
     Failure,
@@ -11,11 +12,12 @@ from twin_operator.services.models import (
     ModelSnapshot,
     failure_after,
     plan,
-    registered_model,
     training_run,
 )
+from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import Outcome, Run
 from twin_operator.services.twin_spec import spec_digest
+from twin_operator.services.upkeep import Upkeep
 
 NOW = 1_000_000.0
 COLUMNS = {
@@ -97,17 +99,33 @@ def test_a_model_that_serves_is_left_alone() -> None:
     assert (decision.task, decision.status["phase"], reason(decision, "Retrainable")) == (None, "Ready", None)
 
 
-def test_nobody_takes_a_model_for_validated_while_grading_is_not_built() -> None:
+def test_nobody_takes_a_new_version_for_validated() -> None:
     conditions = {c["type"]: c for c in trained()["conditions"]}
     assert (conditions["Faithful"]["status"], conditions["Faithful"]["reason"]) == ("Unknown", "NotValidated")
-    assert "not supported yet" in conditions["Faithful"]["message"]
 
 
-def test_changed_data_of_a_serving_model_waits_for_retraining() -> None:
+def test_changed_data_of_a_serving_model_is_no_first_training() -> None:
     decision = next_for(model(trained(), data={"uri": "file:///data/b.csv"}))
     assert decision.task is None
     assert reason(decision) == "ModelServing"
-    assert reason(decision, "Retrainable") == "NotSupported"
+
+
+def test_a_degraded_model_answers_and_says_so() -> None:
+    upkeep = Upkeep(
+        {"fidelity": {"score": 0.2}}, [Fact("Faithful", "False", "FidelityDegraded", "It is.")], degraded=True
+    )
+    decision = next_for(model(trained()), upkeep=upkeep)
+    assert (decision.status["phase"], reason(decision)) == ("Degraded", "ModelServing")
+    assert reason(decision, "Faithful") == "FidelityDegraded"
+    assert decision.status["fidelity"] == {"score": 0.2}
+
+
+def test_a_new_version_starts_a_new_window_and_remembers_the_one_before() -> None:
+    before = {**trained(), "fidelity": {"score": 0.2}}
+    decision = next_for(model(before), chosen={**SUMMARY, "version": "2"})
+    assert decision.status["fidelity"] is None
+    assert decision.status["retraining"] == {"previousVersion": "1"}
+    assert reason(decision, "Faithful") == "NotValidated"
 
 
 def test_changed_columns_of_a_serving_model_train_anew_while_it_answers() -> None:
