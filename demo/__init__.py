@@ -1,4 +1,4 @@
-"""The demonstration: a twin of 64,000 customers on a cluster in processes, from nothing to a reading of its answers.
+"""The demonstration: twins of 64,000 customers on a cluster in processes, asked, graded by outcomes and trained again.
 
 What belongs here is the story that `make demo` tells. It uses the operator only as a person would,
 by Helm, manifests and kubectl, and imports nothing of it.

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from demo import keeper
 from demo.kubernetes import CommandError, Kubernetes
@@ -23,7 +24,7 @@ _NOT_UP = (AlreadyRunningError, BuildError, ClusterError, ServiceError, keeper.K
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="A twin of 64,000 customers, asked.")
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Twins of 64,000 customers, asked and graded.")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     parser.add_argument("--stop", action="store_true", help="stop what --keep has left running")
     parser.add_argument("--cluster", default="devcluster", help="where to run; only devcluster is built yet")
@@ -75,7 +76,9 @@ def _say_goodbye(platform: Platform, say: Say, *, keep: bool) -> None:
     show(f"""
   export KUBECONFIG={platform.kubeconfig}
   alias kubectl={platform.kubectl}
+  export PATH={Path(sys.executable).parent}:$PATH  # for kubectl twin
   kubectl get twinops
+  kubectl twin status
   kubectl describe simulation mens-email
   kubectl explain simulation.spec
   kubectl logs -n twin-operator deployment/twin-operator

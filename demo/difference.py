@@ -29,13 +29,22 @@ _COMPARE: Mapping[str, Callable[[npt.NDArray[Any], float], npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean outcome of an arm less that of the control, with its 95 % interval, in the outcome's units."""
+    """Mean outcome of an arm less that of the control, in the outcome's units."""
 
     estimate: float
-    low: float
-    high: float
+    standard_error: float
     treated: int  # rows
     controls: int  # rows
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.estimate - _TWO_SIDED_95 * self.standard_error
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.estimate + _TWO_SIDED_95 * self.standard_error
 
     def contains(self, estimate: float) -> bool:
         """Whether another estimate lies inside the interval."""
@@ -54,8 +63,8 @@ def plain_difference(rows: Rows, model: Model, question: Question) -> Difference
     treated = rows[model.outcome][selected & (rows[model.treatment] == question.arm)]
     controls = rows[model.outcome][selected & (rows[model.treatment] == model.control)]
     estimate = float(treated.mean() - controls.mean())
-    half = _TWO_SIDED_95 * math.sqrt(treated.var(ddof=1) / len(treated) + controls.var(ddof=1) / len(controls))
-    return Difference(estimate, estimate - half, estimate + half, len(treated), len(controls))
+    error = math.sqrt(treated.var(ddof=1) / len(treated) + controls.var(ddof=1) / len(controls))
+    return Difference(estimate, error, len(treated), len(controls))
 
 
 def _selected(rows: Rows, question: Question) -> npt.NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from demo.kubernetes import Kubernetes
 from demo.platform import PROJECT, Platform
 
 NAMESPACE = "twin-operator"
+_DATA_WATCH = 10  # seconds between two looks at a twin's data: nobody wants to wait five minutes here
 _CHART = PROJECT / "charts" / "twin-operator"
 
 
@@ -21,6 +22,7 @@ def values(platform: Platform, data: Path) -> dict[str, Any]:
         "mlflow": {"trackingUri": platform.mlflow_url},
         "logFormat": "text",
         "archive": {"volume": {"emptyDir": {}}},
+        "dataWatch": {"intervalSeconds": _DATA_WATCH},
         "workers": {"data": {"volume": {"hostPath": {"path": str(data)}}}},
     }
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from demo.platform import Platform
 
 Json = dict[str, Any]
+# kubectl finds its plugin `kubectl twin` there, beside the Python that runs.
+_PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 _WITHIN = 180  # seconds for one command, with all that it may wait for
 
 
@@ -49,7 +53,7 @@ class Kubernetes:
         answer = subprocess.run(  # noqa: S603 - the programs of the development cluster
             command,
             input=text,
-            env={**os.environ, "KUBECONFIG": self.platform.kubeconfig},
+            env={**os.environ, "KUBECONFIG": self.platform.kubeconfig, "PATH": _PATH},
             capture_output=True,
             text=True,
             timeout=_WITHIN,

@@ -1,15 +1,17 @@
-"""The manifests of examples/hillstrom, read for what the demo compares and prints."""
+"""The manifests of examples/, read for what the demo compares and prints."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import yaml
 
 from demo.platform import PROJECT
 
-FOLDER = PROJECT / "examples" / "hillstrom"
+EXAMPLES = PROJECT / "examples"
+FOLDER = EXAMPLES / "hillstrom"
 _SIGNS = {
     "In": "in",
     "NotIn": "not in",
@@ -68,8 +70,21 @@ class Question:
         return f"{self.arm}, {to}"
 
 
+def model_of(file: Path) -> Model:
+    """Read the twin of a file."""
+    return Model.of(yaml.safe_load(file.read_text()))
+
+
+def questions_of(file: Path) -> list[Question]:
+    """Read the Simulations of a file, in its order."""
+    return [Question.of(each) for each in yaml.safe_load_all(file.read_text())]
+
+
 def load() -> tuple[Model, list[Question]]:
-    """Read the twin and the questions of the example."""
-    model = yaml.safe_load((FOLDER / "twinmodel.yaml").read_text())
-    questions = yaml.safe_load_all((FOLDER / "simulations.yaml").read_text())
-    return Model.of(model), [Question.of(each) for each in questions]
+    """Read the twin and the questions of examples/hillstrom."""
+    return model_of(FOLDER / "twinmodel.yaml"), questions_of(FOLDER / "simulations.yaml")
+
+
+def names_of(folder: str, file: str) -> list[str]:
+    """Read the names of the objects of a file in a folder of examples/, in its order."""
+    return [each["metadata"]["name"] for each in yaml.safe_load_all((EXAMPLES / folder / file).read_text())]

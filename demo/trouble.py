@@ -29,7 +29,7 @@ def _section(title: str, content: Callable[[], str]) -> None:
 
 
 def _conditions(kubernetes: Kubernetes) -> str:
-    items = kubernetes.items("twinmodels,simulations,workerpools,deployments", "-A")
+    items = kubernetes.items("twinmodels,simulations,retrainingjobs,workerpools,deployments", "-A")
     return "\n".join(line for item in items for line in _lines(item))
 
 

@@ -45,9 +45,10 @@ def test_where_selects_rows_of_both_arms(clause: Clause, treated: int) -> None:
 
 
 def test_an_interval_contains_its_own_ends_and_nothing_beyond() -> None:
-    interval = Difference(estimate=0.5, low=0.4, high=0.6, treated=10, controls=10)
-    assert interval.contains(0.4)
-    assert interval.contains(0.6)
+    interval = Difference(estimate=0.5, standard_error=0.1 / 1.959964, treated=10, controls=10)
+    assert interval.contains(interval.low)
+    assert interval.contains(interval.high)
+    assert (interval.low, interval.high) == pytest.approx((0.4, 0.6))
     assert not interval.contains(0.39)
     assert not interval.contains(-0.5)
 

@@ -6,7 +6,7 @@ from demo.difference import Difference
 from demo.manifests import Question
 from demo.reading import Reading, render
 
-PLAIN = Difference(estimate=0.0766, low=0.07, high=0.0832, treated=21_307, controls=21_306)
+PLAIN = Difference(estimate=0.0766, standard_error=0.003367, treated=21_307, controls=21_306)
 
 
 def reading(estimate: float = 0.0767) -> Reading:

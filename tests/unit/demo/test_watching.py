@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from demo.watching import DisappointedError, describe, is_over, tell_changes
+from demo.watching import DisappointedError, condition, describe, find, phase_of, refuse_hopeless, tell_changes
 
 
 def resource(kind: str, name: str, phase: str, *conditions: dict[str, str]) -> dict[str, Any]:
@@ -35,12 +35,39 @@ def test_only_changes_are_told() -> None:
     assert said == ["TwinModel hillstrom: Training", "TwinModel hillstrom: Ready"]
 
 
-def test_it_is_over_when_every_simulation_has_succeeded() -> None:
-    model = resource("TwinModel", "hillstrom", "Ready")
-    done, running = resource("Simulation", "a", "Succeeded"), resource("Simulation", "b", "Running")
-    assert not is_over([model])
-    assert not is_over([model, done, running])
-    assert is_over([model, done])
+def test_objects_that_change_alike_share_a_line() -> None:
+    items = [resource("Simulation", name, phase) for name, phase in (("a", "Running"), ("b", "Succeeded"))]
+    told: dict[str, str] = {}
+    said: list[str] = []
+    tell_changes(
+        [*items, resource("Simulation", "c", "Running"), resource("TwinModel", "d", "Running")], told, said.append
+    )
+    assert said == ["Simulation a, c: Running", "Simulation b: Succeeded", "TwinModel d: Running"]
+
+
+def test_a_judgement_of_a_twin_is_told_once_with_its_reason() -> None:
+    told: dict[str, str] = {}
+    said: list[str] = []
+    for message in ("no rows yet", "still none"):
+        fault = {"type": "Retrainable", "status": "False", "reason": "NoNewData", "message": message}
+        tell_changes([resource("TwinModel", "goods", "Degraded", fault)], told, said.append)
+    assert said == ["TwinModel goods: Degraded", "TwinModel goods is not Retrainable: NoNewData"]
+
+
+def test_what_is_not_known_yet_is_not_told() -> None:
+    unknown = {"type": "Faithful", "status": "Unknown", "reason": "NotValidated", "message": "no outcome yet"}
+    said: list[str] = []
+    tell_changes([resource("TwinModel", "goods", "Ready", unknown)], {}, said.append)
+    assert said == ["TwinModel goods: Ready"]
+
+
+def test_an_object_is_found_by_kind_and_name() -> None:
+    items = [resource("TwinModel", "a", "Ready", WAITING), resource("Simulation", "a", "Running")]
+    assert phase_of(find(items, "Simulation", "a")) == "Running"
+    assert condition(find(items, "TwinModel", "a"), "Ready") == WAITING
+    assert find(items, "RetrainingJob", "a") == {}
+    assert phase_of({}) == "Pending"
+    assert condition({}, "Ready") == {}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +75,7 @@ def test_it_is_over_when_every_simulation_has_succeeded() -> None:
 )
 def test_what_only_a_person_can_mend_ends_the_demo(broken: dict[str, Any]) -> None:
     with pytest.raises(DisappointedError, match=broken["metadata"]["name"]):
-        is_over([broken, resource("Simulation", "b", "Running")])
+        refuse_hopeless([resource("Simulation", "b", "Running"), broken])
 
 
 def pod(restarts: int) -> dict[str, Any]:
@@ -64,6 +91,6 @@ def test_a_pod_is_told_only_when_it_restarts() -> None:
 
 
 def test_a_pod_that_does_not_stay_up_ends_the_demo() -> None:
-    assert not is_over([pod(1)])
+    refuse_hopeless([pod(1)])
     with pytest.raises(DisappointedError, match="operator-1"):
-        is_over([pod(5)])
+        refuse_hopeless([pod(5)])
