@@ -23,6 +23,17 @@ def sqlite(tmp_path: Path) -> str:
 @pytest.fixture
 def postgres(postgres_server: Any) -> str:
     """The address of an empty database."""
+    return empty_database(postgres_server)
+
+
+@pytest.fixture
+def second_postgres(postgres_server: Any) -> str:
+    """The address of another one."""
+    return empty_database(postgres_server)
+
+
+def empty_database(postgres_server: Any) -> str:
+    """Make a database."""
     name = f"archive_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(postgres_server.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())

@@ -147,8 +147,29 @@ def test_weights_are_printed(filled: str) -> None:
     assert run("weights", "ffff", url=filled, code=1).stderr == "The archive knows no weights with the digest ffff.\n"
 
 
+@pytest.mark.parametrize("there", ["sqlite", "postgres"])
+def test_an_archive_is_copied_into_another_one(
+    filled: str, tmp_path: Path, request: pytest.FixtureRequest, there: str
+) -> None:
+    target = f"sqlite:///{tmp_path}/copy.db" if there == "sqlite" else str(request.getfixturevalue("second_postgres"))
+    for _again in range(2):
+        said = run("copy", "--to", target, url=filled).stdout
+        assert said == "Copied: 4 outcomes, 1 retrainings, 5 simulations, 1 tau_weights.\n"
+    for kind in ("outcomes", "simulations", "retrainings"):
+        words = ("list", "-o", "json", "--kind", kind)
+        assert run(*words, url=target).stdout == run(*words, url=filled).stdout
+    assert (
+        json.loads(run("weights", weights().digest, "-o", "json", url=target).stdout)["tau"] == weights().tau.tolist()
+    )
+
+
 def test_what_is_not_there_is_said_and_not_made(url: str, tmp_path: Path) -> None:
-    for words in (["list"], ["export", str(tmp_path / "x.parquet")], ["weights", "0a1b"]):
+    for words in (
+        ["list"],
+        ["export", str(tmp_path / "x.parquet")],
+        ["weights", "0a1b"],
+        ["copy", "--to", f"sqlite:///{tmp_path}/copy.db"],
+    ):
         said = run(*words, url=url, code=1).stderr
         assert said.startswith("There is no archive in ")
         assert said.endswith("start the operator, or run `twin-operator archive migrate`.\n")

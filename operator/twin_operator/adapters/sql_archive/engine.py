@@ -29,6 +29,8 @@ _CONNECTION: Final = {
     "tcp_user_timeout": 20_000,  # milliseconds until it gives up on what it sent and was not acknowledged
     "application_name": "twin-operator",
 }
+# Readers do not hold up the writer, and a commit is on disk before it is answered.
+_SAFETY: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
 # Primary result codes of SQLite that tell of the disk or of other processes, not of a wrong statement.
 _OF_THE_FILE: Final = {
     sqlite3.SQLITE_PERM,
@@ -74,9 +76,8 @@ _strict_json = partial(json.dumps, allow_nan=False)
 
 
 def _keep_safe(connection: sqlite3.Connection, _record: object) -> None:
-    """A commit is on disk before it is answered, and readers do not hold up the writer."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    for pragma in _SAFETY:
+        connection.execute(pragma)
 
 
 def _only_read(connection: sqlite3.Connection, _record: object) -> None:
