@@ -18,6 +18,7 @@ def copy_archive(source: str, target: str) -> dict[str, int]:
     """
     counts = dict.fromkeys(sorted(METADATA.tables), 0)
     with closing(ArchiveReader(source)) as reader, closing(SqlArchive(target)) as archive:
+        reader.check()  # nothing is made for an archive that is not there
         archive.open()
         for name in counts:
             for rows in reader.table(METADATA.tables[name]):

@@ -33,6 +33,11 @@ class ArchiveReader:
         self._address = read_address(url)
         self._engine = make_engine(self._address, reading=True)
 
+    def check(self) -> None:
+        """See whether there is an archive of this version. Errors are those of `batches`."""
+        with self._reading():
+            pass
+
     def batches(self, filters: Filters) -> Iterator[list[codec.Row]]:
         """Yield rows, newest first, at most `BATCH` at a time; `columns` names their values.
 
