@@ -108,6 +108,18 @@ def migrate(url: Url = None) -> None:
 
 
 @app.command()
+def copy(
+    to: Annotated[str, typer.Option(help="Address of the archive that gets the rows.", metavar="URL")],
+    *,
+    url: Url = None,
+) -> None:
+    """Copy all rows into another archive, such as from SQLite to PostgreSQL; rows that it has stay as they are."""
+    from twin_operator.cli.archive_commands import copy_rows  # noqa: PLC0415 - see above
+
+    copy_rows(_address(url), to)
+
+
+@app.command()
 def weights(
     digest: Annotated[str, typer.Argument(help="As in the basis of a Simulation's status.")],
     *,

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.codec import weights_row
+from twin_operator.adapters.sql_archive.copying import copy_archive
 from twin_operator.adapters.sql_archive.export import WRITERS, write_file
 from twin_operator.adapters.sql_archive.filters import Filters
 from twin_operator.adapters.sql_archive.reader import ArchiveReader, columns
@@ -44,6 +45,13 @@ def migrate_archive(url: str) -> None:
     """Make an archive or bring it to this version's schema, and say which that is."""
     with _sentences(), closing(SqlArchive(url)) as archive:
         typer.echo(f"The archive ({archive.place}) is at revision {archive.open()}.")
+
+
+def copy_rows(source: str, target: str) -> None:
+    """Copy an archive into another one, and say how many rows that were."""
+    with _sentences():
+        counts = copy_archive(source, target)
+    typer.echo(f"Copied: {', '.join(f'{count} {table}' for table, count in counts.items())}.")
 
 
 def show_weights(digest: str, output: Output, url: str) -> None:

@@ -27,7 +27,9 @@ class Address:
         """What to call it: never with a user, a password or an option, any of which may be secret."""
         if self.file:
             return f"the file {self.file}"
-        return f"PostgreSQL at {self.url.host or 'the local socket'}:{self.url.port or 5432}/{self.url.database or ''}"
+        # Hosts in the options, one or several, go before that of the address, as they do for the driver.
+        hosts = self.url.query.get("host") or f"{self.url.host or 'localhost'}:{self.url.port or 5432}"
+        return f"PostgreSQL at {hosts if isinstance(hosts, str) else ','.join(hosts)}/{self.url.database or ''}"
 
 
 def read_address(text: str) -> Address:

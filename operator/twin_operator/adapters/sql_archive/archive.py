@@ -104,6 +104,11 @@ class SqlArchive:
         with self._transaction() as connection:
             _insert(connection, RETRAININGS, [codec.retraining_row(job)])
 
+    def add(self, table: Table, rows: Sequence[codec.Row]) -> None:
+        """Store rows of another archive in one transaction; what is known stays."""
+        with self._transaction() as connection:
+            _insert(connection, table, rows)
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         if not self._opened:

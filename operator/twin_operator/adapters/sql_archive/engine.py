@@ -1,9 +1,11 @@
 """Connections to the two databases: how long they wait, what keeps a record safe, and which errors mean unreachable."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -11,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from twin_operator.adapters.sql_archive.address import Address
+from twin_operator.adapters.sql_archive.patience import be_patient
 from twin_operator.services.archive import ArchiveUnreachable
 
 CONNECT_SECONDS: Final = 5
@@ -26,6 +29,8 @@ _CONNECTION: Final = {
     "tcp_user_timeout": 20_000,  # milliseconds until it gives up on what it sent and was not acknowledged
     "application_name": "twin-operator",
 }
+# Readers do not hold up the writer, and a commit is on disk before it is answered.
+_SAFETY: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
 # Primary result codes of SQLite that tell of the disk or of other processes, not of a wrong statement.
 _OF_THE_FILE: Final = {
     sqlite3.SQLITE_PERM,
@@ -49,7 +54,12 @@ def make_engine(address: Address, *, reading: bool = False) -> Engine:
 
     One for reading changes nothing, and its statements may take longer.
     """
-    options = {"hide_parameters": True, "pool_timeout": POOL_SECONDS, "pool_pre_ping": True}
+    options = {
+        "hide_parameters": True,
+        "pool_timeout": POOL_SECONDS,
+        "pool_pre_ping": True,
+        "json_serializer": _strict_json,
+    }
     if address.file:
         engine = create_engine(address.url, connect_args={"timeout": STATEMENT_SECONDS}, **options)
         event.listen(engine, "connect", _only_read if reading else _keep_safe)
@@ -57,24 +67,21 @@ def make_engine(address: Address, *, reading: bool = False) -> Engine:
     # What the address says itself goes before.
     arguments = {name: value for name, value in _CONNECTION.items() if name not in address.url.query}
     engine = create_engine(address.url, connect_args=arguments, **options)
-    event.listen(engine, "begin", _limit(READING_SECONDS if reading else STATEMENT_SECONDS))
+    be_patient(engine, READING_SECONDS if reading else STATEMENT_SECONDS)
     return engine
 
 
+# NaN and infinity are no JSON: PostgreSQL refuses them, and SQLite would keep what nobody else can read.
+_strict_json = partial(json.dumps, allow_nan=False)
+
+
 def _keep_safe(connection: sqlite3.Connection, _record: object) -> None:
-    """A commit is on disk before it is answered, and readers do not hold up the writer."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    for pragma in _SAFETY:
+        connection.execute(pragma)
 
 
 def _only_read(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA query_only = ON")
-
-
-def _limit(seconds: int) -> Any:  # noqa: ANN401 - a listener
-    # For this transaction alone, and not as an option of the connection: a pooler such as PgBouncer refuses those.
-    statement = f"SET LOCAL statement_timeout = {seconds * 1000}"
-    return lambda connection: connection.exec_driver_sql(statement)
 
 
 @contextmanager

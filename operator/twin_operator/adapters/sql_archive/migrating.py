@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from twin_operator.adapters.sql_archive.patience import wait_for_ever
 from twin_operator.services.archive import ArchiveUnusable
 
 # Of our own: the database may be shared with MLflow, whose revision stands in Alembic's usual table.
@@ -81,7 +82,7 @@ def _lock(connection: Connection) -> None:
         return
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     # The wait for the lock has its limit; a new index on years of history may take longer.
-    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    wait_for_ever(connection)
 
 
 def _scripts() -> ScriptDirectory:

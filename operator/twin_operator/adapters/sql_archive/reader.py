@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, func, or_, select
 
 from twin_operator.adapters.sql_archive import codec, migrating
 from twin_operator.adapters.sql_archive.address import read_address
@@ -33,6 +33,11 @@ class ArchiveReader:
         self._address = read_address(url)
         self._engine = make_engine(self._address, reading=True)
 
+    def check(self) -> None:
+        """See whether there is an archive of this version. Errors are those of `batches`."""
+        with self._reading():
+            pass
+
     def batches(self, filters: Filters) -> Iterator[list[codec.Row]]:
         """Yield rows, newest first, at most `BATCH` at a time; `columns` names their values.
 
@@ -40,10 +45,11 @@ class ArchiveReader:
             ArchiveUnreachable: the database does not answer.
             ArchiveUnusable: it holds no archive, or one of another version.
         """
-        with self._reading() as connection:
-            streaming = connection.execution_options(stream_results=True, yield_per=BATCH)
-            for rows in streaming.execute(_query(filters)).partitions():
-                yield [row._asdict() for row in rows]
+        return self._stream(_query(filters))
+
+    def table(self, table: Table) -> Iterator[list[codec.Row]]:
+        """Yield every row of a table as it is. Errors are those of `batches`."""
+        return self._stream(select(table))
 
     def weights(self, digest: str) -> TauWeights | None:
         """Return the tau weights of a digest. Errors are those of `batches`."""
@@ -54,6 +60,12 @@ class ArchiveReader:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def _stream(self, query: Select[Any]) -> Iterator[list[codec.Row]]:
+        with self._reading() as connection:
+            streaming = connection.execution_options(stream_results=True, yield_per=BATCH)
+            for rows in streaming.execute(query).partitions():
+                yield [row._asdict() for row in rows]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
