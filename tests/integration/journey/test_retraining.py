@@ -157,9 +157,7 @@ def test_the_next_job_waits_while_one_is_at_work_and_a_cancelled_task_stops(serv
     served.patch("RetrainingJob", "first", {"cancel": True})
     served.until_phase("RetrainingJob", "first", "Cancelled", within=10)
     served.until_phase("RetrainingJob", "second", "Completed", within=120)
-    served.kube.until(
-        lambda: served.get("TwinModel", "busy")["status"]["retraining"].get("lastJob") == "second", 30
-    )
+    served.kube.until(lambda: served.get("TwinModel", "busy")["status"]["retraining"].get("lastJob") == "second", 30)
 
 
 def test_a_deadline_counts_from_the_start_of_training(served: Platform) -> None:
