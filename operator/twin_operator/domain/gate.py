@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from twin_operator.domain.arrays import Floats
 from twin_operator.domain.bank import Bank
@@ -19,7 +20,8 @@ from twin_operator.domain.paired_losses import PairedLosses, held_out_losses
 from twin_operator.domain.retraining_plan import TrainingPlan
 from twin_operator.domain.schema import Columns
 
-# Normal quantile: of equally good candidates one in twenty is rejected.
+# Of equally good candidates one in twenty is rejected; the quantile is the normal distribution's.
+_CONFIDENCE = 0.95
 _QUANTILE = 1.645
 # A difference of one part in a billion is rounding, which has no standard error worth the name.
 _ROUNDING = 1e-9
@@ -84,7 +86,11 @@ def compare_losses(paired: PairedLosses, max_regression: float) -> LossCompariso
 
 
 def compare_backtests(candidate: Floats, champion: Floats) -> BacktestComparison:
-    """Reject where the (k,) scores of the candidate are worse on average by more than chance, on the same outcomes."""
+    """Reject where the (k,) scores of the candidate are worse on average by more than chance, on the same outcomes.
+
+    Outcomes are few, and the error is estimated from them: by Student's t (1908) an equal candidate is rejected in one
+    of twenty comparisons, by the normal quantile in one of six of two outcomes.
+    """
     both = np.isfinite(candidate) & np.isfinite(champion)
     count = int(np.count_nonzero(both))
     if count == 0:
@@ -94,7 +100,8 @@ def compare_backtests(candidate: Floats, champion: Floats) -> BacktestComparison
     if count < _LEAST_PAIRS:
         return BacktestComparison(*means, count, passed=True)
     error = float(differences.std(ddof=1)) / math.sqrt(count)
-    passed = bool(differences.mean() <= _QUANTILE * error + _ROUNDING * means[1])
+    quantile = float(stdtrit(count - 1, _CONFIDENCE))
+    passed = bool(differences.mean() <= quantile * error + _ROUNDING * means[1])
     return BacktestComparison(*means, count, passed)
 
 

@@ -76,7 +76,7 @@ class ModelKeeper:
 
     async def keep(self, key: Key, body: JSON) -> Upkeep:
         """Decide what a serving model needs, make the job that is wanted, and return what its status is to say."""
-        state = await self.watch.observe(key, body)
+        state = (body.get("status") or {}).get("data") if _held(body) else await self.watch.observe(key, body)
         retraining = (body.get("status") or {}).get("retraining") or {}
         jobs = list(self._jobs.get(key, {}).values())
         snapshot = UpkeepSnapshot(
@@ -141,6 +141,12 @@ class ModelKeeper:
             upcoming = str(decision.status["retraining"].get("nextScheduledTime"))
             message = f"The schedule passes without a retraining: {decision.skipped.message}"
             await self.resources.emit(Event(body, "RetrainingSkipped", message, occasion=f"before {upcoming}"))
+
+
+def _held(body: JSON) -> bool:
+    """Whether nothing that the data may hold can start a job: then nobody looks at it."""
+    spec = body["spec"]
+    return bool(spec.get("suspend") or spec.get("version") or (spec.get("retraining") or {}).get("suspend"))
 
 
 def _degraded(body: JSON, fact: Fact) -> Event:

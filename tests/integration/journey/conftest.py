@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from redis import Redis
 
 sys.path.insert(0, str(Path(__file__).parent))
 from platform_fixture import Platform, running_platform
@@ -77,6 +78,17 @@ def killable_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killabl
 def redis_restart(killable_redis: KillableRedis) -> Callable[[], None]:
     """Kill Redis and start it again."""
     return killable_redis.kill_and_start
+
+
+@pytest.fixture
+def redis_flush(killable_redis: KillableRedis) -> Callable[[], None]:
+    """Have Redis forget everything."""
+
+    def flush() -> None:
+        with Redis.from_url(killable_redis.service.url) as redis:
+            redis.flushall()
+
+    return flush
 
 
 @pytest.fixture(scope="session")

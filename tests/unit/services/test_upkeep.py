@@ -115,6 +115,20 @@ def test_a_model_whose_predictions_fail_is_degraded_and_retrained() -> None:
     assert "5 outcomes" in decision.wanted.message
 
 
+@pytest.mark.parametrize(
+    ("policy", "trigger"),
+    [
+        ({"threshold": 0.0, "maxMeanRelativeError": 10}, Trigger.COVERAGE_DROP),
+        ({"threshold": 0.0, "minIntervalCoverage": 0.0}, Trigger.PREDICTION_ERROR),
+    ],
+)
+def test_each_threshold_of_fidelity_has_its_own_trigger(policy: dict[str, Any], trigger: Trigger) -> None:
+    decision = keep(WRONG, fidelity=policy)
+    assert fact(decision, "Faithful") == ("False", str(trigger))
+    assert decision.wanted is not None
+    assert decision.wanted.trigger is trigger
+
+
 def test_one_bad_outcome_retrains_nothing() -> None:
     decision = keep([*RIGHT[:5], outcome(9, 0.05)], seen=DataSeen("sha256:old", 5_000, 0))
     assert fact(decision, "Faithful") in {("True", "WithinChance"), ("True", "ThresholdsMet")}

@@ -1,0 +1,176 @@
+"""What takes a day or a month: cool-downs, schedules and lives after the end, by a clock that the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import experiments
+import pytest
+from conftest import question
+from platform_fixture import Platform
+
+from twin_operator.adapters.sql_archive.archive import SqlArchive
+from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.settings import Settings
+from twin_operator.wiring.operator_graph import build_operator, connect
+
+HOUR = 3600.0
+MODEL = "clocked"
+APPROVED = {"approval": {"approved": True, "by": "jane"}}
+
+
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, hours: float) -> None:
+        self.now += hours * HOUR
+
+
+@pytest.fixture(scope="module")
+def still(platform: Platform) -> Iterator[Platform]:
+    """The platform with a model that serves, and without its operator: the tests are it."""
+    lines = experiments.rows(experiments.waves(6), 0.15, seed=31)
+    experiments.write(platform.data / "clocked.csv", lines)
+    retraining = {"cooldown": "24h", "minSamples": 100}
+    spec = experiments.spec(f"file://{platform.data}/clocked.csv", retraining=retraining)
+    platform.apply("TwinModel", MODEL, spec)
+    platform.until_phase("TwinModel", MODEL, "Ready", within=120)
+    platform.operator.stop()
+    yield platform
+    platform.operator.start()
+
+
+@asynccontextmanager
+async def loop_at(platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OperatorLoop]:
+    """The operator's objects on the real API server, Redis and MLflow, with a clock of one's own and no loops."""
+    for name, value in platform.operator.environment.items():
+        if name.startswith(("TWINOPS_", "KUBECONFIG")):
+            monkeypatch.setenv(name, value)
+    graph = await build_operator(Settings(), await connect(), clock)
+    try:
+        yield graph.loop
+    finally:
+        await graph.close(leading=False)
+
+
+async def settle(platform: Platform, loop: OperatorLoop, job: str, *phases: str) -> dict[str, Any]:
+    """Reconcile model and job in turn until the job is in one of these phases."""
+    for _ in range(400):
+        body = platform.get("RetrainingJob", job)
+        loop.keeper.job_seen(body, deleted=False)
+        if body["status"]["phase"] in phases:
+            return body
+        await loop.models.reconcile((platform.namespace, MODEL))
+        await loop.jobs.reconcile((platform.namespace, job))
+    raise AssertionError(f"{job} is {body['status']['phase']}, not {phases}")
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+async def test_a_cool_down_of_a_day_holds_the_next_job_for_a_day(
+    still: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    async with loop_at(still, clock, monkeypatch) as loop:
+        still.apply("RetrainingJob", "today", {"modelRef": {"name": MODEL}, **APPROVED})
+        done = await settle(still, loop, "today", "Completed")
+        still.apply("RetrainingJob", "tomorrow", {"modelRef": {"name": MODEL}, **APPROVED})
+        waiting = await settle(still, loop, "tomorrow", "CoolingDown")
+        end = moment(done["status"]["completionTime"]) + 24 * HOUR
+        assert moment(waiting["status"]["notBefore"]) == end
+        clock.now = end - 1
+        await loop.models.reconcile((still.namespace, MODEL))
+        assert await loop.jobs.reconcile((still.namespace, "tomorrow")) == pytest.approx(1.0)
+        assert still.get("RetrainingJob", "tomorrow")["status"]["phase"] == "CoolingDown"
+        still.apply("RetrainingJob", "urgent", {"modelRef": {"name": MODEL}, "overrideCooldown": True, **APPROVED})
+        await settle(still, loop, "urgent", "Completed")
+        clock.wait(25)
+        await settle(still, loop, "tomorrow", "Completed")
+
+
+async def test_a_schedule_makes_one_job_after_however_many_missed_times(
+    still: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    lines = experiments.rows(experiments.waves(6), 0.15, seed=31)
+    async with loop_at(still, clock, monkeypatch) as loop:
+        still.patch("TwinModel", MODEL, {"retraining": {"schedule": "0 3 * * *", "timeZone": "Europe/Berlin"}})
+        await loop.models.reconcile((still.namespace, MODEL))
+        upcoming = still.get("TwinModel", MODEL)["status"]["retraining"]["nextScheduledTime"]
+        assert 0 < moment(upcoming) - clock.now <= 25 * HOUR
+        experiments.write(still.data / "clocked.csv", [*lines, *experiments.rows(["fresh"], 0.15, seed=32)])
+        clock.wait(24 * 10)
+        created = await first_job(still, loop)
+        assert created["spec"]["trigger"]["type"] in {"NewData", "Scheduled"}
+        later = still.get("TwinModel", MODEL)["status"]["retraining"]["nextScheduledTime"]
+        assert 0 < moment(later) - clock.now <= 25 * HOUR
+        assert len(automatic(still)) == 1
+
+
+async def first_job(platform: Platform, loop: OperatorLoop) -> dict[str, Any]:
+    """Reconcile the model until it has made a job of its own."""
+    for _ in range(200):
+        await loop.models.reconcile((platform.namespace, MODEL))
+        if automatic(platform):
+            await loop.models.reconcile((platform.namespace, MODEL))
+            return automatic(platform)[0]
+    raise AssertionError("no job was made")
+
+
+def automatic(platform: Platform) -> list[dict[str, Any]]:
+    items = platform.kube.get("retrainingjobs", "-n", platform.namespace)["items"]
+    return [i for i in items if i["spec"]["modelRef"]["name"] == MODEL and i["spec"]["trigger"]["type"] != "Manual"]
+
+
+async def test_a_job_that_ended_goes_when_its_time_is_over_and_stays_in_the_archive(
+    still: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    async with loop_at(still, clock, monkeypatch) as loop:
+        month = 30 * 24 * 3600
+        spec = {"modelRef": {"name": MODEL}, "cancel": True, "ttlSecondsAfterFinished": month}
+        still.apply("RetrainingJob", "mortal", spec)
+        body = await settle(still, loop, "mortal", "Cancelled")
+        left = await loop.jobs.reconcile((still.namespace, "mortal"))
+        assert left == pytest.approx(month, abs=2)
+        clock.wait(30 * 24 - 0.1)
+        await loop.jobs.reconcile((still.namespace, "mortal"))
+        assert still.get("RetrainingJob", "mortal")["metadata"]["uid"] == body["metadata"]["uid"]
+        clock.wait(0.2)
+        assert await loop.jobs.reconcile((still.namespace, "mortal")) is None
+        listed = ("get", "retrainingjob", "mortal", "-n", still.namespace, "--ignore-not-found", "-o", "name")
+        still.kube.until(lambda: still.kube.kubectl(*listed) == "", 30)
+
+
+async def test_a_simulation_that_ended_goes_when_its_time_is_over_and_is_archived(
+    still: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still.operator.start()
+    still.apply("Simulation", "clocked-question", question(MODEL, ttlSecondsAfterFinished=7 * 24 * 3600))
+    still.until_phase("Simulation", "clocked-question", "Succeeded")
+    uid = still.get("Simulation", "clocked-question")["metadata"]["uid"]
+    archive = SqlArchive(still.archive_url)
+    still.kube.until(lambda: archive.known([uid]), 30)
+    archive.close()
+    still.operator.stop()
+    clock = Clock()
+    async with loop_at(still, clock, monkeypatch) as loop:
+        loop.expiry.fill([each async for each in loop.resources.finished("Simulation")])
+        clock.wait(7 * 24 - 0.1)
+        await loop.expiry.sweep()
+        assert still.get("Simulation", "clocked-question")["metadata"]["uid"] == uid
+        clock.wait(0.2)
+        await loop.expiry.sweep()
+    listed = ("get", "simulation", "clocked-question", "-n", still.namespace, "--ignore-not-found", "-o", "name")
+    still.kube.until(lambda: still.kube.kubectl(*listed) == "", 30)
