@@ -57,11 +57,13 @@ class PostgresServer:
         return f"postgresql://postgres:{PASSWORD}@{LOOPBACK}:{self.port}/postgres"
 
     def start(self) -> None:
-        """Start it, or start it again, and wait until it answers.
+        """Start it, or start it again, and wait until it answers; one that runs is left alone.
 
         Raises:
             ServiceError: it did not start.
         """
+        if self._runs():
+            return
         settings = (word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}"))
         argv = [str(self.programs / "postgres"), "-D", str(self.home / "data"), "-p", str(self.port), *settings]
         self.process = processes.start(argv, self.log, _environment(), account=self.account)
@@ -94,6 +96,10 @@ class PostgresServer:
         process = processes.start(argv, self.log, _environment(), account=self.account)
         if process.wait(_INIT_WITHIN):
             raise failure("PostgreSQL could not make a database:", self.log)
+
+    def _runs(self) -> bool:
+        process: subprocess.Popen[bytes] | None = getattr(self, "process", None)
+        return process is not None and process.poll() is None
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):

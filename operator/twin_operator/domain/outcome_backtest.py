@@ -12,24 +12,13 @@ from twin_operator.domain.mixture import Contrast, tau_weights
 from twin_operator.domain.population import matching_rows
 from twin_operator.domain.predictive import predictive_of
 from twin_operator.domain.weighted_effect import WeightedEffect, weighted_effect
-
-
-def countable(ledger: Sequence[RecordedOutcome]) -> tuple[RecordedOutcome, ...]:
-    """(k,) outcomes that were predicted before they were known, one per experiment and pair of arms.
-
-    The widest population stands for the others; of equally wide ones the first recorded.
-    """
-    widest: dict[tuple[str, str, str], RecordedOutcome] = {}
-    for outcome in sorted(ledger, key=lambda each: (-each.population_share, each.recorded, each.simulation)):
-        if not outcome.hindsight:
-            widest.setdefault((outcome.experiment, outcome.arm, outcome.against), outcome)
-    return tuple(widest[key] for key in sorted(widest))
+from twin_operator.domain.window import counted
 
 
 def backtest(
     bank: Bank, contrasts: Sequence[Contrast], ledger: Sequence[RecordedOutcome], scale: float, confidence: float = 0.95
 ) -> Floats:
-    """(k,) interval scores of the bank on the countable outcomes of a ledger, NaN where it cannot predict one.
+    """(k,) interval scores of the bank on the outcomes of a ledger that count, NaN where it cannot predict one.
 
     Each is predicted without itself: without the rows of its experiment and without it in the weights of tau, whose
     prior has the given `scale` in control-arm SDs. The weights rest on training experiments alone: had they learned
@@ -37,7 +26,7 @@ def backtest(
     outcome units; lower is better.
     """
     pairs = {(contrast.arm, contrast.against): contrast for contrast in contrasts}
-    scores = [_score(bank, pairs, outcome, scale, confidence) for outcome in countable(ledger)]
+    scores = [_score(bank, pairs, outcome, scale, confidence) for outcome in counted(ledger)]
     return np.array(scores, dtype=np.float64)
 
 

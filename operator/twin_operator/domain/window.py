@@ -48,14 +48,22 @@ def ledger_of(outcomes: Iterable[RecordedOutcome], contrast: Contrast) -> list[L
     return [_ledger_outcome(outcome) for outcome in sorted(_widest(same, lambda o: o.experiment), key=_recorded)]
 
 
+def counted(outcomes: Iterable[RecordedOutcome]) -> tuple[RecordedOutcome, ...]:
+    """The outcomes that were predicted before they were known, one for each experiment and pair of arms.
+
+    In whichever direction the pair is read: that of the widest population stands for the others.
+    """
+    predicted = [outcome for outcome in outcomes if not outcome.hindsight]
+    return tuple(_widest(predicted, lambda outcome: (outcome.experiment, _pair(outcome))))
+
+
 def window_of(outcomes: Iterable[RecordedOutcome], version: str, size: int) -> tuple[RecordedOutcome, ...]:
     """The newest `size` outcomes that this version predicted before they were known, newest first, as recorded.
 
     One for each experiment and pair of arms, in whichever direction: that of the widest population.
     """
-    predicted = [outcome for outcome in outcomes if outcome.model_version == version and not outcome.hindsight]
-    counted = _widest(predicted, lambda outcome: (outcome.experiment, _pair(outcome)))
-    return tuple(sorted(counted, key=lambda o: (o.time, o.recorded, o.name, o.simulation), reverse=True)[:size])
+    own = counted(outcome for outcome in outcomes if outcome.model_version == version)
+    return tuple(sorted(own, key=lambda o: (o.time, o.recorded, o.name, o.simulation), reverse=True)[:size])
 
 
 def summarise(window: Sequence[RecordedOutcome]) -> Summary | None:

@@ -12,7 +12,6 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 CALLS_AT_ONCE = 4  # threads of the archive: SQLite has one writer, PostgreSQL needs no more for batches
-RETRY_SECONDS = 2.0  # while it is down, nothing waits for it longer than for the one look each two seconds
 
 
 def _tell_nobody(*, reachable: bool) -> None:
@@ -24,14 +23,11 @@ class ArchiveAccess:
     """Calls the archive, and fails at once while it is known to be down: the hot path must not wait for it.
 
     Args:
-        clock: seconds since the epoch.
         changed: called with `reachable` when the archive went down or came back.
     """
 
-    clock: Callable[[], float]
     changed: Callable[..., None] = _tell_nobody
     trouble: str | None = None
-    _retry_at: float = 0.0
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
     @property
@@ -43,15 +39,18 @@ class ArchiveAccess:
         """Call a method of the archive in a thread.
 
         Raises:
-            ArchiveUnreachable: it does not answer, or did not a moment ago.
+            ArchiveUnreachable: it does not answer, or did not when it was asked last.
         """
+        if self.trouble is not None:
+            raise ArchiveUnreachable(self.trouble)
+        return await self.probe(method, *args, **kwargs)
+
+    async def probe(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the archive also while it is known to be down: for the one loop that may wait for it."""
         async with self._turns:
-            if self.trouble is not None and self.clock() < self._retry_at:
-                raise ArchiveUnreachable(self.trouble)
             try:
                 result = await asyncio.to_thread(method, *args, **kwargs)
             except (ArchiveUnreachable, ArchiveUnusable) as error:
-                self._retry_at = self.clock() + RETRY_SECONDS
                 self._note(str(error))
                 raise ArchiveUnreachable(str(error)) from error
         self._note(None)

@@ -19,6 +19,7 @@ KIND = "Simulation"
 BATCH = 500  # entries a transaction
 IDLE_SECONDS = 0.5  # between two looks at an empty outbox
 PAUSE_SECONDS = 2.0  # after the archive did not answer
+LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
 MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
 ANSWER = ("effect", "basis", "outcome", "population", "subgroups", "heterogeneity", "recommendation", "trial")
 
@@ -52,6 +53,7 @@ class Archiving:
         access: calls it.
         outbox: where they wait.
         resources: the API server, for what the outbox has lost.
+        clock: seconds since the epoch.
         waiting: called with the number of entries that wait.
     """
 
@@ -59,7 +61,9 @@ class Archiving:
     access: ArchiveAccess
     outbox: Outbox
     resources: Resources
+    clock: Callable[[], float]
     waiting: Callable[[int], None] = lambda _count: None
+    _looked: float = 0.0
     _fresh: list[JSON] = field(default_factory=list)
     _sent: set[str] = field(default_factory=set)
 
@@ -76,23 +80,22 @@ class Archiving:
             self._sent = set(fresh) if len(self._sent) > MOST_SENT else self._sent | set(fresh)
 
     async def run(self) -> None:
-        """Store batches for ever."""
+        """Store batches for ever, and look now and then whether the archive answers: nobody else waits for it."""
         while True:
             try:
                 stored = await self.store_batch()
+                pause = 0.0 if stored == BATCH else IDLE_SECONDS
             except ArchiveUnreachable:
-                stored = 0
-                await asyncio.sleep(PAUSE_SECONDS)
+                pause = PAUSE_SECONDS
             except Exception:
                 logger.exception("Archiving waits; it is tried again in %.0f s.", PAUSE_SECONDS)
-                stored = 0
-                await asyncio.sleep(PAUSE_SECONDS)
-            if stored < BATCH:
-                await asyncio.sleep(IDLE_SECONDS)
+                pause = PAUSE_SECONDS
+            await asyncio.sleep(pause)
 
     async def store_batch(self) -> int:
         """Store the oldest entries in one transaction; return how many."""
         await self._flush()
+        await self._look()
         self.waiting(await self.outbox.length())
         entries = await self.outbox.take(BATCH)
         if entries:
@@ -111,6 +114,13 @@ class Archiving:
         except BaseException:
             self._fresh = fresh + self._fresh  # storing is idempotent: twice in the outbox is once in the archive
             raise
+
+    async def _look(self) -> None:
+        """Ask the archive something when it is down, or was not asked for a while."""
+        now = self.clock()
+        if not self.access.reachable or now >= self._looked + LOOK_SECONDS:
+            await self.access.probe(self.archive.known, ())
+            self._looked = now
 
     async def known(self, uid: str) -> bool:
         """Whether a Simulation is archived; not, while that cannot be told."""

@@ -107,9 +107,14 @@ class OperatorLoop:
         self._note_model(body, deleted=False)
 
     def pool_seen(self, body: JSON, *, deleted: bool) -> None:
-        """A WorkerPool came, changed or went."""
+        """A WorkerPool came, changed or went: what waits for workers may go on."""
+        before = self.pools.served
         for namespace, name in self.pools.observe(body, deleted=deleted):
             self._queue.mark((POOL, namespace, name))
+        if self.pools.served != before:
+            for key in self._models:
+                self._queue.mark(key)
+                self._mark_jobs_of(key[1:])
 
     def deployment_seen(self, body: JSON) -> None:
         """The Deployment of a pool changed."""

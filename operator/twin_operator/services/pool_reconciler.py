@@ -40,10 +40,15 @@ class PoolReconciler:
         self._pools[key] = body
         return [key]
 
+    @property
+    def served(self) -> frozenset[str]:
+        """The queues that pools with ready workers serve."""
+        ready = [body for body in self._pools.values() if (body.get("status") or {}).get("readyReplicas")]
+        return frozenset(queue for body in ready for queue in body["spec"]["queues"])
+
     def serves(self, queue: str) -> bool:
         """Whether a pool with ready workers serves `queue`."""
-        pools = [body for body in self._pools.values() if queue in body["spec"]["queues"]]
-        return any((body.get("status") or {}).get("readyReplicas") for body in pools)
+        return queue in self.served
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what is next for the pool `key`."""

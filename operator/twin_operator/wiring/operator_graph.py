@@ -76,11 +76,11 @@ async def build_operator(
     )
     meters = Metrics(CollectorRegistry() if clock is not time.time else REGISTRY)
     archive = SqlArchive(settings.archive_url)
-    access = ArchiveAccess(clock)
+    access = ArchiveAccess()
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
     ledger.changed = twins.outcomes_changed
-    archiving = Archiving(archive, access, Outbox(redis), resources, meters.archive_waiting)
+    archiving = Archiving(archive, access, Outbox(redis), resources, clock, meters.archive_waiting)
     pace = Pace(settings.second_writes_per_second)
     simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)

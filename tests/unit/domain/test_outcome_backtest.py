@@ -13,7 +13,7 @@ from twin_operator.domain.contrasts import contrasts_of
 from twin_operator.domain.experiment_data import prepare
 from twin_operator.domain.ledger import RecordedOutcome
 from twin_operator.domain.mixture import tau_weights
-from twin_operator.domain.outcome_backtest import backtest, countable, interval_score
+from twin_operator.domain.outcome_backtest import backtest, interval_score
 from twin_operator.domain.population import Clause, matching_rows
 from twin_operator.domain.predictive import predictive_of
 from twin_operator.domain.weighted_effect import weighted_effect
@@ -81,10 +81,10 @@ def test_the_only_experiment_cannot_be_predicted_without_itself() -> None:
 
 def test_one_outcome_counts_per_experiment_and_pair_of_arms_the_widest() -> None:
     narrow = outcome(population_share=0.2, simulation="narrow")
-    wide = outcome(population_share=0.9, simulation="wide", recorded=9.0)
+    wide = outcome(population_share=0.9, simulation="wide", recorded=9.0, observed=3.0)
     known_before = outcome("spring", hindsight=True)
-    back = outcome(arm="none", against="letter", simulation="back")
-    counted = countable([narrow, known_before, wide, back])
-    assert [each.simulation for each in counted] == ["wide", "back"]
-    assert counted == countable([back, wide, narrow])
-    assert scores(bank()) == []
+    mirrored = outcome(arm="none", against="letter", simulation="mirrored", population_share=0.5)
+    twin = bank()
+    assert scores(twin, narrow, known_before, wide, mirrored) == scores(twin, wide)
+    assert scores(twin, mirrored, wide, narrow) == scores(twin, wide)
+    assert scores(twin) == []
