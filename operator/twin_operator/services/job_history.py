@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.services.job_state import AT_WORK, finished, waits_for_its_turn
+from twin_operator.services.job_state import AT_WORK, finished, started, waits_for_its_turn
 from twin_operator.services.tasks import JSON
 
 AFRESH = frozenset({Trigger.MANUAL, Trigger.SPEC_CHANGED})
@@ -58,20 +58,26 @@ def promoted(job: JSON) -> bool:
     return any(c["type"] == "Promoted" and c["status"] == "True" for c in conditions)
 
 
-def next_turn(jobs: Sequence[JSON], holder: str | None, gone: Collection[str]) -> str | None:
+def next_turn(jobs: Sequence[JSON], holder: str | None, gone: Collection[str], *, cooled: bool) -> str | None:
     """Return the job that may work on the model now.
 
     Args:
         jobs: those of the model.
         holder: the one whose turn it was.
         gone: names that are known not to exist any more; a holder that is merely unseen keeps its turn.
+        cooled: whether the model's cool-down is over, with every job accounted for. A job that does not know yet that
+            it has to cool down must not get the turn: it would keep others from it all the while.
     """
     current = next((job for job in jobs if job["metadata"]["name"] == holder), None)
     if holder and holder not in gone and (current is None or not finished(current)):
         return holder
-    waiting = [job for job in jobs if not finished(job) and waits_for_its_turn(job)]
+    waiting = [job for job in jobs if waits_for_its_turn(job) and (cooled or _needs_no_cool_down(job))]
     chosen = min(waiting, key=_place, default=None)
     return None if chosen is None else str(chosen["metadata"]["name"])
+
+
+def _needs_no_cool_down(job: JSON) -> bool:
+    return started(job) or bool(job["spec"].get("overrideCooldown"))
 
 
 def _place(job: JSON) -> tuple[bool, int, str, str]:

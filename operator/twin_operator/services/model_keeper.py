@@ -10,7 +10,7 @@ from twin_operator.services.conditions import Fact
 from twin_operator.services.data_watch import DataWatch
 from twin_operator.services.job_history import accounted, next_turn
 from twin_operator.services.job_manifest import job_manifest
-from twin_operator.services.job_state import KIND, finished
+from twin_operator.services.job_state import KIND, finished, seconds
 from twin_operator.services.ledger import Ledger
 from twin_operator.services.lifecycle import Version
 from twin_operator.services.meters import Meters
@@ -91,7 +91,9 @@ class ModelKeeper:
         if decision.wanted is not None:
             decision = await self._make_job(key, snapshot)
         status = {**decision.status, "data": state}
-        status["retraining"] = {**status["retraining"], "activeJob": await self._turn(key, retraining.get("activeJob"))}
+        allowed = seconds(status["retraining"].get("nextAllowedTime"))
+        turn = await self._turn(key, retraining.get("activeJob"), cooled=allowed is None or self.clock() >= allowed)
+        status["retraining"] = {**status["retraining"], "activeJob": turn}
         await self._tell(body, decision)
         self.meters.model(key, status, faithful=not decision.degraded)
         self.meters.serving(key, body["status"]["model"]["version"])
@@ -120,7 +122,7 @@ class ModelKeeper:
                 logger.debug("RetrainingJob %s is there already.", decision.wanted.name)
         return decision
 
-    async def _turn(self, key: Key, holder: str | None) -> str | None:
+    async def _turn(self, key: Key, holder: str | None, *, cooled: bool) -> str | None:
         """Return the job whose turn it is; a holder that the watch does not show is looked up before it loses it."""
         jobs = self._jobs.get(key, {})
         gone: set[str] = set()
@@ -129,7 +131,7 @@ class ModelKeeper:
                 self.job_seen(await self.resources.read(KIND, key[0], holder), deleted=False)
             except Gone:
                 gone.add(holder)
-        return next_turn(list(self._jobs.get(key, {}).values()), holder, gone)
+        return next_turn(list(self._jobs.get(key, {}).values()), holder, gone, cooled=cooled)
 
     async def _tell(self, body: JSON, decision: Upkeep) -> None:
         """Tell an Event when the model is found unfaithful."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
 from mlflow import MlflowClient
 
 from devcluster.layout import free_ports
@@ -79,6 +81,13 @@ class Platform:
         where = (kind, name, "-n", self.namespace)
         answer: str = self.kube.kubectl("patch", *where, "--type=merge", "-p", text, *args, check=check)
         return answer
+
+    async def configuration(self) -> Configuration:
+        """Return how a client in the test's own process reaches the API server."""
+        chosen = Configuration()
+        chosen.disable_strict_ssl_verification = True
+        await config.load_kube_config(config_file=str(self.kube.kubeconfig), client_configuration=chosen)
+        return chosen
 
     def tags(self, model: str, version: str) -> dict[str, str]:
         """Return the registry's tags of a version of a model of this namespace."""

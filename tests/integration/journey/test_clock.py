@@ -15,7 +15,7 @@ from platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator_loop import OperatorLoop
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator_graph import build_operator, connect
+from twin_operator.wiring.operator_graph import build_operator
 
 HOUR = 3600.0
 MODEL = "clocked"
@@ -53,9 +53,9 @@ def still(platform: Platform) -> Iterator[Platform]:
 async def loop_at(platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OperatorLoop]:
     """The operator's objects on the real API server, Redis and MLflow, with a clock of one's own and no loops."""
     for name, value in platform.operator.environment.items():
-        if name.startswith(("TWINOPS_", "KUBECONFIG")):
+        if name.startswith("TWINOPS_"):
             monkeypatch.setenv(name, value)
-    graph = await build_operator(Settings(), await connect(), clock)
+    graph = await build_operator(Settings(), await platform.configuration(), clock)
     try:
         yield graph.loop
     finally:

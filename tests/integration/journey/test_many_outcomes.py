@@ -15,7 +15,7 @@ from conftest import question
 from mlflow import MlflowClient
 from platform_fixture import Platform
 
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 
 MODELS = 200
 OUTCOMES = 10  # of each model
@@ -29,27 +29,19 @@ def model_name(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def many(platform: Platform, monkeypatch_module: pytest.MonkeyPatch) -> Iterator[Platform]:
+def many(platform: Platform) -> Iterator[Platform]:
     """Two hundred models that serve: one is trained, the others adopt its version under names of their own."""
     platform.kube.kubectl("create", "namespace", NAMESPACE)
-    monkeypatch_module.setenv("KUBECONFIG", str(platform.kube.kubeconfig))
     experiments.write(platform.data / "many.csv", experiments.rows(experiments.waves(5), 0.15, seed=21))
     spec = experiments.spec(f"file://{platform.data}/many.csv", retraining={"suspend": True})
     platform.apply("TwinModel", "many-first", spec)
     platform.until_phase("TwinModel", "many-first", "Ready", within=120)
     share(platform, "many-first")
     bodies = [body("TwinModel", model_name(number), spec) for number in range(MODELS)]
-    asyncio.run(create("twinmodels", bodies))
+    asyncio.run(create(platform, "twinmodels", bodies))
     platform.kube.until(lambda: ready(platform) == MODELS, 240)
     yield platform
     platform.kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
-    """A monkeypatch that lasts as long as the module."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
 
 
 def body(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +56,10 @@ def share(platform: Platform, trained: str) -> None:
     for number in range(MODELS):
         name = f"{NAMESPACE}.{model_name(number)}"
         client.create_registered_model(name)
-        client.create_model_version(name, version.source, run_id=version.run_id, tags=dict(version.tags))
+        model_id = version.source.rpartition("/")[2]
+        client.create_model_version(
+            name, version.source, run_id=version.run_id, model_id=model_id, tags=dict(version.tags)
+        )
         client.set_registered_model_alias(name, "champion", "1")
 
 
@@ -73,9 +68,9 @@ def ready(platform: Platform) -> int:
     return sum(item["status"]["phase"] == "Ready" for item in items)
 
 
-async def each(work: Any, items: list[Any]) -> None:
+async def each(platform: Platform, work: Any, items: list[Any]) -> None:
     """Do something for each item, some at a time."""
-    api, turns = KubernetesApi(await load_configuration()), asyncio.Semaphore(AT_ONCE)
+    api, turns = KubernetesApi(await platform.configuration()), asyncio.Semaphore(AT_ONCE)
 
     async def one(item: Any) -> None:
         async with turns:
@@ -87,12 +82,13 @@ async def each(work: Any, items: list[Any]) -> None:
         await api.close()
 
 
-async def create(plural: str, bodies: list[dict[str, Any]]) -> None:
-    await each(lambda api, item: api.create(f"{PATH}/{plural}", item), bodies)
+async def create(platform: Platform, plural: str, bodies: list[dict[str, Any]]) -> None:
+    await each(platform, lambda api, item: api.create(f"{PATH}/{plural}", item), bodies)
 
 
-async def observe(outcomes: dict[str, dict[str, Any]]) -> None:
+async def observe(platform: Platform, outcomes: dict[str, dict[str, Any]]) -> None:
     await each(
+        platform,
         lambda api, item: api.merge(f"{PATH}/simulations/{item[0]}", {"spec": {"observed": item[1]}}),
         list(outcomes.items()),
     )
@@ -111,10 +107,10 @@ def told(model: int, number: int) -> dict[str, Any]:
 def test_two_thousand_outcomes_of_two_hundred_models_are_counted_once(many: Platform) -> None:
     pairs = [(model, number) for model in range(MODELS) for number in range(OUTCOMES)]
     asyncio.run(
-        create("simulations", [body("Simulation", asked(*pair), question(model_name(pair[0]))) for pair in pairs])
+        create(many, "simulations", [body("Simulation", asked(*pair), question(model_name(pair[0]))) for pair in pairs])
     )
     many.kube.until(lambda: phases(many).count("Succeeded") == len(pairs), 300)
-    asyncio.run(observe({asked(*pair): told(*pair) for pair in pairs}))
+    asyncio.run(observe(many, {asked(*pair): told(*pair) for pair in pairs}))
     many.kube.until(lambda: all(v == OUTCOMES for v in validations(many)), 180)
     found = {item["metadata"]["name"]: item["status"]["fidelity"] for item in models(many)}
     expected = recomputed(many)

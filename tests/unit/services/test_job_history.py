@@ -78,4 +78,13 @@ WAITING = [job("old", "Approved", trigger="Scheduled"), job("newer", "Approved",
 def test_one_job_has_its_turn_until_it_ends_or_is_gone(
     jobs: list[dict[str, Any]], holder: str | None, gone: set[str], turn: str | None
 ) -> None:
-    assert next_turn(jobs, holder, gone) == turn
+    assert next_turn(jobs, holder, gone, cooled=True) == turn
+
+
+def test_in_a_cool_down_only_a_job_that_overrides_it_or_has_begun_gets_the_turn() -> None:
+    urgent = job("urgent", "Approved")
+    urgent["spec"]["overrideCooldown"] = True
+    begun = job("begun", "Validating", startTime=ONE)
+    assert next_turn(WAITING, None, set(), cooled=False) is None
+    assert next_turn([*WAITING, urgent], None, set(), cooled=False) == "urgent"
+    assert next_turn([*WAITING, urgent, begun], None, set(), cooled=False) == "begun"

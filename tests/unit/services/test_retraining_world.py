@@ -170,11 +170,19 @@ class Retraining(RuleBasedStateMachine):
         jobs = list(self.jobs.values())
         holder = self.retraining.get("activeJob")
         gone = {holder} - set(self.jobs) if holder else set()
-        self.retraining = {**accounted(self.retraining, jobs), "activeJob": next_turn(jobs, holder, gone)}
+        state = accounted(self.retraining, jobs)
+        last = seconds(state.get("lastFinishedTime"))
+        turn = next_turn(jobs, holder, gone, cooled=last is None or self.now >= last + COOLDOWN)
+        self.retraining = {**state, "activeJob": turn}
 
     @invariant()
     def one_job_works_at_a_time(self) -> None:
         assert len([job for job in self.jobs.values() if job["status"]["phase"] in AT_WORK]) <= 1
+
+    @invariant()
+    def a_job_that_cools_down_keeps_nobody_from_work(self) -> None:
+        holder = self.jobs.get(self.retraining.get("activeJob") or "")
+        assert holder is None or holder["status"]["phase"] != "CoolingDown"
 
     @invariant()
     def a_worse_model_never_serves(self) -> None:
