@@ -11,6 +11,7 @@ K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
 FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
 LONGEST_BACKOFF_SECONDS = 60.0
+AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
 
 
 @dataclass
@@ -28,6 +29,7 @@ class ReconcileQueue(Generic[K]):
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _random: random.Random = field(default_factory=random.Random)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def mark(self, key: K) -> None:
         """Have `key` reconciled soon."""
@@ -48,7 +50,8 @@ class ReconcileQueue(Generic[K]):
 
     async def _one(self, key: K) -> None:
         try:
-            again = await self.reconcile(key)
+            async with self._turns:
+                again = await self.reconcile(key)
             self._failures.pop(key, None)
         except Exception:
             failures = self._failures[key] = self._failures.get(key, 0) + 1

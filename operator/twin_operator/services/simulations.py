@@ -163,7 +163,8 @@ class Simulations:
         self._elsewhere = await self.queue.waiting(queues)
         runs = await self.queue.runs(self._tracked)
         for uid, tracked in self._tracked.items():
-            somewhere = uid in self._elsewhere or (uid in runs and runs[uid].leased)
+            run = runs.get(uid, Run())
+            somewhere = uid in self._elsewhere or run.leased or run.outcome is not None
             if tracked.published is not None and not somewhere and tracked.published < began - SETTLED_SECONDS:
                 logger.warning("The message of run %s is lost; it is published again.", uid)
                 tracked.published = None
