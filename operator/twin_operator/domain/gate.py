@@ -137,10 +137,10 @@ def _loss_sentence(columns: Columns, losses: LossComparison, max_regression: flo
     )
     if losses.units < _LEAST_PAIRS:
         return f"{shown}, of a single randomised unit, which cannot tell them apart"
-    allowance = f" and the allowed {100 * max_regression:.3g} % explain" if max_regression else " explains"
-    judged = "no worse than chance" if losses.passed else "worse than chance"
+    beyond = f"chance and the allowed {100 * max_regression:.3g} % explain" if max_regression else "chance explains"
+    judged = _judged(losses.candidate, losses.champion, beyond, passed=losses.passed)
     figures = f"difference {losses.difference:.2g}, standard error {losses.standard_error:.2g}"
-    return f"{shown}, {judged}{allowance} ({figures})"
+    return f"{shown}, {judged} ({figures})"
 
 
 def _backtest_sentence(scores: BacktestComparison) -> str:
@@ -151,4 +151,13 @@ def _backtest_sentence(scores: BacktestComparison) -> str:
     shown = f"on {scores.n} known {noun} its mean interval score is {means}"
     if scores.n < _LEAST_PAIRS:
         return f"{shown}, which one outcome alone cannot tell apart"
-    return f"{shown}, {'no worse' if scores.passed else 'worse'} than chance explains"
+    return f"{shown}, {_judged(scores.candidate, scores.champion, 'chance explains', passed=scores.passed)}"
+
+
+def _judged(candidate: float, champion: float, beyond: str, *, passed: bool) -> str:
+    """Put a comparison into words; less is better."""
+    if passed and candidate < champion:
+        return "which is better"
+    if passed and candidate == champion:
+        return "which is as good"
+    return f"{'no worse' if passed else 'worse'} than {beyond}"

@@ -65,7 +65,9 @@ def health_of(spec: JSON, model: JSON, outcomes: Sequence[RecordedOutcome], cont
         contrasts: of the version, from the registry.
     """
     policy = spec.get("fidelity") or {}
-    window = window_of(outcomes, model["version"], policy.get("window", 50))
+    known = {name for contrast in contrasts for name in contrast.experiments}
+    # What the version was trained on it does not predict; that it repeats it is no merit.
+    window = window_of((o for o in outcomes if o.experiment not in known), model["version"], policy.get("window", 50))
     summary = summarise(window)
     thresholds = Thresholds(
         policy.get("threshold", 0.7),

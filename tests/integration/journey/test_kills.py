@@ -110,6 +110,18 @@ def test_a_job_that_waits_is_found_again_by_the_next_operator(
     one_job_one_version(model, name, before)
 
 
+def test_a_job_whose_turn_has_not_come_gets_it_from_the_next_operator(model: Platform) -> None:
+    before = model.versions("killed-model")
+    model.apply("RetrainingJob", "ahead", {"modelRef": {"name": "killed-model"}, **SLOW, **APPROVED})
+    model.until_phase("RetrainingJob", "ahead", "Training", within=60)
+    model.apply("RetrainingJob", "behind", {"modelRef": {"name": "killed-model"}, **APPROVED})
+    model.until_condition("RetrainingJob", "behind", "Reconciling", "ModelBusy", within=30)
+    assert model.get("RetrainingJob", "behind")["status"]["phase"] == "Approved"
+    operator(model)
+    first = model.until_phase("RetrainingJob", "ahead", "Completed", within=150)
+    one_job_one_version(model, "behind", [*before, first["status"]["candidate"]["version"]])
+
+
 def test_two_operators_that_fight_leave_one_job_at_work(model: Platform) -> None:
     before = model.versions("killed-model")
     rival = model.standby("rival")

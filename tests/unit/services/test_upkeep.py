@@ -154,6 +154,11 @@ def test_outcomes_of_another_version_and_hindsight_do_not_count() -> None:
     assert fact(keep(others + known), "Faithful") == ("Unknown", "NotValidated")
 
 
+def test_an_experiment_that_the_version_was_trained_on_is_no_validation() -> None:
+    repeated = [outcome(n, 0.073, experiment=name) for n, name in enumerate(EXPERIMENTS)]
+    assert fact(keep(repeated), "Faithful") == ("Unknown", "NotValidated")
+
+
 def test_a_twin_does_not_learn_from_the_misses_that_it_is_judged_by() -> None:
     early = [outcome(n + 20, 0.012, model_version="0", recorded=1.0) for n in range(6)]
     assert fact(keep(WRONG), "Faithful") == ("False", "FidelityDegraded")
