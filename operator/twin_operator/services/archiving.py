@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,7 +99,7 @@ class Archiving:
         self.waiting(await self.outbox.length())
         entries = await self.outbox.take(BATCH)
         if entries:
-            simulations = [archived(entry["simulation"]) for _, entry in entries if "simulation" in entry]
+            simulations = _readable(entry["simulation"] for _, entry in entries if "simulation" in entry)
             vectors = {e["digest"]: weights_from_json(e["weights"]) for _, e in entries if "weights" in e}
             await self.access.call(self.archive.store, simulations, vectors)
             await self.outbox.drop([identity for identity, _ in entries])
@@ -151,6 +151,17 @@ class Archiving:
             return
         if body["metadata"]["uid"] == ended.uid:
             self.finished(body)
+
+
+def _readable(bodies: Iterable[JSON]) -> list[ArchivedSimulation]:
+    """Return the records of these; one that cannot be read must not keep the others from the archive."""
+    records = []
+    for body in bodies:
+        try:
+            records.append(archived(body))
+        except (KeyError, TypeError, ValueError):
+            logger.exception("Simulation %s cannot be archived.", body["metadata"]["name"])
+    return records
 
 
 def _lean(body: JSON) -> JSON:

@@ -1,6 +1,7 @@
 """The RetrainingJobs that the operator makes itself."""
 
 from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.api.v1alpha1.fields import shorten
 from twin_operator.services.job_state import KIND
 from twin_operator.services.tasks import JSON
 from twin_operator.services.triggers import Wanted
@@ -33,7 +34,7 @@ def job_manifest(model: JSON, wanted: Wanted) -> JSON:
         },
         "spec": {
             "modelRef": {"name": meta["name"]},
-            "trigger": {"type": str(wanted.trigger), "message": wanted.message},
+            "trigger": {"type": str(wanted.trigger), "message": shorten(wanted.message)},
             "ttlSecondsAfterFinished": KEPT_SECONDS,
         },
     }

@@ -18,7 +18,7 @@ from twin_operator.services.fidelity_status import prediction_fidelity
 from twin_operator.services.job_state import seconds
 from twin_operator.services.ledger import Ledger
 from twin_operator.services.meters import Meters
-from twin_operator.services.ports import Changed, Gone, Resources
+from twin_operator.services.ports import Changed, Event, Gone, Resources
 from twin_operator.services.tasks import JSON
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ KIND = "Simulation"
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 GATHER_SECONDS = 0.1  # outcomes that come together are recorded together
+UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulation"  # of an earlier version
 WRITE_ATTEMPTS = 5  # of a status that others change at the same time
 
 
@@ -94,13 +95,24 @@ class Outcomes:
         standing = await self.access.call(self.archive.recorded, list(by_uid))
         news = [body for uid, body in by_uid.items() if uid not in standing]
         if news:
-            vectors = await self._vectors(news)
-            outcomes = [outcome_of(body, vectors, self.clock()) for body in news]
+            outcomes = await self._graded(news)
             standing |= await self.access.call(self.archive.record, outcomes)
-            self._count(news, standing)
+            self._count([by_uid[outcome.simulation] for outcome in outcomes], standing)
         for outcome in standing.values():
             self.ledger.recorded(outcome.registered_model)
         await asyncio.gather(*(self._write(by_uid[uid], outcome) for uid, outcome in standing.items()))
+
+    async def _graded(self, bodies: Sequence[JSON]) -> list[RecordedOutcome]:
+        """Grade those of these that can be; one that cannot must not keep the others from it, and is told."""
+        vectors, outcomes = await self._vectors(bodies), []
+        for body in bodies:
+            try:
+                outcomes.append(outcome_of(body, vectors, self.clock()))
+            except (KeyError, TypeError, ValueError) as error:
+                meta = body["metadata"]
+                logger.warning("The outcome of %s/%s cannot be graded: %r", meta["namespace"], meta["name"], error)
+                await self.resources.emit(Event(body, "NotGraded", f"{UNGRADABLE} ({error!r}).", warning=True))
+        return outcomes
 
     def _count(self, news: Sequence[JSON], standing: Mapping[str, RecordedOutcome]) -> None:
         for body in news:
@@ -108,7 +120,7 @@ class Outcomes:
             self.meters.outcome_graded(key, standing[body["metadata"]["uid"]].graded.grade)
 
     async def _vectors(self, bodies: Sequence[JSON]) -> Mapping[str, TauWeights]:
-        digests = {str(body["status"]["basis"]["weightsDigest"]) for body in bodies}
+        digests = {str((body["status"].get("basis") or {}).get("weightsDigest")) for body in bodies}
         in_hand = {digest: self.weights_in_hand(digest) for digest in digests}
         known = {digest: vector for digest, vector in in_hand.items() if vector is not None}
         missing = digests - set(known)

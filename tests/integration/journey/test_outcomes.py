@@ -105,6 +105,21 @@ def test_an_outcome_is_told_once(surveyed: Platform) -> None:
     assert surveyed.get("Simulation", "asked-0")["spec"]["observed"]["effect"] < 0.5
 
 
+def test_an_answer_that_cannot_be_graded_is_told_and_keeps_no_other_from_its_grade(surveyed: Platform) -> None:
+    before = fidelity(surveyed)["validations"]
+    for name in ("without-basis", "beside-it"):
+        ask(surveyed, name)
+    lost = '{"status": {"basis": null}}'
+    where = ("simulation", "without-basis", "-n", surveyed.namespace, "--subresource=status", "--type=merge")
+    surveyed.kube.kubectl("patch", *where, "-p", lost)
+    surveyed.patch("Simulation", "without-basis", outcome("lost", 0.15))
+    surveyed.patch("Simulation", "beside-it", outcome("beside", 0.15))
+    until_graded(surveyed, "beside-it")
+    surveyed.kube.until(lambda: "NotGraded" in surveyed.events("without-basis"), 30)
+    until_validated(surveyed, before + 1)
+    surveyed.kube.kubectl("delete", "simulation", "without-basis", "-n", surveyed.namespace)
+
+
 def test_deleted_and_expired_simulations_and_another_leader_change_no_figure(surveyed: Platform) -> None:
     ask(surveyed, "brief-question", ttlSecondsAfterFinished=3)
     surveyed.patch("Simulation", "brief-question", outcome("brief", 0.16))
