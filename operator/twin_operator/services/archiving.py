@@ -9,8 +9,8 @@ from typing import Protocol
 from twin_operator.domain.mixture import TauWeights
 from twin_operator.services.archive import Archive, ArchivedSimulation, ArchiveUnreachable
 from twin_operator.services.archive_access import ArchiveAccess
-from twin_operator.services.job_state import seconds
 from twin_operator.services.ports import FinishedObject, Gone, Resources
+from twin_operator.services.retraining.job_state import seconds
 from twin_operator.services.simulate import weights_from_json, weights_json
 from twin_operator.services.tasks import JSON
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from twin_operator.services.job_state import seconds
 from twin_operator.services.lifecycle import Simulation
 from twin_operator.services.ports import FinishedObject, Gone, Resources
+from twin_operator.services.retraining.job_state import seconds
 
 logger = logging.getLogger(__name__)
 KIND = "Simulation"

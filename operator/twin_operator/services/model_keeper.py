@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from twin_operator.domain.ledger import RecordedOutcome
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.conditions import Fact
-from twin_operator.services.data_watch import DataWatch
-from twin_operator.services.job_history import accounted, next_turn
-from twin_operator.services.job_manifest import job_manifest
-from twin_operator.services.job_state import KIND, finished, seconds
-from twin_operator.services.ledger import Ledger
+from twin_operator.services.fidelity.ledger import Ledger
+from twin_operator.services.fidelity.upkeep import Health, Upkeep, UpkeepSnapshot, health_of, upkeep
 from twin_operator.services.lifecycle import Version
 from twin_operator.services.meters import Meters
 from twin_operator.services.ports import Changed, Event, Gone, Resources
+from twin_operator.services.retraining.data_watch import DataWatch
+from twin_operator.services.retraining.job_history import accounted, next_turn
+from twin_operator.services.retraining.job_manifest import job_manifest
+from twin_operator.services.retraining.job_state import KIND, finished, seconds
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON
 from twin_operator.services.twins import Twins
-from twin_operator.services.upkeep import Health, Upkeep, UpkeepSnapshot, health_of, upkeep
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -46,6 +46,7 @@ class ModelKeeper:
     meters: Meters
     clock: Callable[[], float]
     _jobs: dict[Key, dict[str, JSON]] = field(default_factory=dict)
+    _deleted: dict[Key, set[str]] = field(default_factory=dict)
 
     def job_seen(self, body: JSON, *, deleted: bool) -> Key:
         """Take note of a RetrainingJob; return the key of its model."""
@@ -54,6 +55,7 @@ class ModelKeeper:
         jobs = self._jobs.setdefault(key, {})
         if deleted:
             jobs.pop(meta["name"], None)
+            self._deleted.setdefault(key, set()).add(meta["name"])
         else:
             jobs[meta["name"]] = body
         return key
@@ -123,15 +125,23 @@ class ModelKeeper:
         return decision
 
     async def _turn(self, key: Key, holder: str | None, *, cooled: bool) -> str | None:
-        """Return the job whose turn it is; a holder that the watch does not show is looked up before it loses it."""
+        """Return the job whose turn it is; a holder that the watch does not show is looked up before it loses it.
+
+        A job that was deleted takes its turn along, also where another of its name came at once.
+        """
         jobs = self._jobs.get(key, {})
-        gone: set[str] = set()
-        if holder is not None and holder not in jobs:
-            try:
-                self.job_seen(await self.resources.read(KIND, key[0], holder), deleted=False)
-            except Gone:
-                gone.add(holder)
+        gone = self._deleted.pop(key, set())
+        if holder is not None and holder not in jobs and holder not in gone and not await self._is_there(key, holder):
+            gone.add(holder)
         return next_turn(list(self._jobs.get(key, {}).values()), holder, gone, cooled=cooled)
+
+    async def _is_there(self, key: Key, name: str) -> bool:
+        """Whether the API server has a job of this name for this model; the watch may be behind."""
+        try:
+            body = await self.resources.read(KIND, key[0], name)
+        except Gone:
+            return False
+        return self.job_seen(body, deleted=False) == key
 
     async def _tell(self, body: JSON, decision: Upkeep) -> None:
         """Tell an Event when the model is found unfaithful."""

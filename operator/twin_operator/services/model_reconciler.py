@@ -16,7 +16,7 @@ from twin_operator.services.models import (
 )
 from twin_operator.services.patches import changes
 from twin_operator.services.ports import Changed, Event, Gone, Resources, RunQueue, Versions
-from twin_operator.services.roll_back import carry_out, wanted_roll_back
+from twin_operator.services.retraining.roll_back import carry_out, wanted_roll_back
 from twin_operator.services.serving import needs_training, registered_model, serves
 from twin_operator.services.tasks import JSON, Run, Stop
 

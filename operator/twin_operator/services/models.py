@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
+from twin_operator.services.fidelity.upkeep import Upkeep
 from twin_operator.services.rounding import presentable, wire
 from twin_operator.services.serving import needs_training, registered_model, serves
 from twin_operator.services.tasks import JSON, Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.twin_spec import columns_digest, spec_digest
-from twin_operator.services.upkeep import Upkeep
 
 KIND = "TwinModel"
 ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later

@@ -8,16 +8,16 @@ from typing import Any
 
 from twin_operator.services.archiving import Archiving
 from twin_operator.services.expiry import Expiry
-from twin_operator.services.job_reconciler import JobReconciler
+from twin_operator.services.fidelity.outcomes import Outcomes
 from twin_operator.services.lifecycle import Simulation
 from twin_operator.services.meters import Meters
 from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
-from twin_operator.services.outcomes import Outcomes
 from twin_operator.services.pool_reconciler import PoolReconciler
 from twin_operator.services.ports import Resources
 from twin_operator.services.reconcile import ReconcileQueue
 from twin_operator.services.results import ResultsLoop
+from twin_operator.services.retraining.job_reconciler import JobReconciler
 from twin_operator.services.simulations import Simulations
 from twin_operator.services.tasks import JSON
 from twin_operator.services.twins import Twins

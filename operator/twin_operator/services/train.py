@@ -14,7 +14,7 @@ from twin_operator.domain.retraining_plan import TrainingPlan
 from twin_operator.domain.training import TrainedTwin, train_by_plan
 from twin_operator.services.conditions import timestamp
 from twin_operator.services.errors import Stalled
-from twin_operator.services.plan_json import plan_to_json
+from twin_operator.services.retraining.plan_json import plan_to_json
 from twin_operator.services.tasks import JSON, Outcome
 from twin_operator.services.twin_spec import Source, columns_of, learner_of, source_of, spec_digest, uncertainty_of
 

@@ -8,7 +8,7 @@ from twin_operator.domain.experiment_data import ExperimentData, prepare
 from twin_operator.domain.new_rows import new_rows
 from twin_operator.domain.old_experiments import without_old_experiments
 from twin_operator.services.conditions import timestamp
-from twin_operator.services.plan_json import plan_from_json
+from twin_operator.services.retraining.plan_json import plan_from_json
 from twin_operator.services.simulate import BankSource
 from twin_operator.services.tasks import JSON, Outcome
 from twin_operator.services.train import DataSource, refusals_as_outcomes

@@ -5,12 +5,12 @@ from time import time
 
 from prometheus_client import REGISTRY
 
-from twin_operator.services.retrain import retrain_twin
+from twin_operator.services.retraining.retrain import retrain_twin
+from twin_operator.services.retraining.validate_candidate import validate_candidate
 from twin_operator.services.simulate import answer_simulation
 from twin_operator.services.tasks import JSON, Outcome, TaskKind
 from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
-from twin_operator.services.validate_candidate import validate_candidate
 from twin_operator.settings import Settings
 from twin_operator.wiring.status_pages import serve_worker_status
 from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry

@@ -13,7 +13,7 @@ import pytest
 from twin_operator.adapters.data_source import FileDataSource
 from twin_operator.domain.bank import Bank
 from twin_operator.domain.retraining_plan import TrainingPlan
-from twin_operator.services.plan_json import plan_from_json, plan_to_json
+from twin_operator.services.retraining.plan_json import plan_from_json, plan_to_json
 from twin_operator.services.tasks import JSON, Outcome
 from twin_operator.services.train import learn
 from twin_operator.services.twin_spec import learner_of, source_of

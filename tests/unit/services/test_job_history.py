@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.job_history import accounted, next_turn
+from twin_operator.services.retraining.job_history import accounted, next_turn
 
 
 def job(name: str, phase: str, ended: str | None = None, trigger: str = "NewData", **more: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.job_state import JobPlan, JobSnapshot, Work
-from twin_operator.services.jobs import plan
+from twin_operator.services.retraining.job_state import JobPlan, JobSnapshot, Work
+from twin_operator.services.retraining.jobs import plan
 from twin_operator.services.tasks import Outcome, Run, Stop
 
 NOW = 1_800_000_000.0

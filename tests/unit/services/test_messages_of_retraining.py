@@ -10,8 +10,8 @@ from twin_operator.api.v1alpha1.retraining_job import TrainingPlan as StatusPlan
 from twin_operator.domain.population import Clause
 from twin_operator.domain.retraining_plan import TrainingPlan
 from twin_operator.domain.schema import Algorithm
-from twin_operator.services.ledger_json import outcome_from_json, outcome_to_json
-from twin_operator.services.plan_json import plan_from_json, plan_to_json
+from twin_operator.services.fidelity.ledger_json import outcome_from_json, outcome_to_json
+from twin_operator.services.retraining.plan_json import plan_from_json, plan_to_json
 
 CARRIED_OUT = TrainingPlan(Algorithm.LINEAR, 10, 3, seeds=6, newest_only=1_743_465_600.0, reason="Why.")
 

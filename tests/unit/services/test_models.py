@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin_operator.services.conditions import Fact
+from twin_operator.services.fidelity.upkeep import Upkeep
 from twin_operator.services.models import (
     ATTEMPTS,
     Failure,
@@ -17,7 +18,6 @@ from twin_operator.services.models import (
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import Outcome, Run
 from twin_operator.services.twin_spec import spec_digest
-from twin_operator.services.upkeep import Upkeep
 
 NOW = 1_000_000.0
 COLUMNS = {

@@ -10,9 +10,9 @@ import pytest
 
 from twin_operator.domain.ledger import Grade
 from twin_operator.domain.mixture import TauWeights
-from twin_operator.services.fidelity_status import prediction_fidelity
+from twin_operator.services.fidelity.outcomes import equivalent_weights, outcome_of
+from twin_operator.services.fidelity.status import prediction_fidelity
 from twin_operator.services.lifecycle import Simulation
-from twin_operator.services.outcomes import equivalent_weights, outcome_of
 from twin_operator.services.simulation_status import finished
 from twin_operator.services.tasks import Outcome, Run
 

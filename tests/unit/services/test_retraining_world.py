@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from twin_operator.services.conditions import timestamp
-from twin_operator.services.job_history import accounted, next_turn
-from twin_operator.services.job_state import AT_WORK, JobSnapshot, Work, finished, seconds
-from twin_operator.services.jobs import plan
+from twin_operator.services.retraining.job_history import accounted, next_turn
+from twin_operator.services.retraining.job_state import AT_WORK, JobSnapshot, Work, finished, seconds
+from twin_operator.services.retraining.jobs import plan
 from twin_operator.services.tasks import Outcome, Run
 
 HOUR = 3600.0
@@ -30,6 +30,7 @@ class Retraining(RuleBasedStateMachine):
         self.retraining: dict[str, Any] = {}
         self.champion = "1"
         self.versions = 1
+        self.made = 0
         self.verdicts: dict[str, bool] = {}
         self.suspended = False
 
@@ -46,7 +47,8 @@ class Retraining(RuleBasedStateMachine):
     @precondition(lambda self: len(self.jobs) < MOST_JOBS)
     @rule(override=st.booleans(), approved=st.booleans())
     def create(self, *, override: bool, approved: bool) -> None:
-        name = f"job-{len(self.jobs)}"
+        self.made += 1
+        name = f"job-{self.made}"
         spec = {"modelRef": {"name": "m"}, "trigger": {"type": "Manual"}, "overrideCooldown": override}
         if approved:
             spec["approval"] = {"approved": True, "by": "jane"}
@@ -67,7 +69,7 @@ class Retraining(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
     def delete(self, data: Any) -> None:
-        """A job goes; the place of its name stays taken, as no two jobs of a model share one."""
+        """A job goes; its name is not used again."""
         name = data.draw(st.sampled_from(sorted(self.jobs)))
         if finished(self.jobs[name]) or data.draw(st.booleans()):
             self.reconcile_model()

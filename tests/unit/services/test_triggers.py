@@ -10,8 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.services.retraining_policy import RetrainingPolicy
-from twin_operator.services.triggers import DataSeen, History, Idle, Obstacle, TriggerSnapshot, Wanted, decide
+from twin_operator.services.retraining.policy import RetrainingPolicy
+from twin_operator.services.retraining.triggers import (
+    DataSeen,
+    History,
+    Idle,
+    Obstacle,
+    TriggerSnapshot,
+    Wanted,
+    decide,
+)
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

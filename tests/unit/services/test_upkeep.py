@@ -11,9 +11,9 @@ from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.domain.fidelity import grade
 from twin_operator.domain.ledger import Issued, Observed, RecordedOutcome
 from twin_operator.domain.mixture import Contrast, tau_weights
-from twin_operator.services.triggers import DataSeen, Obstacle
+from twin_operator.services.fidelity.upkeep import Health, Upkeep, UpkeepSnapshot, health_of, upkeep
+from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.twin_spec import spec_digest
-from twin_operator.services.upkeep import Health, Upkeep, UpkeepSnapshot, health_of, upkeep
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

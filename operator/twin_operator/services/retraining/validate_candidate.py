@@ -3,8 +3,8 @@
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.gate import GateVerdict, gate
 from twin_operator.domain.schema import Uncertainty
-from twin_operator.services.ledger_json import outcome_from_json
-from twin_operator.services.plan_json import plan_from_json
+from twin_operator.services.fidelity.ledger_json import outcome_from_json
+from twin_operator.services.retraining.plan_json import plan_from_json
 from twin_operator.services.rounding import presentable
 from twin_operator.services.simulate import BankSource
 from twin_operator.services.tasks import JSON, Outcome

@@ -2,9 +2,9 @@
 
 from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.api.v1alpha1.fields import shorten
-from twin_operator.services.job_state import KIND
+from twin_operator.services.retraining.job_state import KIND
+from twin_operator.services.retraining.triggers import Wanted
 from twin_operator.services.tasks import JSON
-from twin_operator.services.triggers import Wanted
 
 KEPT_SECONDS = 2_592_000  # thirty days after its end: the archive keeps what it found for good
 MODEL_LABEL = "twinops.dev/model"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.services.job_state import AT_WORK, finished, started, waits_for_its_turn
+from twin_operator.services.retraining.job_state import AT_WORK, finished, started, waits_for_its_turn
 from twin_operator.services.tasks import JSON
 
 AFRESH = frozenset({Trigger.MANUAL, Trigger.SPEC_CHANGED})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.services.retraining_policy import RetrainingPolicy
+from twin_operator.services.retraining.policy import RetrainingPolicy
 
 NAME_DIGEST = 10  # hex digits: 40 bits tell the jobs of one model apart
 NAME_PREFIX = 200  # characters of the model's name: with trigger and digest still a valid object name

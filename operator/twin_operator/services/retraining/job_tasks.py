@@ -4,8 +4,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from twin_operator.domain.ledger import RecordedOutcome
-from twin_operator.services.job_state import KIND, JobSnapshot, deadline_of, task_queue, training_run, validation_run
-from twin_operator.services.ledger_json import outcome_to_json
+from twin_operator.services.fidelity.ledger_json import outcome_to_json
+from twin_operator.services.retraining.job_state import (
+    KIND,
+    JobSnapshot,
+    deadline_of,
+    task_queue,
+    training_run,
+    validation_run,
+)
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Target, Task, TaskKind
 from twin_operator.services.twin_spec import uncertainty_of

@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 
 from twin_operator.services.archive import Archive, ArchiveUnreachable
 from twin_operator.services.archive_access import ArchiveAccess
-from twin_operator.services.job_events import event_of
-from twin_operator.services.job_plan import training_plan
-from twin_operator.services.job_record import archived
-from twin_operator.services.job_state import (
+from twin_operator.services.meters import Meters
+from twin_operator.services.model_keeper import ModelKeeper
+from twin_operator.services.patches import changes
+from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.retraining.job_events import event_of
+from twin_operator.services.retraining.job_plan import training_plan
+from twin_operator.services.retraining.job_record import archived
+from twin_operator.services.retraining.job_state import (
     FINISHED,
     KIND,
     JobPlan,
@@ -21,13 +25,9 @@ from twin_operator.services.job_state import (
     training_run,
     validation_run,
 )
-from twin_operator.services.job_tasks import training_task, validation_task
-from twin_operator.services.jobs import plan
-from twin_operator.services.meters import Meters
-from twin_operator.services.model_keeper import ModelKeeper
-from twin_operator.services.patches import changes
-from twin_operator.services.plan_json import plan_to_json
-from twin_operator.services.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.retraining.job_tasks import training_task, validation_task
+from twin_operator.services.retraining.jobs import plan
+from twin_operator.services.retraining.plan_json import plan_to_json
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Run, Stop, Task
 

@@ -14,11 +14,11 @@ from twin_operator.domain.mixture import TauWeights
 from twin_operator.domain.population import Clause
 from twin_operator.services.archive import Archive, ArchiveUnreachable
 from twin_operator.services.archive_access import ArchiveAccess
-from twin_operator.services.fidelity_status import prediction_fidelity
-from twin_operator.services.job_state import seconds
-from twin_operator.services.ledger import Ledger
+from twin_operator.services.fidelity.ledger import Ledger
+from twin_operator.services.fidelity.status import prediction_fidelity
 from twin_operator.services.meters import Meters
 from twin_operator.services.ports import Changed, Event, Gone, Resources
+from twin_operator.services.retraining.job_state import seconds
 from twin_operator.services.tasks import JSON
 
 logger = logging.getLogger(__name__)

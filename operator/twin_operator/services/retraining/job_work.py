@@ -1,7 +1,7 @@
 """A RetrainingJob whose turn it is: train a candidate, have it compared, promote it or not."""
 
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, timestamp
-from twin_operator.services.job_state import (
+from twin_operator.services.retraining.job_state import (
     JobPlan,
     JobSnapshot,
     Work,

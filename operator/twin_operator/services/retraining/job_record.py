@@ -1,8 +1,8 @@
 """A RetrainingJob that ended, as the archive keeps it."""
 
 from twin_operator.services.archive import ArchivedRetraining
-from twin_operator.services.job_history import promoted
-from twin_operator.services.job_state import seconds
+from twin_operator.services.retraining.job_history import promoted
+from twin_operator.services.retraining.job_state import seconds
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON
 

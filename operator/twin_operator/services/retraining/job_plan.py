@@ -2,10 +2,10 @@
 
 from twin_operator.domain.retraining_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
 from twin_operator.domain.schema import Algorithm
-from twin_operator.services.retraining_policy import RetrainingPolicy
+from twin_operator.services.fidelity.upkeep import Health
+from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.tasks import JSON
 from twin_operator.services.twin_spec import learner_of
-from twin_operator.services.upkeep import Health
 
 
 def training_plan(body: JSON, model: JSON, health: Health | None, now: float) -> TrainingPlan:

@@ -2,7 +2,7 @@
 
 from twin_operator.services.conditions import timestamp
 from twin_operator.services.errors import TryAgain
-from twin_operator.services.plan_json import plan_from_json
+from twin_operator.services.retraining.plan_json import plan_from_json
 from twin_operator.services.tasks import JSON, Outcome
 from twin_operator.services.train import (
     Clock,

@@ -1,7 +1,7 @@
 """RetrainingJobs: what is next for each, from cool-down to promotion. A snapshot and a clock in, a plan out."""
 
 from twin_operator.services.conditions import timestamp
-from twin_operator.services.job_state import (
+from twin_operator.services.retraining.job_state import (
     JobPlan,
     JobSnapshot,
     approver,
@@ -13,8 +13,8 @@ from twin_operator.services.job_state import (
     status_of,
     wait,
 )
-from twin_operator.services.job_work import at_work
-from twin_operator.services.retraining_policy import RetrainingPolicy
+from twin_operator.services.retraining.job_work import at_work
+from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.serving import serves
 from twin_operator.services.tasks import Stop
 

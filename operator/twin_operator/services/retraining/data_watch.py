@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from twin_operator.services.job_state import seconds
 from twin_operator.services.ports import RunQueue
+from twin_operator.services.retraining.job_state import seconds
+from twin_operator.services.retraining.triggers import NOT_CHECKED, DataSeen, Obstacle
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Outcome, Stop, Target, Task, TaskKind
-from twin_operator.services.triggers import NOT_CHECKED, DataSeen, Obstacle
 from twin_operator.services.twin_spec import spec_digest
 
 Key = tuple[str, str]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.services.conditions import Fact, merge_conditions, reconciling, stalled, timestamp
-from twin_operator.services.retraining_policy import RetrainingPolicy
+from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.tasks import JSON, Run, Stop
 
 KIND = "RetrainingJob"

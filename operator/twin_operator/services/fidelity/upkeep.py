@@ -12,12 +12,11 @@ from twin_operator.domain.significance import significance, trend_p
 from twin_operator.domain.window import Summary, ledger_of, summarise, window_of
 from twin_operator.services.conditions import Fact, timestamp
 from twin_operator.services.errors import Stalled
-from twin_operator.services.fidelity_status import fidelity_status
-from twin_operator.services.job_state import finished, seconds
-from twin_operator.services.retraining_policy import RetrainingPolicy
-from twin_operator.services.schedule import next_time
-from twin_operator.services.tasks import JSON
-from twin_operator.services.triggers import (
+from twin_operator.services.fidelity.status import fidelity_status
+from twin_operator.services.retraining.job_state import finished, seconds
+from twin_operator.services.retraining.policy import RetrainingPolicy
+from twin_operator.services.retraining.schedule import next_time
+from twin_operator.services.retraining.triggers import (
     DataSeen,
     History,
     Idle,
@@ -26,6 +25,7 @@ from twin_operator.services.triggers import (
     Wanted,
     decide,
 )
+from twin_operator.services.tasks import JSON
 from twin_operator.services.twin_spec import spec_digest
 
 DEGRADED = {
