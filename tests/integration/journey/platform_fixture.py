@@ -82,6 +82,11 @@ class Platform:
         answer: str = self.kube.kubectl("patch", *where, "--type=merge", "-p", text, *args, check=check)
         return answer
 
+    def watch_job(self, name: str, phase: str) -> None:
+        """Watch a RetrainingJob until it is in a phase that may not last: looks from time to time could miss it."""
+        wanted = f"--for=jsonpath={{.status.phase}}={phase}"
+        self.kube.kubectl("wait", f"retrainingjob/{name}", "-n", self.namespace, wanted, "--timeout=90s")
+
     async def configuration(self) -> Configuration:
         """Return how a client in the test's own process reaches the API server."""
         chosen = Configuration()

@@ -16,7 +16,7 @@ SLOW = {"learner": {"algorithm": "RandomForest", "folds": 20}}  # a few seconds 
 @pytest.fixture(scope="module")
 def model(platform: Platform) -> Platform:
     """The platform with a model of six experiments."""
-    lines = experiments.rows(experiments.waves(6), 0.15, seed=11)
+    lines = experiments.rows(experiments.waves(8), 0.15, seed=11)
     experiments.write(platform.data / "killed.csv", lines)
     retraining = {"cooldown": "0s", "minSamples": 100, "maxAttempts": 100}
     spec = experiments.spec(f"file://{platform.data}/killed.csv", retraining=retraining)
@@ -64,7 +64,7 @@ def test_a_job_that_loses_its_processes_in_training_ends_with_one_version(
     before = model.versions("killed-model")
     name = f"training-{kill.__name__}"
     model.apply("RetrainingJob", name, {"modelRef": {"name": "killed-model"}, **SLOW, **APPROVED})
-    model.until_condition("RetrainingJob", name, "Reconciling", "Training", within=60)
+    model.watch_job(name, "Training")
     model.kube.until(lambda: (model.get("RetrainingJob", name)["status"].get("attempts") or 0) >= 1, 30)
     kill(model)
     one_job_one_version(model, name, before)
@@ -77,7 +77,7 @@ def test_a_job_that_loses_its_processes_in_validation_compares_again(
     before = model.versions("killed-model")
     name = f"validating-{kill.__name__}"
     model.apply("RetrainingJob", name, {"modelRef": {"name": "killed-model"}, **APPROVED})
-    model.until_phase("RetrainingJob", name, "Validating", within=90)
+    model.watch_job(name, "Validating")
     kill(model)
     one_job_one_version(model, name, before)
 
@@ -113,7 +113,7 @@ def test_a_job_that_waits_is_found_again_by_the_next_operator(
 def test_a_job_whose_turn_has_not_come_gets_it_from_the_next_operator(model: Platform) -> None:
     before = model.versions("killed-model")
     model.apply("RetrainingJob", "ahead", {"modelRef": {"name": "killed-model"}, **SLOW, **APPROVED})
-    model.until_phase("RetrainingJob", "ahead", "Training", within=60)
+    model.watch_job("ahead", "Training")
     model.apply("RetrainingJob", "behind", {"modelRef": {"name": "killed-model"}, **APPROVED})
     model.until_condition("RetrainingJob", "behind", "Reconciling", "ModelBusy", within=30)
     assert model.get("RetrainingJob", "behind")["status"]["phase"] == "Approved"
@@ -134,9 +134,10 @@ def test_two_operators_that_fight_leave_one_job_at_work(model: Platform) -> None
         working = set()
 
         def all_done() -> bool:
-            phases = {name: model.get("RetrainingJob", name)["status"]["phase"] for name in names}
-            working.add(sum(phase in {"Training", "Validating"} for phase in phases.values()))
-            return all(phase == "Completed" for phase in phases.values())
+            jobs = model.kube.get("retrainingjobs", "-n", model.namespace)["items"]  # as they were at one moment
+            phases = [job["status"]["phase"] for job in jobs if job["metadata"]["name"] in names]
+            working.add(sum(phase in {"Training", "Validating"} for phase in phases))
+            return phases.count("Completed") == len(names)
 
         model.kube.until(all_done, 180)
     finally:

@@ -150,7 +150,7 @@ def test_the_next_job_waits_while_one_is_at_work_and_a_cancelled_task_stops(serv
     make(served, "busy", "waves.csv")
     forest = {"learner": {"algorithm": "RandomForest", "folds": 20}, **APPROVED}
     by_hand(served, "busy", "first", **forest)
-    served.until_phase("RetrainingJob", "first", "Training")
+    served.watch_job("first", "Training")
     by_hand(served, "busy", "second", **APPROVED)
     condition = served.until_condition("RetrainingJob", "second", "Reconciling", "ModelBusy")
     assert "first" in condition["message"]
@@ -185,7 +185,7 @@ def test_data_that_cannot_be_trained_on_fails_the_job_and_keeps_the_version(serv
 def test_a_job_of_a_deleted_model_does_not_go_on(served: Platform) -> None:
     make(served, "leaving", "waves.csv")
     by_hand(served, "leaving", "left-alone", learner={"algorithm": "RandomForest", "folds": 20}, **APPROVED)
-    served.until_phase("RetrainingJob", "left-alone", "Training")
+    served.watch_job("left-alone", "Training")
     served.kube.kubectl("delete", "twinmodel", "leaving", "-n", served.namespace)
     served.until_phase("RetrainingJob", "left-alone", "Failed", within=30)
     assert served.condition("RetrainingJob", "left-alone", "Stalled")["reason"] == "ModelNotFound"  # type: ignore[index]
@@ -194,7 +194,7 @@ def test_a_job_of_a_deleted_model_does_not_go_on(served: Platform) -> None:
 def test_a_deleted_job_gives_its_turn_back(served: Platform) -> None:
     make(served, "forgetful", "waves.csv")
     by_hand(served, "forgetful", "dropped", learner={"algorithm": "RandomForest", "folds": 20}, **APPROVED)
-    served.until_phase("RetrainingJob", "dropped", "Training")
+    served.watch_job("dropped", "Training")
     served.kube.kubectl("delete", "retrainingjob", "dropped", "-n", served.namespace)
     by_hand(served, "forgetful", "instead", **APPROVED)
     served.until_phase("RetrainingJob", "instead", "Completed", within=120)
