@@ -125,7 +125,9 @@ class RetrainingPolicy(ApiModel):
         description="Age of the newest row above which no automatic retraining starts. Needs columns.time.",
     )
     schedule: Cron | None = Field(
-        default=None, description='When to retrain by the clock, in five cron fields: "0 3 * * 0" is Sundays at three.'
+        default=None,
+        description='When to retrain by the clock, in five cron fields: "0 3 * * 0" is Sundays at three. '
+        "New rows wait for it; without a schedule they ask for a retraining by themselves.",
     )
     time_zone: TimeZone = Field(default="Etc/UTC", description="IANA time zone of schedule, such as Europe/Berlin.")
 

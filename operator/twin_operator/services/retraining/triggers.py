@@ -143,7 +143,10 @@ def _standing(snapshot: TriggerSnapshot) -> Obstacle | None:
 
 
 def _triggers(snapshot: TriggerSnapshot) -> Iterator[Trigger]:
-    """Yield what asks for a retraining, the most important first."""
+    """Yield what asks for a retraining, the most important first.
+
+    With a schedule new rows wait for it: if they asked by themselves, no schedule would ever find any.
+    """
     for trigger in (Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR):
         if trigger in snapshot.breaches:
             yield trigger
@@ -151,7 +154,7 @@ def _triggers(snapshot: TriggerSnapshot) -> Iterator[Trigger]:
         yield Trigger.SPEC_CHANGED
     seen = snapshot.data
     news = isinstance(seen, DataSeen) and seen.new_rows > 0 and seen.digest != snapshot.trained_data
-    if news and not _tried(snapshot):
+    if news and not _tried(snapshot) and snapshot.policy.schedule is None:
         yield Trigger.NEW_DATA
     if snapshot.due is not None:
         yield Trigger.SCHEDULED
