@@ -1,21 +1,18 @@
 """The operator's side of Redis: publish tasks, read results and records, stop runs."""
 
-import base64
-import uuid
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
-from celery import Celery
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.message import Messages, run_of
 from twin_operator.services.tasks import Report, Run, Stop, Task
 
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
-LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
 
 
 @dataclass
@@ -29,7 +26,7 @@ class Broker:
 
     redis: Redis
     run_ttl_seconds: int
-    _celery: Celery = field(default_factory=lambda: Celery("twinops", set_as_current=False))
+    _messages: Messages = field(default_factory=Messages)
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
@@ -38,8 +35,7 @@ class Broker:
         """
         async with self.redis.pipeline(transaction=False) as pipe:
             for task in tasks:
-                priority = LEAST_PRIORITY - task.priority
-                pipe.execute_command("LPUSH", keys.queue_key(task.queue, priority), self._envelope(task, priority))
+                pipe.execute_command("LPUSH", *self._messages.write(task))
             await pipe.execute()
 
     async def mark_queued(self, queued: Mapping[str, float]) -> None:
@@ -84,9 +80,9 @@ class Broker:
         found: set[str] = set()
         for queue in queues:
             for key in keys.queue_keys(queue):
-                found |= {_run_of(message) async for message in self._list(key)}
+                found |= {run_of(message) async for message in self._list(key)}
         async for _tag, content in self.redis.hscan_iter(f"{keys.PREFIX}unacked", count=PAGE):
-            found.add(_run_of(orjson.dumps(orjson.loads(content)[0])))
+            found.add(run_of(orjson.dumps(orjson.loads(content)[0])))
         return found
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
@@ -136,32 +132,6 @@ class Broker:
             for message in page:
                 yield bytes(message)  # type: ignore[arg-type]  # text only where decode_responses is on
             start += PAGE
-
-    def _envelope(self, task: Task, priority: int) -> bytes:
-        message = self._celery.amqp.as_task_v2(
-            task.run, f"twinops.{task.kind}", args=(task.to_json(),), ignore_result=True, argsrepr="(task,)"
-        )
-        body = orjson.dumps(message.body, default=list)
-        properties = {
-            **message.properties,
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": task.queue},
-            "priority": priority,
-            "body_encoding": "base64",
-            "delivery_tag": str(uuid.uuid4()),
-        }
-        envelope = {
-            "body": base64.b64encode(body).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": message.headers,
-            "properties": properties,
-        }
-        return orjson.dumps(envelope)
-
-
-def _run_of(message: bytes) -> str:
-    return str(orjson.loads(message)["headers"]["id"])
 
 
 def _reports(entries: Iterable[Any]) -> list[Report]:

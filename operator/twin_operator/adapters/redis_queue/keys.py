@@ -11,6 +11,7 @@ PREFIX: Final = "twinops:"  # several installations of other software may share 
 RESULTS: Final = f"{PREFIX}results"
 GROUP: Final = "operator"
 CONSUMER: Final = "leader"  # fixed, so that a new leader first re-reads what the old one left pending
+PUBLISHED: Final = f"{PREFIX}published"  # hash: tasks ever published, by queue; arrivals are its differences
 PRIORITY_STEPS: Final = (0, 3, 6, 9)  # kombu's sub-lists; 0 is popped first
 PRIORITY_SEPARATOR: Final = "\x06\x16"
 
@@ -18,6 +19,21 @@ PRIORITY_SEPARATOR: Final = "\x06\x16"
 def run_key(run: str) -> str:
     """Return the key of a run's record."""
     return f"{PREFIX}run:{run}"
+
+
+def leases_key(queue: str) -> str:
+    """Return the sorted set of a queue's running runs: member `RUN WORKER`, score the lease's end (Redis' seconds)."""
+    return f"{PREFIX}leases:{queue}"
+
+
+def pace_key(queue: str) -> str:
+    """Return the hash of how long a queue's tasks take: `seconds` (smoothed) and `count` of tasks that ended."""
+    return f"{PREFIX}pace:{queue}"
+
+
+def draining_key(worker: str) -> str:
+    """Return the flag of a worker that is to take no further task; it expires, so that nobody drains for ever."""
+    return f"{PREFIX}draining:{worker}"
 
 
 def queue_keys(queue: str) -> list[str]:

@@ -1,0 +1,52 @@
+"""How a task is written as a Celery message (protocol 2) in a Redis list: headers, properties, body."""
+
+import base64
+import uuid
+from typing import Final
+
+import orjson
+from celery import Celery
+
+from twin_operator.adapters.redis_queue import keys
+from twin_operator.services.tasks import JSON, Task
+
+LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
+
+
+class Messages:
+    """Builds messages; one a process, as Celery's own builder needs an application."""
+
+    def __init__(self) -> None:
+        self._celery = Celery("twinops", set_as_current=False)
+
+    def write(self, task: Task) -> tuple[str, bytes]:
+        """Return the list that the message of `task` belongs into, and the message."""
+        priority = LEAST_PRIORITY - task.priority
+        message = self._celery.amqp.as_task_v2(
+            task.run, f"twinops.{task.kind}", args=(task.to_json(),), ignore_result=True, argsrepr="(task,)"
+        )
+        body = orjson.dumps(message.body, default=list)
+        envelope = {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": message.headers,
+            "properties": _properties(task, priority, message.properties),
+        }
+        return keys.queue_key(task.queue, priority), orjson.dumps(envelope)
+
+
+def run_of(message: bytes) -> str:
+    """Return the run that a message is for."""
+    return str(orjson.loads(message)["headers"]["id"])
+
+
+def _properties(task: Task, priority: int, properties: JSON) -> JSON:
+    return {
+        **properties,
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": task.queue},
+        "priority": priority,
+        "body_encoding": "base64",
+        "delivery_tag": str(uuid.uuid4()),
+    }
