@@ -45,7 +45,7 @@ def trouble(kube: Kube) -> str:
 def test_helm_waits_until_operator_and_pools_are_ready(installed: str, kube: Kube) -> None:
     assert "See that the operator and its worker pools are ready" in installed
     pools = json.loads(kube.kubectl("get", "workerpools", *WHERE, "-o", "json"))["items"]
-    assert {pool["status"]["phase"] for pool in pools} == {"Ready"}
+    assert {pool["status"]["phase"] for pool in pools} == {"Idle"}
     assert len(pools) == 3
 
 
