@@ -64,5 +64,8 @@ class Settings(BaseSettings):
     visibility_timeout_seconds: int = Field(
         15, ge=5, description="After which an unacknowledged message returns to its queue; leases renew it."
     )
+    grace_seconds: float = Field(
+        120, gt=0, description="From SIGTERM to SIGKILL: a worker gives back what it cannot finish in this time."
+    )
     data_retry_seconds: float = Field(30, gt=0, description="First wait before data errors are tried again; doubles.")
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")

@@ -14,6 +14,7 @@ BACKOFF: Final = ExponentialWithJitterBackoff(cap=2.0, base=0.05)  # seconds
 ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadingError]
 SOCKET_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 2.0  # of a look at the queues: scaling holds what there is rather than wait
+IMPATIENT_SECONDS: Final = 1.0  # of a caller that asks again soon, and meanwhile must do other things
 
 
 def worker_redis(url: str) -> Redis:
@@ -25,6 +26,17 @@ def worker_redis(url: str) -> Redis:
         socket_timeout=SOCKET_SECONDS,
         socket_keepalive=True,
         health_check_interval=5,
+    )
+
+
+def impatient_redis(url: str) -> Redis:
+    """Return a blocking connection that gives up soon."""
+    return Redis.from_url(
+        url,
+        retry=Retry(BACKOFF, 1),  # a connection that a restart has closed
+        socket_timeout=IMPATIENT_SECONDS,
+        socket_connect_timeout=IMPATIENT_SECONDS,
+        socket_keepalive=True,
     )
 
 

@@ -3,15 +3,7 @@
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.data_source import FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
-from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import worker_redis
-
-
-def build_claims(settings: Settings) -> Claims:
-    """Return the worker's side of runs."""
-    redis = worker_redis(settings.redis_url)
-    return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds)
 
 
 def build_registry(settings: Settings) -> MlflowRegistry:

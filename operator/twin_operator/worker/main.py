@@ -1,9 +1,6 @@
-"""The worker's process: a Celery worker with its status page."""
+"""What a worker does for each kind of task, and its start."""
 
-from functools import cache
 from time import time
-
-from prometheus_client import REGISTRY
 
 from twin_operator.services.retraining.retrain import retrain_twin
 from twin_operator.services.retraining.validate_candidate import validate_candidate
@@ -12,12 +9,12 @@ from twin_operator.services.tasks import JSON, Outcome, TaskKind
 from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
-from twin_operator.wiring.status_pages import serve_worker_status
-from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
-from twin_operator.worker.app import create_app
+from twin_operator.wiring.claims import build_claims
+from twin_operator.wiring.worker_graph import build_data_source, build_registry
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.progress import log_progress
-from twin_operator.worker.tasks import Frame, register
+from twin_operator.worker.serving import serve
+from twin_operator.worker.tasks import Frame
 
 
 def build_frame(settings: Settings) -> Frame:
@@ -50,16 +47,5 @@ def build_frame(settings: Settings) -> Frame:
 
 
 def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:
-    """Run a worker until it is told to stop; it finishes what it has in hand."""
-    app = create_app(settings)
-
-    @cache
-    def frame() -> Frame:
-        return build_frame(settings)
-
-    register(app, frame)
-    serve_worker_status(settings, REGISTRY)
-    name = f"{tier.lower()}@{settings.identity}"
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    options = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", queues, "--hostname", name]
-    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet])
+    """Run a worker that carries out every kind of task."""
+    serve(settings, queues, concurrency, tier, build_frame)

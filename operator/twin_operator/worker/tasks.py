@@ -8,10 +8,12 @@ from typing import Any
 
 from celery import Celery
 from celery.app.task import Task as CeleryTask
+from celery.worker.request import Request
 
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
+from twin_operator.worker.draining import DRAINING, Draining, reject_as_draining, request_class
 from twin_operator.worker.leases import LeaseThread
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ class Frame:
         if task.deadline is not None and time() > task.deadline:
             return "past its deadline"
         verdict = self.claims.claim(task)
+        if verdict == DRAINING:
+            raise reject_as_draining()
         if verdict != "claimed":
             return verdict
         self.leases.hold(task.run, delivery_tag)
@@ -54,14 +58,14 @@ class Frame:
             self.leases.release(task.run)
 
 
-def register(app: Celery, frame: Callable[[], Frame]) -> None:
+def register(app: Celery, frame: Callable[[], Frame], draining: Draining) -> None:
     """Register a task a kind; `frame` is built in the child process, since connections do not survive a fork."""
     for kind in TaskKind:
-        _register(app, kind, frame)
+        _register(app, kind, frame, request_class(draining))
 
 
-def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame]) -> None:
-    @app.task(name=f"twinops.{kind}", bind=True)
+def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame], request: type[Request]) -> None:
+    @app.task(name=f"twinops.{kind}", bind=True, Request=request)
     def run(self: "CeleryTask[Any, Any]", message: JSON) -> None:
         task = Task.from_json(message)
         tag = (self.request.properties or {}).get("delivery_tag")

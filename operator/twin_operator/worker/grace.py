@@ -1,0 +1,82 @@
+"""The end of a worker: it finishes what it has in hand, or gives it back before the Pod's grace period is over.
+
+Celery's own warm shutdown waits for tasks without end, and its soft shutdown sleeps for the whole of its time however
+soon they are done. So the warm shutdown is taken, and a thread ends what has outlasted the grace.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Final
+
+from billiard import active_children
+from celery.platforms import EX_OK
+from celery.signals import worker_ready
+from celery.worker import state
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+LONGEST_MARGIN: Final = 10.0  # seconds kept of the grace for giving back, which takes a fraction of one
+MARGIN_SHARE: Final = 0.1  # of a short grace
+
+GiveBack = Callable[[str, str], bool]
+"""Takes a run and its queue; gives the attempt back, and tells whether this worker held it."""
+
+
+def seconds_to_finish(grace: float) -> float:
+    """Return how long a task may go on after SIGTERM, of the seconds before SIGKILL."""
+    return grace - min(LONGEST_MARGIN, MARGIN_SHARE * grace)
+
+
+@dataclass
+class Grace:
+    """What a worker does when it is told to end: finish; at the end of its time or when told twice, give back.
+
+    Args:
+        seconds: how long tasks in hand may go on.
+        give_back: gives an attempt back.
+    """
+
+    seconds: float
+    give_back: GiveBack
+    _told: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def install(self) -> None:
+        """Answer SIGTERM and SIGINT in place of Celery, once it is ready to work."""
+        worker_ready.connect(self._listen, weak=False)
+
+    def _listen(self, **_signal: Any) -> None:  # noqa: ANN401 - Celery's
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        """Begin to end. A handler interrupts anything, so whatever may wait for a lock is left to a thread."""
+        if self._told.is_set():
+            self._over.set()
+        else:
+            self._told.set()
+            threading.Thread(target=self._wait, name="grace", daemon=True).start()
+        state.should_stop = EX_OK  # type: ignore[assignment]  # the warm shutdown: no further message, and the end when nothing is in hand
+
+    def _wait(self) -> None:
+        logger.info("No further task is taken; what is in hand has %.0f s to finish.", self.seconds)
+        self._over.wait(self.seconds)
+        for child in active_children():
+            if child.pid is not None:
+                os.kill(child.pid, signal.SIGKILL)  # first, so that nobody works on a run that another may claim
+        for request in tuple(state.reserved_requests):
+            self._return(request)
+        os._exit(EX_OK)
+
+    def _return(self, request: Any) -> None:  # noqa: ANN401 - Celery's
+        try:
+            if self.give_back(request.id, request.delivery_info["routing_key"]):
+                logger.warning("Run %s did not finish in its time; another worker begins it anew.", request.id)
+            request.reject(requeue=True)
+        except (RedisError, OSError) as error:
+            logger.warning("Run %s returns when its message's visibility ends: %r", request.id, error)

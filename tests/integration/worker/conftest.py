@@ -1,0 +1,32 @@
+"""A Redis and a folder for workers of the test's own."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+sys.path.insert(0, str(Path(__file__).parent))
+from workplace import Workplace
+
+from twin_operator.adapters.redis_queue.broker import Broker
+
+
+@pytest.fixture
+async def place(redis_server: Any, tmp_path: Path) -> AsyncIterator[Workplace]:
+    connection = AsyncRedis.from_url(redis_server.url)
+    with Redis.from_url(redis_server.url) as redis:
+        redis.flushall()
+        workplace = Workplace(redis, redis_server.url, tmp_path, Broker(connection, 3600))
+        yield workplace
+        for worker in workplace.workers:
+            if worker.process.poll() is None:
+                worker.signal_all(signal.SIGKILL)
+            worker.process.wait()
+    await connection.aclose()

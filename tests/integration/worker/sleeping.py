@@ -1,0 +1,52 @@
+"""A worker as it is shipped, but for its work: it sleeps, and writes down when each attempt begins and ends.
+
+Arguments: queues, concurrency, path of the journal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from twin_operator.cli.logs import configure_logging
+from twin_operator.services.tasks import JSON, Outcome, TaskKind
+from twin_operator.settings import LogFormat, Settings
+from twin_operator.wiring.claims import build_claims
+from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.serving import serve
+from twin_operator.worker.tasks import Frame
+
+
+def sleeper(journal: Path, worker: str) -> Callable[[JSON], Outcome]:
+    """Return work that sleeps for `payload["seconds"]`."""
+
+    def write(event: str, run: str) -> None:
+        with journal.open("a") as lines:  # one short write in append mode is atomic
+            lines.write(f"{event} {run} {worker} {os.getpid()} {time.time()}\n")
+
+    def sleep(payload: JSON) -> Outcome:
+        write("begin", payload["run"])
+        time.sleep(payload["seconds"])
+        write("end", payload["run"])
+        return Outcome("Succeeded", "slept well")
+
+    return sleep
+
+
+def main() -> None:
+    """Run it."""
+    queues, concurrency, journal = sys.argv[1:]
+
+    def frame(settings: Settings) -> Frame:
+        claims = build_claims(settings)
+        return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: sleeper(Path(journal), settings.identity)})
+
+    configure_logging(LogFormat.TEXT)
+    serve(Settings(), queues, int(concurrency), "Light", frame)
+
+
+if __name__ == "__main__":
+    main()
