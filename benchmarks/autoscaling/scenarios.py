@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.autoscaling import loads
 from benchmarks.autoscaling.keda import Keda
-from benchmarks.autoscaling.operator import TARGET_DRAIN_SECONDS, Operator, policy
+from benchmarks.autoscaling.operator_loop import TARGET_DRAIN_SECONDS, Operator, policy
 from benchmarks.autoscaling.play import Record, play
 from benchmarks.autoscaling.pool import Task
 

@@ -19,12 +19,13 @@ def table(comparisons: Iterable[Comparison]) -> Table:
         drawn.add_column(heading, justify="right")
     for comparison in comparisons:
         for position, measure in enumerate(comparison.scenario.measures):
-            drawn.add_row("" if position else comparison.scenario.name, *_cells(comparison, measure))
+            drawn.add_row("" if position else comparison.scenario.name, *cells(comparison, measure))
         drawn.add_section()
     return drawn
 
 
-def _cells(comparison: Comparison, measure: Measure) -> tuple[str, str, str, str]:
+def cells(comparison: Comparison, measure: Measure) -> tuple[str, str, str, str]:
+    """Return a figure's name, both values and their ratio, as they are printed."""
     ours, keda = measure.read(comparison.ours), measure.read(comparison.keda)
     return measure.name, _figure(ours), _figure(keda), ratio(ours, keda)
 
@@ -36,7 +37,7 @@ def _figure(value: float) -> str:
 
 
 def ratio(ours: float, keda: float) -> str:
-    """Return KEDA's figure as a multiple of ours; nothing where that says nothing."""
+    """Return KEDA's figure as a multiple of ours; a dash where there is none."""
     if ours == 0.0 or math.isinf(keda):
-        return ""
+        return "-"
     return f"{keda / ours:.1f}"

@@ -2,17 +2,18 @@
 
 import math
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from benchmarks.autoscaling import scenarios
 from benchmarks.autoscaling.clock import Clock
 from benchmarks.autoscaling.loads import burst
-from benchmarks.autoscaling.operator import Operator, policy
+from benchmarks.autoscaling.operator_loop import Operator, policy
 from benchmarks.autoscaling.play import Record, play
 from benchmarks.autoscaling.pool import POD_START_SECONDS, Pool, Task
 from benchmarks.autoscaling.scenarios import Comparison, Scenario, compare
-from benchmarks.autoscaling.table import ratio, table
+from benchmarks.autoscaling.table import cells, ratio, table
 
 FLAPS_AN_HOUR = 2
 """Growths soon after a shrinking that random arrivals may cause; KEDA's rule, with a window five times as long, has
@@ -89,7 +90,7 @@ def test_the_table_has_a_row_for_each_figure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "keda", "told"), [(2.0, 30.0, "15.0"), (4.0, 2.0, "0.5"), (0.0, 8.0, ""), (1.0, math.inf, "")]
+    ("ours", "keda", "told"), [(2.0, 30.0, "15.0"), (4.0, 2.0, "0.5"), (0.0, 8.0, "-"), (1.0, math.inf, "-")]
 )
 def test_a_ratio_says_nothing_of_nothing_and_of_never(ours: float, keda: float, told: str) -> None:
     assert ratio(ours, keda) == told
@@ -142,3 +143,12 @@ def test_flapping_is_growth_soon_after_a_shrinking_but_not_from_zero() -> None:
 def test_a_comparison_is_of_the_same_runs() -> None:
     comparison: Comparison = played(scenarios.STEADY)
     assert [len(record.waits) for record in comparison.ours] == [len(record.waits) for record in comparison.keda]
+
+
+def test_the_page_for_users_shows_these_figures() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "autoscaling.md").read_text()
+    for scenario in scenarios.SCENARIOS:
+        assert f"| {scenario.name} |" in page
+        for measure in scenario.measures:
+            row = f"{' | '.join(cells(played(scenario), measure))} |"
+            assert row in page, "docs/autoscaling.md is not what `make bench` prints"
