@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from twin_operator.domain.scaling import QueueLoad, ScalingPolicy
+from twin_operator.domain.scaling import ARRIVALS_MEMORY_SECONDS, QueueLoad, ScalingPolicy
 from twin_operator.services.pools.ports import QueueReading
 from twin_operator.services.tasks import JSON
 
-ARRIVALS_SECONDS: Final = 30.0
-"""Time constant of the smoothing of arrivals: shorter than a stabilisation window, longer than a look takes."""
 UNKNOWN_SECONDS: Final = 1.0
 """Of a task until one has ended: a Simulation takes less, and a queue of unknown ones is not to fill the cluster."""
 UNKNOWN_BY_QUEUE: Final = {"training": 60.0}
@@ -18,11 +16,19 @@ UNKNOWN_BY_QUEUE: Final = {"training": 60.0}
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Tasks published into one queue: how many ever, as of when (seconds since the epoch), and the smoothed rate."""
+    """Tasks published into one queue.
+
+    Attributes:
+        published: how many ever.
+        at: as of when, seconds since the epoch.
+        per_second: the smoothed rate.
+        arrived: how many since the look before.
+    """
 
     published: int
     at: float
     per_second: float = 0.0
+    arrived: int = 0
 
 
 def smoothed(before: Arrivals | None, published: int, now: float) -> Arrivals:
@@ -33,8 +39,8 @@ def smoothed(before: Arrivals | None, published: int, now: float) -> Arrivals:
     if elapsed <= 0:
         return before
     came = published - before.published if published >= before.published else published
-    weight = 1 - math.exp(-elapsed / ARRIVALS_SECONDS)
-    return Arrivals(published, now, before.per_second + weight * (came / elapsed - before.per_second))
+    weight = 1 - math.exp(-elapsed / ARRIVALS_MEMORY_SECONDS)
+    return Arrivals(published, now, before.per_second + weight * (came / elapsed - before.per_second), came)
 
 
 def all_smoothed(before: Mapping[str, Arrivals], readings: Sequence[QueueReading], now: float) -> dict[str, Arrivals]:
@@ -52,6 +58,8 @@ def load_of(reading: QueueReading, arrivals: Arrivals) -> QueueLoad:
         arrivals_per_second=arrivals.per_second,
         seconds_per_task=reading.seconds_per_task if reading.seconds_per_task is not None else assumed,
         oldest_seconds=reading.oldest_seconds,
+        arrived=arrivals.arrived,
+        assumed=reading.seconds_per_task is None,
     )
 
 
