@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.pools.manifest import WorkerDefaults, deployment
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment, digest
 from twin_operator.services.pools.refusals import refusal
 from twin_operator.services.pools.state import Pool
 from twin_operator.services.pools.status import pool_status
@@ -92,3 +92,18 @@ def test_lists_merge_by_name_and_others_are_replaced() -> None:
     assert merged["args"] == ["y"]
     assert merged["env"] == [old["env"][0], new["env"][0]]
     assert old["args"] == ["x"]
+
+
+def test_workers_know_their_grace_and_leave_lost_nodes_soon() -> None:
+    own = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "tolerationSeconds": 5}
+    template = {"spec": {"terminationGracePeriodSeconds": 900, "tolerations": [own, {"key": "gpu"}]}}
+    spec = deployment(pool(template=template), DEFAULTS, 1)["spec"]["template"]["spec"]
+    assert {"name": "TWINOPS_GRACE_SECONDS", "value": "900"} in spec["containers"][0]["env"]
+    assert [each["key"] for each in spec["tolerations"]] == [own["key"], "gpu", "node.kubernetes.io/not-ready"]
+    assert spec["tolerations"][-1]["tolerationSeconds"] == 30
+
+
+def test_the_digest_does_not_know_the_number_of_workers() -> None:
+    one, other = deployment(pool(), DEFAULTS, 1), deployment(pool(), DEFAULTS, 7)
+    assert digest(one) == digest(other)
+    assert digest(one) != digest(deployment(pool(concurrency=2), DEFAULTS, 1))
