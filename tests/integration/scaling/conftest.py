@@ -84,7 +84,7 @@ class Scaling(Platform):
         self.kube.kubectl("delete", "workerpool", name, "-n", self.namespace)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillableRedis]:
     """A Redis that tests stop."""
     redis = KillableRedis(tmp_path_factory.mktemp("scaling-redis"))
@@ -92,7 +92,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillableRedis]:
     redis.stack.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scaling(kube: Kube, redis: KillableRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaling]:
     """An operator that has pools only."""
     folder = tmp_path_factory.mktemp("scaling")
