@@ -88,6 +88,9 @@ def _trouble_of(pod: JSON) -> str | None:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return _sentence(pod, condition)
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        if ended := (container.get("lastState") or {}).get("terminated"):
+            times = f"it ended {container.get('restartCount', 1)} times, at last with code {ended.get('exitCode')}"
+            return _sentence(pod, {"reason": "CrashLoopBackOff", "message": times})
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
             return _sentence(pod, waiting)

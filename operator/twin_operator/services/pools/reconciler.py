@@ -65,6 +65,7 @@ class PoolReconciler:
             await self._scale(pool)
         except Changed:
             logger.info("The Deployment of WorkerPool %s changed meanwhile; it is looked at again.", key[1])
+            pool.looked_up = False
             return AGAIN_SECONDS
         await self._look_for_trouble(pool)
         self.meters.pool(key, figures(pool))

@@ -40,7 +40,7 @@ class Crew:
         """Whether Kubernetes has still to carry out an earlier change: other Pods than ours may yet go."""
         status = self.deployment.get("status") or {}
         behind: bool = status.get("observedGeneration", 0) < self.deployment["metadata"]["generation"]
-        return behind or len(self.workers) > self.wanted
+        return behind or (len(self.workers) > self.wanted and not self.rolling)  # a roll-out has some more for long
 
     @property
     def rolling(self) -> bool:

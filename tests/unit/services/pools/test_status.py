@@ -121,6 +121,9 @@ def test_trouble_is_told_in_kubernetes_own_words_with_what_to_do() -> None:
         "see that the image exists and that the workers' service account may pull it."
     )
     assert trouble([waiting("ContainerCreating")], None) is None
+    crashed = waiting("CrashLoopBackOff", "back-off 40s restarting failed container")
+    crashed["status"]["containerStatuses"][0] |= {"restartCount": 3, "lastState": {"terminated": {"exitCode": 2}}}
+    assert "CrashLoopBackOff (it ended 3 times, at last with code 2)" in (trouble([crashed], None) or "")
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     pending = {"metadata": {"name": "p-2"}, "spec": {}, "status": {"phase": "Pending", "conditions": [scheduled]}}
     assert "Unschedulable (0/1 nodes); add nodes" in (trouble([pending], None) or "")
