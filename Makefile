@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint generate lock cluster clean
+.PHONY: help demo test bench lint generate lock cluster clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,13 @@ demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster
 test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (ARGS="-k name" picks some)
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
 
+bench: $(SYNCED) ## Scaling of worker pools against KEDA's rule, in simulated time: a table, in seconds
+	@$(BIN)/python -m benchmarks.autoscaling
+
 lint: $(SYNCED) ## Style, types, layers, and whether the CRDs are those of the models
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy -p twin_operator -p devcluster -p demo
+	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m twin_operator.crdgen --check
 

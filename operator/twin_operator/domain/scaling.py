@@ -1,18 +1,29 @@
 """How many workers a pool wants: up at once, down to the highest want of the stabilisation window.
 
 Pure: what the queues hold, the policy and the clock in, one decision out. Which workers go, and when one may go, is
-decided where Pods are known.
+decided where Pods are known. `docs/autoscaling.md` tells users the rule.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 HEADROOM = 1.2
-"""Slots a unit of offered load: at 1.0 a queue with random arrivals grows without bound (M/M/c)."""
-LEAST_LOAD = 0.5
-"""Erlangs below which a quiet pool keeps no worker warm: one that is idle more than half of its time may go."""
+"""Slots a unit of offered load: at 1.0 a queue with random arrivals grows without bound (M/M/c). A pool that has less
+than this, but not less than the load, starts nothing: smoothed rates vary by about as much."""
+ARRIVALS_MEMORY_SECONDS = 30.0
+"""Time constant of the smoothed arrivals: short enough to follow a load, long enough for a rate of some tasks."""
+LONGEST_STEADY_SECONDS = ARRIVALS_MEMORY_SECONDS / HEADROOM
+"""A task counts as no longer than this in the offered load. One arrival leaves a rate of at most 1/memory behind, so n
+tasks that come at once never ask for more than n slots by it; one of an hour would else ask for 144. Tasks that are
+longer hold their slots by running."""
+LATE = 1.5
+"""Multiples of targetDrainSeconds after which a message that still waits refutes the estimate: once is what was aimed
+at, and the start of a Pod takes some of the rest."""
+ROUNDING = 1e-9
+"""Slots. Sums of products that should be whole come out a little above."""
 
 
 class Limit(StrEnum):
@@ -29,9 +40,11 @@ class QueueLoad:
     Attributes:
         depth: messages that wait, over all priorities.
         running: tasks being done, by their leases.
-        arrivals_per_second: smoothed.
+        arrivals_per_second: smoothed over ARRIVALS_MEMORY_SECONDS.
         seconds_per_task: smoothed; an assumption until a task has ended.
         oldest_seconds: wait of the oldest message, where known.
+        arrived: tasks that came since the look before; short ones come and go between two looks.
+        assumed: whether seconds_per_task is an assumption, on which no running worker is trusted to be free soon.
     """
 
     name: str
@@ -40,6 +53,13 @@ class QueueLoad:
     arrivals_per_second: float
     seconds_per_task: float
     oldest_seconds: float | None = None
+    arrived: int = 0
+    assumed: bool = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, runs, or came and went."""
+        return not (self.depth or self.running or self.arrived)
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,10 @@ class ScalingPolicy:
 
 @dataclass(frozen=True)
 class Want:
-    """How many workers one look at the queues asked for, before the limits; `at` in seconds since the epoch."""
+    """How many workers one look at the queues asked for, before the limits; `at` in seconds since the epoch.
+
+    It stands until the next look.
+    """
 
     at: float
     replicas: int
@@ -90,29 +113,62 @@ def decide(
         window: the looks of earlier decisions; empty at the first, which then holds what there is for one window.
         now: seconds since the epoch.
     """
-    asked = _asked(policy, loads)
-    earlier = window or (Want(now, current),)
-    kept = (*(look for look in earlier if look.at > now - policy.stabilization_seconds), Want(now, asked))
-    highest = max(look.replicas for look in kept)
-    wanted = asked if asked >= current else min(current, highest)
+    asked = _workers(policy, loads, HEADROOM)
+    looks = _standing(policy, (*_earlier(window, current, now), Want(now, asked)))
+    short = _workers(policy, loads, 1.0) > current
+    wanted = asked if short else min(current, max(look.replicas for look in looks))
     replicas = min(max(wanted, policy.min_replicas), policy.max_replicas)
-    return ScalingDecision(replicas, _limit(policy, asked), _drain_seconds(policy, loads, replicas), kept)
+    return ScalingDecision(replicas, _limit(policy, asked, wanted), _drain_seconds(policy, loads, replicas), looks)
 
 
-def _asked(policy: ScalingPolicy, loads: Sequence[QueueLoad]) -> int:
+def _earlier(window: Sequence[Want], current: int, now: float) -> tuple[Want, ...]:
+    """Return the looks before now: a clock that was set back leaves looks ahead, which could hold a pool for hours."""
+    return tuple(look for look in window if look.at <= now) or (Want(now, current),)
+
+
+def _standing(policy: ScalingPolicy, looks: Sequence[Want]) -> tuple[Want, ...]:
+    """Return those that stood at some moment of the window: the last before a pause in reading stands through it."""
+    start = looks[-1].at - policy.stabilization_seconds
+    return (*(look for look, following in pairwise(looks) if following.at > start), looks[-1])
+
+
+def _workers(policy: ScalingPolicy, loads: Sequence[QueueLoad], headroom: float) -> int:
+    if all(load.idle for load in loads):
+        return 0  # a smoothed rate never quite vanishes: what came lately is kept by the window alone
+    slots = max(_occupied(policy, loads), _whole(headroom * _offered(loads)))
+    return max(math.ceil(slots / policy.concurrency), 1)
+
+
+def _occupied(policy: ScalingPolicy, loads: Sequence[QueueLoad]) -> int:
+    """Return the slots that run tasks, and those that it needs more to take up what waits in targetDrainSeconds."""
     depth, running = sum(load.depth for load in loads), sum(load.running for load in loads)
-    work = sum(load.depth * load.seconds_per_task for load in loads)
-    need = min(depth, math.ceil(work / policy.target_drain_seconds))
-    offered = sum(load.arrivals_per_second * load.seconds_per_task for load in loads)
-    steady = math.ceil(HEADROOM * offered) if offered >= LEAST_LOAD else 0
-    slots = max(running + need, steady)
-    return max(math.ceil(slots / policy.concurrency), 1 if depth or running else 0)
+    share = [min(1.0, load.seconds_per_task / policy.target_drain_seconds) for load in loads]
+    waiting = sum(load.depth * used for load, used in zip(loads, share, strict=True))
+    free_soon = sum(load.running * (1.0 - used) for load, used in zip(loads, share, strict=True) if not load.assumed)
+    need = max(0, _whole(waiting - free_soon))
+    if _late(policy, loads):
+        # Doubling finds the right number in a few starts of Pods, however wrong the estimate was.
+        need = min(max(need, running), depth)
+    return running + need
 
 
-def _limit(policy: ScalingPolicy, asked: int) -> Limit | None:
+def _late(policy: ScalingPolicy, loads: Sequence[QueueLoad]) -> bool:
+    return any((load.oldest_seconds or 0.0) > LATE * policy.target_drain_seconds for load in loads)
+
+
+def _offered(loads: Sequence[QueueLoad]) -> float:
+    """Return tasks at a time if all went on as smoothed (Little 1961), with long ones cut."""
+    return sum(load.arrivals_per_second * min(load.seconds_per_task, LONGEST_STEADY_SECONDS) for load in loads)
+
+
+def _whole(slots: float) -> int:
+    return math.ceil(slots - ROUNDING)
+
+
+def _limit(policy: ScalingPolicy, asked: int, wanted: int) -> Limit | None:
     if asked > policy.max_replicas:
         return Limit.TOO_MANY_TASKS
-    return Limit.TOO_FEW_TASKS if asked < policy.min_replicas else None
+    return Limit.TOO_FEW_TASKS if wanted < policy.min_replicas else None
 
 
 def _drain_seconds(policy: ScalingPolicy, loads: Sequence[QueueLoad], replicas: int) -> float:

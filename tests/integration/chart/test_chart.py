@@ -97,6 +97,10 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
+        (
+            (*ADDRESSES, "--set", "workerPools.pools.light.autoscaling.max=3"),
+            ("pools/light/autoscaling'", "'max' not allowed"),
+        ),
         ((*ADDRESSES, "--set", "workerPools.pools.light.queue=a"), ("pools/light'", "'queue' not allowed")),
         ((*ADDRESSES, "--set-json", "workerPools.pools.light.queues=[]"), ("pools/light/queues': minItems",)),
         ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
@@ -227,6 +231,7 @@ def test_the_default_pools_serve_every_queue_once_and_mount_the_data(helm: Helm)
         "twin-operator-heavy": ("Heavy", ["training"]),
     }
     for pool in pools:
+        assert "replicas" not in pool["spec"], "a GitOps tool would take back what kubectl scale did"
         pod = pool["spec"]["template"]["spec"]
         assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": True}]
         assert pod["volumes"] == [{"name": "data", "hostPath": {"path": "/srv/experiments"}}]
@@ -242,6 +247,12 @@ def test_a_pool_set_to_null_is_left_out_and_a_template_of_ones_own_is_merged(hel
     heavy = pick(manifests, "WorkerPool", "twin-operator-heavy")["spec"]["template"]["spec"]
     assert heavy["nodeSelector"] == {"size": "large"}
     assert heavy["containers"][0]["resources"]["limits"] == {"memory": "4Gi"}
+
+
+def test_a_pool_without_autoscaling_has_as_many_workers_as_it_says(helm: Helm) -> None:
+    values = (*ADDRESSES, "--set", "workerPools.pools.light.autoscaling=null,workerPools.pools.light.replicas=3")
+    light = pick(helm.template(values), "WorkerPool", "twin-operator-light")["spec"]
+    assert (light["replicas"], light.get("autoscaling")) == (3, None)
 
 
 def test_the_release_meets_the_restricted_pod_security_standard(helm: Helm, kube: Kube, namespace: str) -> None:

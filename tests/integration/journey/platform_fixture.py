@@ -168,19 +168,18 @@ class Platform:
         return body
 
 
-@contextmanager
-def running_platform(
-    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, data: Path, archive_url: str = ""
-) -> Iterator[Platform]:
-    """Run an operator and two workers until the end of the block; the archive is a file unless an address is given."""
-    ports = free_ports(4)
-    common = {
+def operator_environment(
+    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, archive_url: str = ""
+) -> dict[str, str]:
+    """Return the environment of an operator: quick looks, an archive in a file unless an address is given."""
+    ports = {key: str(port) for key, port in zip(PORTS, free_ports(2), strict=True)}
+    addresses = {"TWINOPS_REDIS_URL": redis_url, "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url}
+    return {
         **os.environ,
+        **addresses,
+        **ports,
         "KUBECONFIG": str(kube.kubeconfig),
-        "TWINOPS_REDIS_URL": redis_url,
-        "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url,
         "TWINOPS_NAMESPACE": namespace,
-        "TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/"]),
         "TWINOPS_LOG_FORMAT": "text",
         "TWINOPS_RESYNC_SECONDS": "5",
         "TWINOPS_DATA_RETRY_SECONDS": "5",
@@ -189,21 +188,21 @@ def running_platform(
         "TWINOPS_IDENTITY": "operator",
         "OMP_NUM_THREADS": "1",
         "TWINOPS_WORKER_IMAGE": "twin-operator:test",
-        "TWINOPS_WORKER_ENV": json.dumps(
-            [
-                {"name": "TWINOPS_REDIS_URL", "value": redis_url},
-                {"name": "TWINOPS_MLFLOW_TRACKING_URI", "value": mlflow_url},
-            ]
-        ),
+        "TWINOPS_WORKER_ENV": json.dumps([{"name": name, "value": value} for name, value in addresses.items()]),
     }
-    operator = Program(
-        ["run"],
-        {**common, "TWINOPS_HEALTH_PORT": str(ports[0]), "TWINOPS_METRICS_PORT": str(ports[1])},
-        folder / "operator.log",
-    )
+
+
+@contextmanager
+def running_platform(
+    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, data: Path, archive_url: str = ""
+) -> Iterator[Platform]:
+    """Run an operator and two workers until the end of the block; the archive is a file unless an address is given."""
+    allowed = {"TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/"])}
+    common = operator_environment(kube, redis_url, mlflow_url, namespace, folder, archive_url) | allowed
+    operator = Program(["run"], common, folder / "operator.log")
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
     queues_of = {"light": "simulations,trials,validation", "heavy": "training"}
-    for (name, queues), port in zip(queues_of.items(), ports[2:], strict=True):
+    for (name, queues), port in zip(queues_of.items(), free_ports(2), strict=True):
         environment = {
             **common,
             "TWINOPS_BANK_DIRECTORY": str(folder / name),
