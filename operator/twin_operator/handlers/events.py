@@ -42,8 +42,8 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
         loop.job_seen(dict(body), deleted=type == "DELETED")
 
     @kopf.on.event("apps", "v1", "deployments", labels=OWNED, registry=registry)
-    async def deployment(body: kopf.Body, **_: Any) -> None:  # noqa: ANN401
-        loop.deployment_seen(dict(body))
+    async def deployment(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
+        loop.deployment_seen(dict(body), deleted=type == "DELETED")
 
 
 def settings() -> kopf.OperatorSettings:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from twin_operator.services.lifecycle import Simulation
 from twin_operator.services.meters import Meters
 from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
-from twin_operator.services.pool_reconciler import PoolReconciler
+from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.ports import Resources
 from twin_operator.services.reconcile import ReconcileQueue
 from twin_operator.services.results import ResultsLoop
@@ -80,7 +80,7 @@ class OperatorLoop:
         self.archiving.access.changed = self.archive_changed
         self.simulations.on_finish = self._finished
         self.simulations.on_weights = self.archiving.weights
-        self.simulations.served = self.models.served = self.jobs.served = self.pools.serves
+        self.simulations.served = self.models.served = self.jobs.served = self.pools.known.serves
 
     async def run(self) -> None:
         """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
@@ -108,17 +108,24 @@ class OperatorLoop:
 
     def pool_seen(self, body: JSON, *, deleted: bool) -> None:
         """A WorkerPool came, changed or went: what waits for workers may go on."""
-        before = self.pools.served
-        for namespace, name in self.pools.observe(body, deleted=deleted):
+        known = self.pools.known
+        before = known.served
+        for namespace, name in known.observe(body, deleted=deleted):
             self._queue.mark((POOL, namespace, name))
-        if self.pools.served != before:
+        if known.served != before:
             for key in self._models:
                 self._queue.mark(key)
                 self._mark_jobs_of(key[1:])
 
-    def deployment_seen(self, body: JSON) -> None:
-        """The Deployment of a pool changed."""
-        self._queue.mark((POOL, body["metadata"]["namespace"], body["metadata"]["name"]))
+    def deployment_seen(self, body: JSON, *, deleted: bool) -> None:
+        """The Deployment of a pool came, changed or went."""
+        if (key := self.pools.known.observe_deployment(body, deleted=deleted)) is not None:
+            self._queue.mark((POOL, *key))
+
+    def published(self, queues: Collection[str]) -> None:
+        """Tasks went into queues: a pool without a worker wants one now, not at its next look."""
+        for key in self.pools.known.at_zero(queues):
+            self._queue.mark((POOL, *key))
 
     def job_seen(self, body: JSON, *, deleted: bool) -> None:
         """A RetrainingJob came, changed or went: its model may have another turn to give."""
@@ -175,7 +182,7 @@ class OperatorLoop:
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
                 continue
-            for key in self._models:
+            for key in (*self._models, *((POOL, *pool) for pool in self.pools.known.keys)):
                 self._queue.mark(key)
             self.last_resync = self.clock()
 

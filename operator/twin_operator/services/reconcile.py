@@ -28,6 +28,7 @@ class ReconcileQueue(Generic[K]):
     _failures: dict[K, int] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _timers: dict[K, asyncio.TimerHandle] = field(default_factory=dict)
     _random: random.Random = field(default_factory=random.Random)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
@@ -62,4 +63,17 @@ class ReconcileQueue(Generic[K]):
             self._busy.discard(key)
             self._wake.set()
         if again is not None:
-            asyncio.get_running_loop().call_later(again, self.mark, key)
+            self._later(key, again)
+
+    def _later(self, key: K, seconds: float) -> None:
+        """Mark `key` after some seconds; one timer a key, the soonest, or each look that was not due would add one."""
+        loop, pending = asyncio.get_running_loop(), self._timers.get(key)
+        if pending is not None and not pending.cancelled() and pending.when() <= loop.time() + seconds:
+            return
+        if pending is not None:
+            pending.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key)
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.mark(key)

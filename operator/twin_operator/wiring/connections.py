@@ -5,7 +5,7 @@ from typing import Final
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
@@ -13,6 +13,7 @@ RETRIES: Final = 60  # with at most 2 s between them: two minutes, more than a r
 BACKOFF: Final = ExponentialWithJitterBackoff(cap=2.0, base=0.05)  # seconds
 ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadingError]
 SOCKET_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 2.0  # of a look at the queues: scaling holds what there is rather than wait
 
 
 def worker_redis(url: str) -> Redis:
@@ -34,6 +35,18 @@ def operator_redis(url: str) -> AsyncRedis:
         retry=AsyncRetry(BACKOFF, RETRIES),
         retry_on_error=ERRORS,
         socket_timeout=SOCKET_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=5,
+    )
+
+
+def looking_redis(url: str) -> AsyncRedis:
+    """Return an asynchronous connection that gives up soon: whoever only looks comes again."""
+    return AsyncRedis.from_url(
+        url,
+        retry=AsyncRetry(NoBackoff(), 1),
+        socket_timeout=LOOK_SECONDS,
+        socket_connect_timeout=LOOK_SECONDS,
         socket_keepalive=True,
         health_check_interval=5,
     )

@@ -11,10 +11,13 @@ from redis.asyncio import Redis
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
+from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import Metrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
+from twin_operator.adapters.pool_metrics import PoolMetrics
 from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
@@ -26,8 +29,11 @@ from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
 from twin_operator.services.operator_loop import OperatorLoop
 from twin_operator.services.pace import Pace
-from twin_operator.services.pool_reconciler import PoolReconciler
-from twin_operator.services.pools import WorkerDefaults
+from twin_operator.services.pools.deploying import Deploying
+from twin_operator.services.pools.known import KnownPools
+from twin_operator.services.pools.manifest import WorkerDefaults
+from twin_operator.services.pools.reconciler import PoolReconciler
+from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.registry_reader import ThreadedVersions
 from twin_operator.services.results import ResultsLoop
 from twin_operator.services.retraining.data_watch import DataWatch
@@ -35,7 +41,7 @@ from twin_operator.services.retraining.job_reconciler import JobReconciler
 from twin_operator.services.simulations import Simulations
 from twin_operator.services.twins import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import operator_redis
+from twin_operator.wiring.connections import looking_redis, operator_redis
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class OperatorGraph:
     lease: LeaderLease
     api: KubernetesApi
     redis: Redis
+    looking: Redis
     archive: SqlArchive
 
     async def close(self, *, leading: bool) -> None:
@@ -54,6 +61,7 @@ class OperatorGraph:
             await self.lease.release()
         await self.api.close()
         await self.redis.aclose()
+        await self.looking.aclose()
         self.archive.close()
 
 
@@ -69,12 +77,13 @@ async def build_operator(
     api = KubernetesApi(configuration)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
-    redis = operator_redis(settings.redis_url)
+    redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
     queue = Broker(redis, settings.run_ttl_seconds)
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
-    meters = Metrics(CollectorRegistry() if clock is not time.time else REGISTRY)
+    registry = CollectorRegistry() if clock is not time.time else REGISTRY
+    meters, pool_meters = Metrics(registry), PoolMetrics(registry)
     archive = SqlArchive(settings.archive_url)
     access = ArchiveAccess()
     ledger = Ledger(archive, access)
@@ -86,13 +95,16 @@ async def build_operator(
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
     models = ModelReconciler(queue, resources, versions, keeper, cluster, clock, settings.data_retry_seconds)
+    known = KnownPools(_pool_namespaces(settings), pool_meters.forget_pool)
+    deploying = Deploying(resources, worker_defaults(settings), clock)
+    scaler = Scaler(Loads(looking), ClusterPods(api))
     loop = OperatorLoop(
         simulations=simulations,
         twins=twins,
         models=models,
         keeper=keeper,
         jobs=JobReconciler(queue, resources, versions, keeper, archive, access, meters, cluster, clock),
-        pools=PoolReconciler(resources, worker_defaults(settings), _pool_namespaces(settings), clock),
+        pools=PoolReconciler(resources, known, deploying, scaler, pool_meters, clock),
         outcomes=Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand),
         archiving=archiving,
         results=ResultsLoop(queue, simulations, lambda *_key: None),
@@ -102,8 +114,9 @@ async def build_operator(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
+    queue.on_publish = loop.published
     lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-    return OperatorGraph(loop, lease, api, redis, archive)
+    return OperatorGraph(loop, lease, api, redis, looking, archive)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.pod_template import merge_template
-from twin_operator.services.pools import PoolSnapshot, WorkerDefaults, deployment, refusal, status
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment
+from twin_operator.services.pools.refusals import refusal
+from twin_operator.services.pools.state import Pool
+from twin_operator.services.pools.status import pool_status
+from twin_operator.services.pools.template import merge_template
 
 DEFAULTS = WorkerDefaults("image:1", "IfNotPresent", "worker", [{"name": "TWINOPS_REDIS_URL", "value": "r"}], 9090)
 
@@ -25,13 +28,13 @@ def pool(
     return {"metadata": metadata, "spec": {"queues": ["simulations"], "replicas": 2, **spec}}
 
 
-def snapshot(body: dict[str, Any], *others: dict[str, Any], deployed: dict[str, Any] | None = None) -> PoolSnapshot:
-    return PoolSnapshot(body, others, deployed, frozenset({"ops"}))
-
-
-def refused(*args: Any, **known: Any) -> str | None:
-    facts = refusal(snapshot(*args, **known))
+def refused(body: dict[str, Any], *others: dict[str, Any]) -> str | None:
+    facts = refusal(body, others, {"ops"})
     return facts[0].reason if facts else None
+
+
+def test_a_pool_that_is_not_taken_takes_no_queue() -> None:
+    assert refused(pool("new", "2026-02-01T00:00:00Z"), pool("old", namespace="elsewhere")) is None
 
 
 def test_the_older_pool_keeps_a_queue() -> None:
@@ -44,21 +47,17 @@ def test_pools_of_other_namespaces_are_not_taken() -> None:
     assert refused(pool(namespace="elsewhere")) == "NamespaceNotAllowed"
 
 
-def test_autoscaling_is_not_ignored_in_silence() -> None:
-    assert refused(pool(autoscaling={"maxReplicas": 3})) == "NotSupported"
-
-
 @pytest.mark.parametrize(
     ("replicas", "ready", "phase"), [(2, 2, "Ready"), (2, 1, "Scaling"), (0, 0, "Idle"), (1, 1, "Ready")]
 )
 def test_the_phase_follows_the_deployment(replicas: int, ready: int, phase: str) -> None:
-    deployed = {"status": {"replicas": ready, "readyReplicas": ready, "updatedReplicas": ready}}
-    written = status(snapshot(pool(replicas=replicas), deployed=deployed), 0)
+    counts = {"replicas": ready, "readyReplicas": ready, "updatedReplicas": ready}
+    written = pool_status(Pool(pool(), {"spec": {"replicas": replicas}, "status": counts}), 0)
     assert (written["phase"], written["desiredReplicas"]) == (phase, replicas)
 
 
 def test_a_worker_pod_has_no_token_and_no_rights() -> None:
-    spec = deployment(pool(), DEFAULTS)["spec"]["template"]["spec"]
+    spec = deployment(pool(), DEFAULTS, 1)["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert spec["automountServiceAccountToken"] is False
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -74,7 +73,7 @@ def test_a_template_adds_a_volume_and_keeps_the_rest() -> None:
             "containers": [{"name": "worker", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
         }
     }
-    spec = deployment(pool(template=template), DEFAULTS)["spec"]["template"]["spec"]
+    spec = deployment(pool(template=template), DEFAULTS, 1)["spec"]["template"]["spec"]
     assert [v["name"] for v in spec["volumes"]] == ["cache", "tmp", "data"]
     assert spec["containers"][0]["image"] == "image:1"
     assert [m["mountPath"] for m in spec["containers"][0]["volumeMounts"]][-1] == "/data"
@@ -82,7 +81,7 @@ def test_a_template_adds_a_volume_and_keeps_the_rest() -> None:
 
 def test_a_template_cannot_take_a_pods_labels_away() -> None:
     template = {"metadata": {"labels": {"twinops.dev/pool": "other", "team": "a"}}}
-    labels = deployment(pool(template=template), DEFAULTS)["spec"]["template"]["metadata"]["labels"]
+    labels = deployment(pool(template=template), DEFAULTS, 1)["spec"]["template"]["metadata"]["labels"]
     assert (labels["twinops.dev/pool"], labels["team"]) == ("light", "a")
 
 

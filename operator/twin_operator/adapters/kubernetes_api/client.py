@@ -144,7 +144,7 @@ class KubernetesApi:
         self,
         method: str,
         path: str,
-        body: JSON | None = None,
+        body: JSON | list[JSON] | None = None,
         content_type: str = "application/json",
         *,
         query: Mapping[str, str] | None = None,

@@ -117,6 +117,8 @@ class ClusterResources:
         try:
             return await self.api.apply(_deployment(meta["namespace"], meta["name"]), deployment, **query)
         except ApiError as error:
+            if error.status == HTTPStatus.FORBIDDEN:  # by an admission policy: nothing that a retry mends
+                raise Refused(error.message) from error
             raise _fact(error) from error
 
     async def read_deployment(self, namespace: str, name: str) -> JSON | None:

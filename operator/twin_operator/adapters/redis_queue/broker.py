@@ -1,6 +1,7 @@
 """The operator's side of Redis: publish tasks, read results and records, stop runs."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,10 +23,12 @@ class Broker:
     Args:
         redis: connection with `decode_responses` off.
         run_ttl_seconds: life of a run's record.
+        on_publish: called with the queues that tasks went into.
     """
 
     redis: Redis
     run_ttl_seconds: int
+    on_publish: Callable[[Collection[str]], None] = lambda _queues: None
     _messages: Messages = field(default_factory=Messages)
 
     async def publish(self, tasks: Collection[Task]) -> None:
@@ -36,7 +39,11 @@ class Broker:
         async with self.redis.pipeline(transaction=False) as pipe:
             for task in tasks:
                 pipe.execute_command("LPUSH", *self._messages.write(task))
+            counts = Counter(task.queue for task in tasks)
+            for queue, count in counts.items():
+                pipe.hincrby(keys.PUBLISHED, queue, count)
             await pipe.execute()
+        self.on_publish(counts)
 
     async def mark_queued(self, queued: Mapping[str, float]) -> None:
         """Write the time of queueing of runs that have none; seconds since the epoch by run."""

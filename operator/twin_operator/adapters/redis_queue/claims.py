@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import asdict, dataclass, field
+from typing import Final
 
 import orjson
 from redis import Redis
@@ -10,6 +11,16 @@ from twin_operator.adapters.redis_queue import keys, scripts
 from twin_operator.services.tasks import Event, Outcome, Task
 
 UNACKED_INDEX = f"{keys.PREFIX}unacked_index"  # kombu: delivery tag by time of delivery
+PACE_WEIGHT: Final = 0.2  # of the latest task: the pace follows within some ten tasks, and one odd task moves it little
+PACE_LIFE: Final = 7 * 86_400  # seconds: the pace of a queue that rested for a week tells nothing
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run that this process holds, by the token of its lease."""
+
+    token: str
+    queue: str
 
 
 @dataclass
@@ -18,7 +29,7 @@ class Claims:
 
     Args:
         redis: connection with `decode_responses` off.
-        worker: the worker's name, for status.
+        worker: the worker's name, for status and the index of leases.
         lease_seconds: life of a claim without renewal.
         run_ttl_seconds: life of a run's record.
     """
@@ -27,28 +38,21 @@ class Claims:
     worker: str
     lease_seconds: float
     run_ttl_seconds: int
-    _tokens: dict[str, str] = field(default_factory=dict)
+    _held: dict[str, Claim] = field(default_factory=dict)
 
     def claim(self, task: Task) -> str:
         """Count the attempt and take the lease, before any work.
 
         Returns:
-            `claimed`, or why not: `finished`, `leased`, `exhausted`, or a `Stop`.
+            `claimed`, or why not: `finished`, `leased`, `exhausted`, `draining` (no task for this worker), or a `Stop`.
         """
-        token = secrets.token_hex(16)
-        answer = self.redis.eval(
-            scripts.CLAIM,
-            1,
-            keys.run_key(task.run),
-            token,
-            str(self.lease_seconds),
-            str(task.attempt_limit),
-            self.worker,
-            str(self.run_ttl_seconds),
-        )
+        claim = Claim(secrets.token_hex(16), task.queue)
+        places = [*self._places(task.run, task.queue), keys.draining_key(self.worker)]
+        terms = [str(self.lease_seconds), str(task.attempt_limit), self.worker, str(self.run_ttl_seconds)]
+        answer = self.redis.eval(scripts.CLAIM, len(places), *places, claim.token, self._member(task.run), *terms)
         verdict = bytes(answer).decode()
         if verdict == "claimed":
-            self._tokens[task.run] = token
+            self._held[task.run] = claim
         if verdict == "exhausted":
             self.redis.xadd(keys.RESULTS, {"report": keys.write_report(Event.EXHAUSTED, task)})
         return verdict
@@ -59,9 +63,11 @@ class Claims:
         Returns:
             `go on`, `lost`, or a `Stop`.
         """
-        key = keys.run_key(run)
-        lease, life = str(self.lease_seconds), str(self.run_ttl_seconds)
-        answer = self.redis.eval(scripts.RENEW, 1, key, self._tokens[run], lease, life)
+        claim = self._held[run]
+        terms = [str(self.lease_seconds), str(self.run_ttl_seconds)]
+        answer = self.redis.eval(
+            scripts.RENEW, 2, *self._places(run, claim.queue), claim.token, self._member(run), *terms
+        )
         verdict = bytes(answer).decode()
         if delivery_tag and verdict == "go on":
             seconds, _ = self.redis.time()
@@ -79,12 +85,36 @@ class Claims:
 
     def give_back(self, run: str) -> None:
         """Take the attempt back: a clean stop is nobody's failure."""
-        token = self._tokens.pop(run, None)
-        if token is not None:
-            self.redis.eval(scripts.GIVE_BACK, 1, keys.run_key(run), token)
+        claim = self._held.pop(run, None)
+        if claim is not None:
+            places = self._places(run, claim.queue)
+            self.redis.eval(scripts.GIVE_BACK, 2, *places, claim.token, self._member(run))
+
+    def give_back_of_worker(self, run: str, queue: str) -> bool:
+        """Take back the attempt of a child of this worker that has been ended.
+
+        Returns:
+            Whether this worker held the run.
+        """
+        places = self._places(run, queue)
+        return bool(self.redis.eval(scripts.GIVE_BACK_OF_WORKER, 2, *places, self.worker, self._member(run)))
+
+    def draining(self) -> bool:
+        """Whether this worker is to take no further task."""
+        return bool(self.redis.exists(keys.draining_key(self.worker)))
 
     def _close(self, script: str, task: Task, content: bytes, event: Event) -> bool:
-        token = self._tokens.pop(task.run)
+        claim = self._held.pop(task.run)
+        places = [*self._places(task.run, task.queue), keys.RESULTS, keys.pace_key(task.queue)]
         report = keys.write_report(event, task)
-        answer = self.redis.eval(script, 2, keys.run_key(task.run), keys.RESULTS, token, content, report)
+        pace = [str(PACE_WEIGHT), str(PACE_LIFE)]
+        answer = self.redis.eval(
+            script, len(places), *places, claim.token, self._member(task.run), content, report, *pace
+        )
         return bool(answer)
+
+    def _places(self, run: str, queue: str) -> tuple[str, str]:
+        return keys.run_key(run), keys.leases_key(queue)
+
+    def _member(self, run: str) -> str:
+        return f"{run} {self.worker}"

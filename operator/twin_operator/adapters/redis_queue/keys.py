@@ -12,6 +12,7 @@ RESULTS: Final = f"{PREFIX}results"
 GROUP: Final = "operator"
 CONSUMER: Final = "leader"  # fixed, so that a new leader first re-reads what the old one left pending
 PUBLISHED: Final = f"{PREFIX}published"  # hash: tasks ever published, by queue; arrivals are its differences
+PUBLISHED_AT: Final = "twinops-published"  # header of a message: when, seconds since the epoch
 PRIORITY_STEPS: Final = (0, 3, 6, 9)  # kombu's sub-lists; 0 is popped first
 PRIORITY_SEPARATOR: Final = "\x06\x16"
 

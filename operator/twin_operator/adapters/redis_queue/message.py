@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from time import time
 from typing import Final
 
 import orjson
@@ -30,7 +31,7 @@ class Messages:
             "body": base64.b64encode(body).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": message.headers,
+            "headers": {**message.headers, keys.PUBLISHED_AT: time()},
             "properties": _properties(task, priority, message.properties),
         }
         return keys.queue_key(task.queue, priority), orjson.dumps(envelope)

@@ -181,6 +181,9 @@ class Reason(StrEnum):
     WORKERS_READY = "WorkersReady"
     SCALED_TO_ZERO = "ScaledToZero"
     SCALING = "Scaling"
+    FOLLOWING_QUEUES = "FollowingQueues"
+    WITHIN_LIMITS = "WithinLimits"
+    WORKERS_NOT_STARTING = "WorkersNotStarting"
 
 
 ObservedGeneration = Annotated[int, Field(ge=UNOBSERVED_GENERATION, le=QUANTITY_LIMIT)]

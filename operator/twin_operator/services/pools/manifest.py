@@ -1,11 +1,14 @@
-"""WorkerPools: the Deployment that each owns, and its status. Fixed replicas; no autoscaling yet."""
+"""The Deployment that a WorkerPool owns."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import orjson
 
 from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled
-from twin_operator.services.pod_template import merge_template
+from twin_operator.services.pools.template import merge_template
 from twin_operator.services.tasks import JSON
 
 CACHE = "/var/cache/twin-operator"  # where a worker keeps banks; an emptyDir
@@ -13,6 +16,9 @@ ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }  # two threads on a busy machine take 40 times as long
+LOST_NODE_SECONDS: Final = 30
+"""After which Pods of a node that does not answer are replaced; Kubernetes' own default is 300."""
+LOST_NODE: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 @dataclass(frozen=True)
@@ -26,40 +32,18 @@ class WorkerDefaults:
     metrics_port: int
 
 
-@dataclass(frozen=True)
-class PoolSnapshot:
-    """A WorkerPool, the other pools, and its Deployment as it is."""
+def deployment(body: JSON, defaults: WorkerDefaults, replicas: int) -> JSON:
+    """Return the Deployment that a pool owns.
 
-    body: JSON
-    others: Collection[JSON]
-    deployment: JSON | None
-    namespaces: Collection[str]
-
-
-def refusal(snapshot: PoolSnapshot) -> list[Fact] | None:
-    """Return why the pool is not taken, or None."""
-    spec, meta = snapshot.body["spec"], snapshot.body["metadata"]
-    if meta["namespace"] not in snapshot.namespaces:
-        allowed = ", ".join(sorted(snapshot.namespaces))
-        return stalled(
-            "NamespaceNotAllowed", f"Pools are taken in {allowed} only; add the namespace to workerPools.namespaces."
-        )
-    if spec.get("autoscaling"):
-        return stalled("NotSupported", "spec.autoscaling is not supported yet; set spec.replicas in its place.")
-    for other in snapshot.others:
-        shared = sorted(set(spec["queues"]) & set(other["spec"]["queues"]))
-        if shared and _older(other, snapshot.body):
-            name = f"{other['metadata']['namespace']}/{other['metadata']['name']}"
-            return stalled("QueueTaken", f"Queue {shared[0]} belongs to WorkerPool {name}; a queue has one pool.")
-    return None
-
-
-def deployment(body: JSON, defaults: WorkerDefaults) -> JSON:
-    """Return the Deployment that a pool owns."""
+    Args:
+        body: the pool.
+        defaults: what the installation says of every worker Pod.
+        replicas: workers wanted; a Deployment that is there keeps what it has.
+    """
     meta, spec = body["metadata"], body["spec"]
     selector = labels(meta["name"])
     template = merge_template(_template(body, defaults), spec.get("template") or {})
-    template = merge_template(template, {"metadata": {"labels": selector}})
+    template = merge_template(template, {"metadata": {"labels": selector}, "spec": _follow_ups(template["spec"])})
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -79,11 +63,24 @@ def deployment(body: JSON, defaults: WorkerDefaults) -> JSON:
             ],
         },
         "spec": {
-            "replicas": spec.get("replicas", 1),
+            "replicas": replicas,
             "selector": {"matchLabels": {"twinops.dev/pool": meta["name"]}},
+            # A worker of the new template is ready before one of the old goes, and that one ends what it does.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
             "template": template,
         },
     }
+
+
+def digest(manifest: JSON) -> str:
+    """Return what tells one wanted Deployment from another, whatever its number of workers."""
+    spec = {**manifest["spec"], "replicas": 0}
+    return sha256(orjson.dumps({**manifest, "spec": spec}, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def selector(pool: str) -> str:
+    """Return the label selector of a pool's Pods."""
+    return f"twinops.dev/pool={pool}"
 
 
 def labels(pool: str) -> dict[str, str]:
@@ -96,36 +93,17 @@ def labels(pool: str) -> dict[str, str]:
     }
 
 
-def status(snapshot: PoolSnapshot, now: float) -> JSON:
-    """Return the status of a pool from its Deployment's."""
-    body = snapshot.body
-    current = (snapshot.deployment or {}).get("status") or {}
-    wanted, running = body["spec"].get("replicas", 1), current.get("readyReplicas", 0)
-    refused = refusal(snapshot)
-    if refused is not None:
-        phase, facts = "Failed", refused
-    elif wanted == 0:
-        phase, facts = "Idle", ready("ScaledToZero", "No workers are wanted.")
-    elif running >= wanted and current.get("updatedReplicas", 0) >= wanted:
-        phase, facts = "Ready", ready("WorkersReady", f"{running} of {wanted} workers are ready.")
-    else:
-        phase, facts = "Scaling", reconciling("Scaling", f"{running} of {wanted} workers are ready.")
-    return {
-        "observedGeneration": body["metadata"].get("generation", 1),
-        "phase": phase,
-        "replicas": current.get("replicas", 0),
-        "readyReplicas": running,
-        "desiredReplicas": wanted,
-        "selector": f"twinops.dev/pool={body['metadata']['name']}",
-        "conditions": merge_conditions(body, facts, now),
-    }
+def _follow_ups(spec: JSON) -> JSON:
+    """Return what depends on a merged Pod's own fields: workers know their grace, lost nodes are left soon."""
+    grace = {"name": "TWINOPS_GRACE_SECONDS", "value": str(spec["terminationGracePeriodSeconds"])}
+    given = list(spec.get("tolerations") or ())
+    named = {toleration.get("key") for toleration in given}
+    ours = [_until_lost(key) for key in LOST_NODE if key not in named]
+    return {"containers": [{"name": "worker", "env": [grace]}], "tolerations": [*given, *ours]}
 
 
-def _older(one: JSON, other: JSON) -> bool:
-    def age(body: JSON) -> tuple[str, str]:
-        return body["metadata"].get("creationTimestamp", ""), body["metadata"]["uid"]
-
-    return age(one) < age(other)
+def _until_lost(key: str) -> JSON:
+    return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": LOST_NODE_SECONDS}
 
 
 def _template(body: JSON, defaults: WorkerDefaults) -> JSON:
