@@ -97,6 +97,10 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
+        (
+            (*ADDRESSES, "--set", "workerPools.pools.light.autoscaling.maximum=3"),
+            ("pools/light/autoscaling'", "'maximum' not allowed"),
+        ),
         ((*ADDRESSES, "--set", "workerPools.pools.light.queue=a"), ("pools/light'", "'queue' not allowed")),
         ((*ADDRESSES, "--set-json", "workerPools.pools.light.queues=[]"), ("pools/light/queues': minItems",)),
         ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
@@ -230,6 +234,14 @@ def test_the_default_pools_serve_every_queue_once_and_mount_the_data(helm: Helm)
         pod = pool["spec"]["template"]["spec"]
         assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data", "readOnly": True}]
         assert pod["volumes"] == [{"name": "data", "hostPath": {"path": "/srv/experiments"}}]
+
+
+def test_the_default_pools_follow_their_queues_from_none_unless_that_is_set_to_null(helm: Helm) -> None:
+    manifests = helm.template((*ADDRESSES, "--set", "workerPools.pools.heavy.autoscaling=null"))
+    scaled = {each["metadata"]["name"]: each["spec"] for each in manifests if each["kind"] == "WorkerPool"}
+    assert scaled["twin-operator-light"]["autoscaling"] == {"minReplicas": 0, "maxReplicas": 8}
+    assert scaled["twin-operator-medium"]["autoscaling"] == {"minReplicas": 0, "maxReplicas": 4}
+    assert ("autoscaling" in scaled["twin-operator-heavy"], scaled["twin-operator-heavy"]["replicas"]) == (False, 1)
 
 
 def test_a_pool_set_to_null_is_left_out_and_a_template_of_ones_own_is_merged(helm: Helm) -> None:
