@@ -17,8 +17,8 @@ export OMP_NUM_THREADS ?= 1
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster in processes (KEEP=1 leaves it running, STOP=1 ends that)
-	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(CLUSTER),--cluster $(CLUSTER))
+demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster in processes (ONLY=burst tells one chapter, KEEP=1 leaves it running, STOP=1 ends that)
+	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(ONLY),--only $(ONLY)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (ARGS="-k name" picks some)
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m demo [--keep | --stop]`: see the package."""
+"""`python -m demo [--only CHAPTER] [--keep | --stop]`: see the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from demo import keeper
 from demo.kubernetes import CommandError, Kubernetes
 from demo.platform import DIRECTORY, AlreadyRunningError, Platform, running
-from demo.story import tell
+from demo.story import ALONE, tell
 from demo.telling import Say, clock, show
 from demo.trouble import show_trouble
 from demo.watching import DisappointedError
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description="Twins of 64,000 customers, asked and graded.")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     parser.add_argument("--stop", action="store_true", help="stop what --keep has left running")
+    parser.add_argument("--only", choices=ALONE, help="tell this chapter and no other")
     parser.add_argument("--cluster", default="devcluster", help="where to run; only devcluster is built yet")
     return parser
 
@@ -43,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     say = clock()
     with _platform(say, keep=options.keep) as platform:
-        code = _tell(Kubernetes(platform), say)
+        code = _tell(Kubernetes(platform), say, options.only)
         _say_goodbye(platform, say, keep=options.keep)
     return code
 
@@ -57,9 +58,9 @@ def _platform(say: Say, *, keep: bool) -> Iterator[Platform]:
         yield platform
 
 
-def _tell(kubernetes: Kubernetes, say: Say) -> int:
+def _tell(kubernetes: Kubernetes, say: Say, only: str | None) -> int:
     try:
-        return 0 if tell(kubernetes, say) else 1
+        return 0 if tell(kubernetes, say, only) else 1
     except (CommandError, DisappointedError) as error:
         show_trouble(kubernetes)
         show()

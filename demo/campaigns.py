@@ -83,6 +83,7 @@ MENS_GOODS = Group("mens-goods", _buyers_of_mens_only)
 
 FIRST_CAMPAIGN = "campaign-1.csv.gz"
 LATER_CAMPAIGNS = "campaigns-2-to-5.csv.gz"
+ALL_CAMPAIGNS = "campaigns.csv.gz"
 WOMENS_FILE = "womens-goods.csv.gz"
 MENS_FILE = "mens-goods.csv.gz"
 BOTH_FILE = "womens-and-mens-goods.csv.gz"
@@ -126,6 +127,7 @@ def _files(customers: Sequence[Customer]) -> dict[str, list[str]]:
     return {
         FIRST_CAMPAIGN: list(EVERYBODY.lines(each for each in customers if each.campaign == 1)),
         LATER_CAMPAIGNS: list(EVERYBODY.lines(each for each in customers if each.campaign > 1)),
+        ALL_CAMPAIGNS: list(EVERYBODY.lines(customers)),
         WOMENS_FILE: womens,
         MENS_FILE: mens,
         BOTH_FILE: [*womens, *mens],

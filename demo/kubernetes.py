@@ -49,11 +49,25 @@ class Kubernetes:
         found: list[Json] = json.loads(self.kubectl("get", kinds, *arguments, "-o", "json"))["items"]
         return found
 
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a kubectl that goes on until it is terminated; what it prints is in its `stdout`."""
+        return subprocess.Popen(  # noqa: S603 - the program of the development cluster
+            [self.platform.kubectl, *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": self.platform.kubeconfig, "PATH": _PATH}
+
     def _run(self, command: list[str], text: str | None) -> str:
         answer = subprocess.run(  # noqa: S603 - the programs of the development cluster
             command,
             input=text,
-            env={**os.environ, "KUBECONFIG": self.platform.kubeconfig, "PATH": _PATH},
+            env=self._environment,
             capture_output=True,
             text=True,
             timeout=_WITHIN,

@@ -31,12 +31,13 @@ class Stage:
     data: Path
     say: Say
 
-    def apply(self, folder: str, *names: str) -> None:
-        """Apply manifests of a folder in examples/."""
+    def apply(self, folder: str, *names: str, namespace: str | None = None) -> None:
+        """Apply manifests of a folder in examples/, in the namespace of kubectl's context where none is named."""
+        where = ["-n", namespace] if namespace else []
         for name in names:
             file = EXAMPLES / folder / name
-            self.say(f"kubectl apply -f {file.relative_to(PROJECT)}")
-            self.kubernetes.kubectl("apply", "-f", str(file))
+            self.say(" ".join(["kubectl apply", *where, "-f", str(file.relative_to(PROJECT))]))
+            self.kubernetes.kubectl("apply", *where, "-f", str(file))
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Record each outcome on the Simulation that is named as its campaign."""

@@ -43,7 +43,9 @@ def trouble(kube: Kube) -> str:
     return pools + kube.kubectl("logs", *WHERE, "deployment/twin-operator", "--tail=30", "--previous", check=False)
 
 
-def test_helm_waits_until_operator_and_pools_are_ready(installed: str, kube: Kube) -> None:
+def test_helm_waits_until_operator_and_pools_are_ready_to_work_or_to_follow_their_queues(
+    installed: str, kube: Kube
+) -> None:
     assert "See that the operator and its worker pools are ready" in installed
     pools = json.loads(kube.kubectl("get", "workerpools", *WHERE, "-o", "json"))["items"]
     assert {pool["status"]["phase"] for pool in pools} == {"Ready", "Idle"}
