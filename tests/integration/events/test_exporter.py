@@ -28,7 +28,7 @@ from twin_operator.services.tasks import Stop, Target, Task, TaskKind
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 WORKER = str(Path(__file__).with_name("scripted_worker.py"))
-WITHIN = 60.0  # seconds: processes start slowly on a busy machine
+WITHIN = 240.0  # seconds: a worker imports for ten on an idle machine, and this one may be busy
 
 Labels = dict[str, str]
 
