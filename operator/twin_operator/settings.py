@@ -65,4 +65,13 @@ class Settings(BaseSettings):
         15, ge=5, description="After which an unacknowledged message returns to its queue; leases renew it."
     )
     data_retry_seconds: float = Field(30, gt=0, description="First wait before data errors are tried again; doubles.")
+    task_events: bool = Field(
+        False, description="Tell Celery's events, for `twin-operator events`: some five small messages a task."
+    )
+    events_silent_seconds: float = Field(
+        30, gt=0, description="Without a heartbeat for so long a worker counts as down; it sends one every 5 seconds."
+    )
+    events_forget_seconds: float = Field(
+        600, gt=0, description="After which the figures of a worker that is gone are dropped: a few scrapes more."
+    )
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")

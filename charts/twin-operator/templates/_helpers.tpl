@@ -101,6 +101,10 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
   value: {{ .Values.data.allow | toJson | quote }}
 - name: TWINOPS_LOG_FORMAT
   value: {{ .Values.logFormat | quote }}
+{{- if .Values.events.enabled }}
+- name: TWINOPS_TASK_EVENTS
+  value: "true"
+{{- end }}
 {{- end }}
 
 {{- /* The environment that the operator puts into worker Pods. `$$` keeps the kubelet from expanding $(...) too early:

@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker`, `crds` and `archive`."""
+"""The command `twin-operator`: `run`, `worker`, `events`, `crds` and `archive`."""
 
 import os
 import sys
@@ -52,3 +52,13 @@ def worker(
     settings = Settings()
     configure_logging(settings.log_format)
     run_worker(settings, queues, concurrency, tier)
+
+
+@app.command()
+def events() -> None:
+    """Show Celery's events as Prometheus metrics; workers and operator tell them where TWINOPS_TASK_EVENTS is set."""
+    from twin_operator.events.process import run_events  # noqa: PLC0415 - likewise
+
+    settings = Settings()
+    configure_logging(settings.log_format)
+    run_events(settings)

@@ -37,3 +37,15 @@ def operator_redis(url: str) -> AsyncRedis:
         socket_keepalive=True,
         health_check_interval=5,
     )
+
+
+def events_redis(url: str) -> AsyncRedis:
+    """Return an asynchronous connection that does not try again by itself: its user counts how often it was lost."""
+    return AsyncRedis.from_url(
+        url, retry=None, socket_timeout=SOCKET_SECONDS, socket_keepalive=True, health_check_interval=5
+    )
+
+
+def database_of(redis: AsyncRedis) -> int:
+    """Return the number of the database that a connection is for."""
+    return int(redis.connection_pool.connection_kwargs.get("db") or 0)

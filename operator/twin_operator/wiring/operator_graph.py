@@ -15,6 +15,7 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import Metrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
@@ -35,7 +36,7 @@ from twin_operator.services.retraining.job_reconciler import JobReconciler
 from twin_operator.services.simulations import Simulations
 from twin_operator.services.twins import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import operator_redis
+from twin_operator.wiring.connections import database_of, operator_redis
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ async def build_operator(
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
     redis = operator_redis(settings.redis_url)
-    queue = Broker(redis, settings.run_ttl_seconds)
+    sent = SentEvents(database_of(redis)) if settings.task_events else None
+    queue = Broker(redis, settings.run_ttl_seconds, sent)
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )

@@ -17,6 +17,7 @@ from twin_operator.wiring.worker_graph import build_claims, build_data_source, b
 from twin_operator.worker.app import create_app
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.progress import log_progress
+from twin_operator.worker.reporting import HEARTBEAT_SECONDS, tell_of_worker
 from twin_operator.worker.tasks import Frame, register
 
 
@@ -60,6 +61,9 @@ def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> 
     register(app, frame)
     serve_worker_status(settings, REGISTRY)
     name = f"{tier.lower()}@{settings.identity}"
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    quiet = ["--without-gossip", "--without-mingle"]
+    if settings.task_events:
+        tell_of_worker(app, queues.split(","), concurrency)
+    heartbeat = ["--heartbeat-interval", str(HEARTBEAT_SECONDS)] if settings.task_events else ["--without-heartbeat"]
     options = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", queues, "--hostname", name]
-    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet])
+    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet, *heartbeat])

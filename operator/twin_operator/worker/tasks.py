@@ -13,6 +13,7 @@ from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
 from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.reporting import TruthfulRequest
 
 logger = logging.getLogger(__name__)
 ERROR_LENGTH = 500  # characters of an unexpected error that travel into status
@@ -29,7 +30,7 @@ class Frame:
     work: Mapping[TaskKind, Work]
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
-        """Carry out `task` and return what became of it, for the log."""
+        """Carry out `task` and return what became of it, for the log and for Celery's events (`reporting`)."""
         if task.deadline is not None and time() > task.deadline:
             return "past its deadline"
         verdict = self.claims.claim(task)
@@ -42,16 +43,24 @@ class Frame:
             self.claims.give_back(task.run)
             raise
         except TryAgain as again:
-            self.claims.fail_attempt(task, str(again)[:ERROR_LENGTH])
-            return "to be tried again"
+            return self._fail(task, "to be tried again", "TryAgain", str(again))
         except Exception as error:
             logger.exception("Run %s failed in an unexpected way.", task.run)
-            self.claims.fail_attempt(task, f"{type(error).__name__}: {error}"[:ERROR_LENGTH])
-            return "attempt failed"
+            kind = type(error).__name__
+            return self._fail(task, "attempt failed", kind, f"{kind}: {error}")
         else:
-            return "recorded" if self.claims.record(task, outcome) else "recorded by another"
+            return self._record(task, outcome)
         finally:
             self.leases.release(task.run)
+
+    def _fail(self, task: Task, verdict: str, kind: str, error: str) -> str:
+        self.claims.fail_attempt(task, error[:ERROR_LENGTH])
+        return f"{'last attempt failed' if self.claims.spent(task) else verdict}: {kind}"
+
+    def _record(self, task: Task, outcome: Outcome) -> str:
+        if not self.claims.record(task, outcome):
+            return "recorded by another"
+        return "recorded" if outcome.succeeded else f"refused: {outcome.reason}"
 
 
 def register(app: Celery, frame: Callable[[], Frame]) -> None:
@@ -61,9 +70,10 @@ def register(app: Celery, frame: Callable[[], Frame]) -> None:
 
 
 def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame]) -> None:
-    @app.task(name=f"twinops.{kind}", bind=True)
-    def run(self: "CeleryTask[Any, Any]", message: JSON) -> None:
+    @app.task(name=f"twinops.{kind}", bind=True, Request=TruthfulRequest, send_events=False)
+    def run(self: "CeleryTask[Any, Any]", message: JSON) -> str:
         task = Task.from_json(message)
         tag = (self.request.properties or {}).get("delivery_tag")
         verdict = frame().carry_out(task, None if tag is None else str(tag))
         logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
+        return verdict

@@ -28,6 +28,16 @@ EVERYTHING = (
     *("--set", "metrics.service.enabled=true", "--set", "metrics.service.annotations.a=b"),
     *("--set", "archive.persistence.storageClassName=fast", "--set", "archive.persistence.size=10Gi"),
     *("--set", "dataWatch.intervalSeconds=60"),
+    *(
+        "--set",
+        "events.enabled=true",
+        "--set",
+        "events.service.annotations.a=b",
+        "--set",
+        "events.podLabels.team=growth",
+    ),
+    *("--set-json", 'events.env=[{"name":"TWINOPS_EVENTS_FORGET_SECONDS","value":"900"}]'),
+    *("--set-json", 'events.tolerations=[{"key":"dedicated","operator":"Exists"}]'),
 )
 SECRET = (
     *("--set", "redis.existingSecret.name=redis", "--set", "redis.existingSecret.key=url"),
@@ -94,6 +104,7 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "archive.persistence.size=large"), ("at '/archive/persistence/size'", "pattern")),
         ((*ADDRESSES, "--set", "dataWatch.intervalSeconds=9"), ("at '/dataWatch/intervalSeconds': minimum",)),
         ((*ADDRESSES, "--set", "approvalPolicy.create=true"), ("at '/approvalPolicy'", "'create' not allowed")),
+        ((*ADDRESSES, "--set", "events.replicas=2"), ("at '/events'", "'replicas' not allowed")),
         ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, Final
 
 import orjson
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of
 from twin_operator.services.tasks import Report, Run, Stop, Task
 
@@ -22,10 +24,12 @@ class Broker:
     Args:
         redis: connection with `decode_responses` off.
         run_ttl_seconds: life of a run's record.
+        sent: tells that a task was sent; None where nobody wants Celery's events.
     """
 
     redis: Redis
     run_ttl_seconds: int
+    sent: SentEvents | None = None
     _messages: Messages = field(default_factory=Messages)
 
     async def publish(self, tasks: Collection[Task]) -> None:
@@ -35,6 +39,8 @@ class Broker:
         """
         async with self.redis.pipeline(transaction=False) as pipe:
             for task in tasks:
+                if self.sent:  # before the message: a worker may be quicker than the rest of the pipeline
+                    pipe.publish(*self.sent.write(task, time()))
                 pipe.execute_command("LPUSH", *self._messages.write(task))
             await pipe.execute()
 

@@ -77,6 +77,11 @@ class Claims:
         """Report that the attempt ended by an error that another attempt may not meet."""
         return self._close(scripts.FAIL_ATTEMPT, task, error.encode(), Event.ATTEMPT_FAILED)
 
+    def spent(self, task: Task) -> bool:
+        """Return whether the run has no attempt left."""
+        attempts = self.redis.hget(keys.run_key(task.run), "attempts")
+        return int(attempts or 0) >= task.attempt_limit
+
     def give_back(self, run: str) -> None:
         """Take the attempt back: a clean stop is nobody's failure."""
         token = self._tokens.pop(run, None)
