@@ -69,7 +69,7 @@ async def build_operator(
     api = KubernetesApi(configuration)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
-    redis = operator_redis(settings.redis_url)
+    redis = operator_redis(settings)
     queue = Broker(redis, settings.run_ttl_seconds)
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
@@ -114,6 +114,7 @@ def worker_defaults(settings: Settings) -> WorkerDefaults:
         service_account=settings.worker_service_account,
         env=settings.worker_env,
         metrics_port=settings.metrics_port,
+        template=settings.worker_template,
     )
 
 
