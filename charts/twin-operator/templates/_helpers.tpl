@@ -156,6 +156,14 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
+{{- /* Annotations of what exists only while `helm test` runs; the argument is the order. A Pod that failed stays, for its
+       log. */ -}}
+{{- define "twin-operator.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{- define "twin-operator.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
