@@ -33,8 +33,8 @@ async def _asked(part: str, ask: Callable[[Settings], Awaitable[list[Finding]]],
 
 
 async def _redis(settings: Settings) -> list[Finding]:
-    timeouts: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-    async with Redis.from_url(settings.redis_url, **timeouts, **settings.redis_tls) as redis:
+    options: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, **settings.redis_tls}
+    async with Redis.from_url(settings.redis_url, **options) as redis:
         memory = await redis.info("memory")
     return [of_redis(str(memory["maxmemory_policy"]))]
 
