@@ -9,17 +9,19 @@ import json
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pytest_kind import KindCluster
 
 from devcluster import binaries
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
+from tests.previous_chart import previous_chart
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "journey"))
 import experiments
@@ -82,7 +84,7 @@ def kube(kind_cluster: KindCluster, images: list[str], tmp_path_factory: pytest.
     kind_cluster.ensure_kubectl()
     helm = shutil.which("helm")
     paths = [Path(kind_cluster.kubeconfig_path).resolve(), tmp_path_factory.mktemp("kind")]
-    kubectl = Path(kind_cluster.kubectl_path).resolve()
+    kubectl = Path(kind_cluster.kubectl_path).absolute()  # not resolved: a link may name the program
     kube = Kube(Kind(*paths, kubectl, Path(helm) if helm else binaries.find().helm))  # type: ignore[arg-type]
     for image in images:
         kind_cluster.load_docker_image(image)
@@ -122,21 +124,6 @@ def parts(image: str) -> dict[str, str]:
     return {"repository": repository, "tag": tag}
 
 
-@pytest.fixture(scope="session")
-def previous_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A chart of a version before this one, whose Simulations had no short name and no field `priority`."""
-    chart = tmp_path_factory.mktemp("previous") / "twin-operator"
-    shutil.copytree(Helm.chart, chart)
-    file = chart / "crds" / "twinops.dev_simulations.yaml"
-    crd = yaml.safe_load(file.read_text())
-    del crd["spec"]["names"]["shortNames"]
-    del crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["priority"]
-    file.write_text(yaml.safe_dump(crd))
-    about = yaml.safe_load((chart / "Chart.yaml").read_text())
-    (chart / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "0.0.1"}))
-    return chart
-
-
 @dataclass(frozen=True)
 class Release:
     """What Helm said when the previous chart was installed, tested, and upgraded to this one."""
@@ -148,7 +135,9 @@ class Release:
 
 
 @pytest.fixture(scope="session")
-def release(kube: Kube, helm: Helm, values: list[str], previous_chart: Path) -> Release:
+def release(
+    kind_cluster: KindCluster, kube: Kube, helm: Helm, values: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Release:
     """The chart in a namespace that admits nothing but restricted Pods, upgraded from the previous one."""
     kube.kubectl("create", "namespace", NAMESPACE)
     for mode in ("enforce", "warn"):
@@ -160,14 +149,31 @@ def release(kube: Kube, helm: Helm, values: list[str], previous_chart: Path) -> 
         assert answer.returncode == 0, answer.stderr + trouble(kube)
         return answer.stdout
 
+    previous = previous_chart(helm.chart, tmp_path_factory.mktemp("previous"))
+
+    def install() -> str:
+        with ThreadPoolExecutor(1) as background:
+            running = background.submit(run, "install", RELEASE, previous, *PATIENCE, *values)
+            while not running.done():
+                open_volumes(kube, kind_cluster.name)
+                time.sleep(2)
+        return running.result()
+
     test = ("test", RELEASE, "--logs", "--timeout", "3m")
     next_image = ("--set", f"image.tag={NEXT_IMAGE.rpartition(':')[2]}")
     return Release(
-        run("install", RELEASE, str(previous_chart), *PATIENCE, *values),
+        install(),
         run(*test),
         run("upgrade", RELEASE, helm.chart, *PATIENCE, *values, *next_image),
         run(*test),
     )
+
+
+def open_volumes(kube: Kube, cluster: str) -> None:
+    """Let any user write to the volumes: a folder of the node has no fsGroup, and its provisioner may be strict."""
+    for volume in kube.get("persistentvolumes")["items"]:
+        if "hostPath" in volume["spec"] and volume["status"]["phase"] == "Bound":
+            docker("exec", f"{cluster}-control-plane", "chmod", "0777", volume["spec"]["hostPath"]["path"])
 
 
 def put_data(kube: Kube, rows: list[str]) -> None:

@@ -24,7 +24,7 @@ def test_the_upgrade_brought_the_crds_and_the_image(kube: Kube) -> None:
     crd = kube.get("crd", "simulations.twinops.dev")
     assert crd["spec"]["names"]["shortNames"] == ["twinsim"]
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    assert "priority" in schema["properties"]["spec"]["properties"]
+    assert "worker" in schema["properties"]["status"]["properties"]
     deployment = kube.get("deployment", "twin-operator", "-n", NAMESPACE)
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == NEXT_IMAGE
 
