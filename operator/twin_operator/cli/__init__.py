@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker`, `events`, `crds` and `archive`."""
+"""The command `twin-operator`: `run`, `worker`, `events`, `check`, `crds` and `archive`."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from twin_operator.cli.archive import app as archive
+from twin_operator.cli.check import check
 from twin_operator.cli.crds import app as crds
 from twin_operator.cli.logs import configure_logging
 from twin_operator.settings import Settings
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(archive, name="archive")
 app.add_typer(crds, name="crds")
+app.command()(check)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """WorkerPools: the Deployment that each owns, and its status. Fixed replicas; no autoscaling yet."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled
@@ -24,6 +24,7 @@ class WorkerDefaults:
     service_account: str
     env: Sequence[JSON]
     metrics_port: int
+    template: JSON = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def deployment(body: JSON, defaults: WorkerDefaults) -> JSON:
     """Return the Deployment that a pool owns."""
     meta, spec = body["metadata"], body["spec"]
     selector = labels(meta["name"])
-    template = merge_template(_template(body, defaults), spec.get("template") or {})
+    template = merge_template(_template(body, defaults), defaults.template)
+    template = merge_template(template, spec.get("template") or {})
     template = merge_template(template, {"metadata": {"labels": selector}})
     return {
         "apiVersion": "apps/v1",

@@ -70,7 +70,7 @@ async def build_operator(
     api = KubernetesApi(configuration)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
-    redis = operator_redis(settings.redis_url)
+    redis = operator_redis(settings)
     sent = SentEvents(database_of(redis)) if settings.task_events else None
     queue = Broker(redis, settings.run_ttl_seconds, sent)
     versions = ThreadedVersions(
@@ -116,6 +116,7 @@ def worker_defaults(settings: Settings) -> WorkerDefaults:
         service_account=settings.worker_service_account,
         env=settings.worker_env,
         metrics_port=settings.metrics_port,
+        template=settings.worker_template,
     )
 
 

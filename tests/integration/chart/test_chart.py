@@ -48,6 +48,16 @@ POSTGRESQL = (
     *(*ADDRESSES, "--set", "operator.replicas=2"),
     *("--set", "archive.existingSecret.name=archive", "--set", "archive.existingSecret.key=url"),
 )
+BUNDLED = (
+    *("--set", "redis.bundled.enabled=true", "--set", "mlflow.bundled.enabled=true"),
+    *("--set", "postgresql.bundled.enabled=true", "--set", "operator.replicas=2"),
+)
+BUNDLED_TLS = (
+    *("--set", "redis.bundled.enabled=true", "--set", "redis.tls.enabled=true", "--set", "fullnameOverride=twins"),
+    *("--set", "redis.bundled.persistence.enabled=false", "--set", "redis.bundled.existingSecret=passwords"),
+    *("--set", "mlflow.bundled.enabled=true", "--set", "mlflow.bundled.persistence.storageClassName=fast"),
+    *("--set", "mlflow.bundled.image.digest=sha256:" + "0" * 64),
+)
 BARE = (
     *(*ADDRESSES, "--set-json", 'archive.volume={"emptyDir":{}}'),
     *("--set", "approvalPolicy.enabled=false", "--set", "userRoles.create=false"),
@@ -59,6 +69,8 @@ VALUE_SETS = {
     "namespaced": NAMESPACED,
     "postgresql": POSTGRESQL,
     "bare": BARE,
+    "bundled": BUNDLED,
+    "bundled with TLS": BUNDLED_TLS,
 }
 
 Manifest = dict[str, Any]
@@ -88,14 +100,25 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
 @pytest.mark.parametrize(
     ("values", "sentences"),
     [
-        ((), ("at '/redis'", "missing property 'url'", "at '/mlflow': missing property 'trackingUri'")),
-        ((*ADDRESSES, "--set", "redis.url=localhost:6379"), ("at '/redis/url'", "does not match pattern '^rediss?://")),
-        ((*ADDRESSES, "--set", "mlflow.trackingUri=mlflow"), ("at '/mlflow/trackingUri'", "'^https?://")),
+        ((), ("Redis: give exactly one of redis.url, redis.existingSecret and redis.bundled.enabled=true; 0 of them",)),
+        ((*ADDRESSES, "--set", "redis.bundled.enabled=true"), ("Redis: give exactly one of", "2 of them are given")),
+        (ADDRESSES[:2], ("MLflow: give exactly one of mlflow.trackingUri and mlflow.bundled.enabled=true; 0 of them",)),
+        (
+            (*ADDRESSES, "--set", "redis.tls.enabled=true"),
+            ("Redis: with redis.tls.enabled the address begins with",),
+        ),
+        ((*BUNDLED, "--set", "redis.bundled.image.tag=latest"), ("at '/redis/bundled/image/tag': 'not' failed",)),
+        ((*BUNDLED, "--set", "redis.bundled.maxMemory=lots"), ("at '/redis/bundled/maxMemory'", "pattern")),
+        (
+            (*ADDRESSES, "--set", "redis.url=localhost:6379"),
+            ("at '/redis/url'", "does not match pattern '^(rediss?://"),
+        ),
+        ((*ADDRESSES, "--set", "mlflow.trackingUri=mlflow"), ("at '/mlflow/trackingUri'", "'^(https?://")),
         ((*ADDRESSES, "--set", "redis.existingSecret.name=a"), ("at '/redis/existingSecret'", "property 'key'")),
         ((*ADDRESSES, "--set", "mlfow.trackingUri=x"), ("additional properties 'mlfow' not allowed",)),
         (
             (*ADDRESSES, "--set", "operator.replicas=2"),
-            ("at '/archive/url': minLength", "'/archive/existingSecret': min"),
+            ("at '/archive/url': minLength", "'/archive/existingSecret': min", "'/postgresql/bundled/enabled'"),
         ),
         ((*ADDRESSES, "--set", "operator.replicas=0"), ("at '/operator/replicas': minimum",)),
         ((*ADDRESSES, "--set", "archive.url=mysql://host/db"), ("at '/archive/url'", "'^(postgresql")),
