@@ -51,9 +51,7 @@ class OtlpTracer:
         resource = usual.merge(OTELResourceDetector().detect())  # the environment has the last word
         self._ids = _GivenIds()
         self._lock = threading.Lock()
-        self._provider = TracerProvider(
-            resource=resource.merge(OTELResourceDetector().detect()), id_generator=self._ids
-        )
+        self._provider = TracerProvider(resource=resource, id_generator=self._ids)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("twin_operator")
 

@@ -10,6 +10,7 @@ from twin_operator.cli.archive import app as archive
 from twin_operator.cli.crds import app as crds
 from twin_operator.cli.logs import configure_logging
 from twin_operator.settings import Settings
+from twin_operator.wiring.tracing import TracingRefused, check_tracing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,9 +36,7 @@ def run() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
     from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
 
-    settings = Settings()
-    configure_logging(settings.log_format)
-    sys.exit(run_operator(settings))
+    sys.exit(run_operator(_settings()))
 
 
 @app.command()
@@ -49,6 +48,14 @@ def worker(
     """Run a Celery worker; it needs no access to the Kubernetes API."""
     from twin_operator.worker.main import run_worker  # noqa: PLC0415 - the operator does not need the learners
 
+    run_worker(_settings(), queues, concurrency, tier)
+
+
+def _settings() -> Settings:
     settings = Settings()
     configure_logging(settings.log_format)
-    run_worker(settings, queues, concurrency, tier)
+    try:
+        check_tracing(settings)
+    except TracingRefused as refused:
+        sys.exit(str(refused))
+    return settings

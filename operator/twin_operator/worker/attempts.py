@@ -19,13 +19,13 @@ STOPPED: Final = "The run was cancelled, suspended or deleted, or its lease was 
 
 
 def continued(task: Task, traceparent: str | None) -> Task:
-    """Return the task with the trace that its message names; of one that names none, a trace of its own."""
-    context = parse(traceparent) or run_trace(task.target.uid, task.run, None).context
-    return replace(task, trace=RunTrace(context))
+    """Return the task with the trace that its message names, if it names one."""
+    context = parse(traceparent)
+    return task if context is None else replace(task, trace=RunTrace(context))
 
 
 def trace_of_attempt(task: Task) -> TraceContext:
-    """Return the span of a new attempt."""
+    """Return the span of a new attempt; without a trace to continue, in one that belongs to the object."""
     context = task.trace.context if task.trace else run_trace(task.target.uid, task.run, None).context
     return context.child(token_hex(SPAN_BYTES))
 
@@ -57,7 +57,8 @@ class Attempts:
     def carry_out(self, task: Task, work: Callable[[JSON], Outcome]) -> Outcome:
         """Do the work, and record how long it took and how it ended."""
         context = current_trace()
-        if context is None or task.trace is None or not self.tracer.sampled(RunTrace(context, task.trace.context)):
+        parent = task.trace.context if task.trace else None
+        if context is None or not self.tracer.sampled(RunTrace(context, parent)):
             return work(task.payload)
         self._open = Attempt(task, context, time(), self.number(task.run))
         try:

@@ -14,7 +14,7 @@ from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
 from twin_operator.wiring.status_pages import serve_worker_status
-from twin_operator.wiring.tracing import build_tracer, check_tracing
+from twin_operator.wiring.tracing import build_tracer
 from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
 from twin_operator.worker.app import create_app
 from twin_operator.worker.attempts import Attempts
@@ -60,7 +60,6 @@ def build_frame(settings: Settings) -> Frame:
 
 def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:
     """Run a worker until it is told to stop; it finishes what it has in hand."""
-    check_tracing(settings)  # a child that cannot build its frame would only fail its tasks
     app = create_app(settings)
 
     @cache
