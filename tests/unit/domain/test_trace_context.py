@@ -75,7 +75,7 @@ def test_a_version_to_come_is_read_as_far_as_this_one_goes_and_written_as_this_o
         f"00_{TRACE}_{SPAN}_01",
         f" 00-{TRACE}-{SPAN}-01",
         f"00-{TRACE}-{SPAN}-01\n",
-        f"00-{'\u0660' * 32}-{SPAN}-01",
+        "00-" + "\u0660" * 32 + f"-{SPAN}-01",
         f"00-{'g' * 32}-{SPAN}-01",
     ],
 )
