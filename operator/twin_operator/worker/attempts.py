@@ -25,8 +25,8 @@ def continued(task: Task, traceparent: str | None) -> Task:
 
 
 def trace_of_attempt(task: Task) -> TraceContext:
-    """Return the span of a new attempt; without a trace to continue, in one that belongs to the object."""
-    context = task.trace.context if task.trace else run_trace(task.target.uid, task.run, None).context
+    """Return the span of a new attempt; without a trace to continue, in one of the run's own."""
+    context = task.trace.context if task.trace else run_trace(task.run, task.run, None).context
     return context.child(token_hex(SPAN_BYTES))
 
 

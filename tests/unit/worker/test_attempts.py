@@ -57,7 +57,7 @@ def test_an_attempt_is_a_consumer_under_the_span_that_its_message_names() -> Non
     assert span.attributes["messaging.destination.name"] == "simulations"
 
 
-def test_an_attempt_of_a_message_without_a_trace_is_the_first_span_of_its_objects() -> None:
+def test_an_attempt_of_a_message_without_a_trace_has_no_parent_in_a_trace_of_its_run() -> None:
     tracer = ListTracer()
     first = carry_out(tracer, None, Outcome("Succeeded", "done"))
     second = carry_out(tracer, "no trace", Outcome("Succeeded", "done"))
