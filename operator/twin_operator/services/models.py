@@ -249,7 +249,7 @@ def _head(body: JSON) -> JSON:
     return {
         "observedGeneration": body["metadata"].get("generation", 1),
         "registeredModel": registered_model(body),
-        "traceId": trace_of(body).context.trace_id,
+        "traceID": trace_of(body).context.trace_id,
     }
 
 

@@ -7,7 +7,7 @@ from twin_operator.services.tasks import JSON, Outcome, Run
 FIELDS = (
     "modelVersion",
     "registeredModel",
-    "traceId",
+    "traceID",
     "attempts",
     "cached",
     "worker",
@@ -58,7 +58,7 @@ def _common(simulation: Simulation, run: Run, version: str | None) -> JSON:
         **dict.fromkeys(FIELDS),
         "observedGeneration": simulation.body["metadata"].get("generation", 1),
         "modelVersion": version,
-        "traceId": simulation.trace.context.trace_id,
+        "traceID": simulation.trace.context.trace_id,
         "attempts": run.attempts,
         "worker": run.worker,
         "queuedTime": timestamp(run.queued),

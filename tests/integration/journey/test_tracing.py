@@ -65,7 +65,7 @@ def test_without_an_endpoint_status_and_logs_have_the_trace_all_the_same(trained
     ask(trained, "Simulation", "untraced", question(), traceparent("1" * 32))
     ask(trained, "Simulation", "own", question(), "ff" + traceparent("2" * 32)[2:])
     for name in ("untraced", "own"):
-        trace_id = trained.until_phase("Simulation", name, "Succeeded")["status"]["traceId"]
+        trace_id = trained.until_phase("Simulation", name, "Succeeded")["status"]["traceID"]
         assert re.fullmatch("[0-9a-f]{32}", trace_id)
         assert trace_id == "1" * 32 or name == "own"
         assert trace_id != "2" * 32
@@ -80,7 +80,7 @@ def test_a_question_is_one_trace_from_its_caller_over_operator_and_worker_to_sta
     trace_id = "3" * 32
     ask(platform, "Simulation", "traced", question(), traceparent(trace_id))
     body = platform.until_phase("Simulation", "traced", "Succeeded")
-    assert body["status"]["traceId"] == trace_id
+    assert body["status"]["traceID"] == trace_id
     spans = spans_of(platform, kept, trace_id, 3)
     whole, published, processed = spans["Simulation"], spans["publish simulations"], spans["process simulations"]
     assert [whole.parent, published.parent, processed.parent] == [CALLER, whole.span_id, published.span_id]
@@ -106,7 +106,7 @@ def test_a_training_is_a_trace_with_its_progress(traced: tuple[Platform, Collect
     trace_id = "4" * 32
     spec = model_spec(f"file://{platform.data}/campaign.csv")
     ask(platform, "TwinModel", "traced", spec, traceparent(trace_id))
-    assert platform.until_phase("TwinModel", "traced", "Ready", within=120)["status"]["traceId"] == trace_id
+    assert platform.until_phase("TwinModel", "traced", "Ready", within=120)["status"]["traceID"] == trace_id
     spans = spans_of(platform, kept, trace_id, 3)
     assert spans["process training"].parent == spans["publish training"].span_id
     assert spans["publish training"].parent == spans["TwinModel"].span_id
@@ -118,7 +118,7 @@ def test_a_training_is_a_trace_with_its_progress(traced: tuple[Platform, Collect
         {"modelRef": {"name": "traced"}, "approval": {"approved": True, "by": "me"}},
     )
     job = platform.until_phase("RetrainingJob", "traced", "Completed", within=120)
-    spans = spans_of(platform, kept, job["status"]["traceId"], 5)
+    spans = spans_of(platform, kept, job["status"]["traceID"], 5)
     assert {spans[name].parent for name in ("publish training", "publish validation")} == {
         spans["RetrainingJob"].span_id
     }
