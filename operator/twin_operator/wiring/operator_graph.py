@@ -110,11 +110,15 @@ async def build_operator(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
-    traces = RunTraces(tracer, clock)
-    simulations.on_trace, models.on_trace = traces.simulation_ended, traces.training_ended
-    loop.jobs.on_trace = traces.job_ended
+    _tell_of_runs(loop, RunTraces(tracer, clock))
     lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
     return OperatorGraph(loop, lease, api, redis, archive, tracer)
+
+
+def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
+    loop.simulations.on_trace = traces.simulation_ended
+    loop.models.on_trace = traces.training_ended
+    loop.jobs.on_trace = traces.job_ended
 
 
 def build_queue(redis: Redis, settings: Settings, tracer: Tracer) -> Broker:
