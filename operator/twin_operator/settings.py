@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -86,6 +86,19 @@ class Settings(BaseSettings):
     )
     events_forget_seconds: float = Field(
         600, gt=0, description="After which the figures of a worker that is gone are dropped: a few scrapes more."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where spans are sent to, in OpenTelemetry's own variable; empty: nowhere.",
+    )
+    otlp_protocol: str = Field(
+        "http/protobuf",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        description="How they are sent; there is one way.",
+    )
+    otel_sdk_disabled: bool = Field(
+        default=False, validation_alias="OTEL_SDK_DISABLED", description="True sends no spans after all."
     )
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")
 

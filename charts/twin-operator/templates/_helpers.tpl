@@ -136,6 +136,16 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 - name: TWINOPS_TASK_EVENTS
   value: "true"
 {{- end }}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .sampleRatio | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* The environment that the operator puts into worker Pods. `$$` keeps the kubelet from expanding $(...) too early:

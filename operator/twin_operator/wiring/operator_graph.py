@@ -1,5 +1,6 @@
 """The operator's objects."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.outbox import Outbox
+from twin_operator.adapters.redis_queue.traced_broker import TracedBroker
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.archiving import Archiving
@@ -33,10 +35,13 @@ from twin_operator.services.registry_reader import ThreadedVersions
 from twin_operator.services.results import ResultsLoop
 from twin_operator.services.retraining.data_watch import DataWatch
 from twin_operator.services.retraining.job_reconciler import JobReconciler
+from twin_operator.services.run_traces import RunTraces
 from twin_operator.services.simulations import Simulations
+from twin_operator.services.tracing import NoTracer, Tracer
 from twin_operator.services.twins import Twins
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import database_of, operator_redis
+from twin_operator.wiring.tracing import build_tracer
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class OperatorGraph:
     api: KubernetesApi
     redis: Redis
     archive: SqlArchive
+    tracer: Tracer
 
     async def close(self, *, leading: bool) -> None:
         """Close connections; a leader gives the Lease back, so that the next one need not wait for its end."""
@@ -56,6 +62,7 @@ class OperatorGraph:
         await self.api.close()
         await self.redis.aclose()
         self.archive.close()
+        await asyncio.to_thread(self.tracer.flush)
 
 
 async def connect() -> Configuration:
@@ -71,8 +78,8 @@ async def build_operator(
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
     redis = operator_redis(settings)
-    sent = SentEvents(database_of(redis)) if settings.task_events else None
-    queue = Broker(redis, settings.run_ttl_seconds, sent)
+    tracer = build_tracer(settings, "twin-operator")
+    queue = build_queue(redis, settings, tracer)
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
@@ -104,8 +111,23 @@ async def build_operator(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
+    _tell_of_runs(loop, RunTraces(tracer, clock))
     lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-    return OperatorGraph(loop, lease, api, redis, archive)
+    return OperatorGraph(loop, lease, api, redis, archive, tracer)
+
+
+def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
+    loop.simulations.on_trace = traces.simulation_ended
+    loop.models.on_trace = traces.training_ended
+    loop.jobs.on_trace = traces.job_ended
+
+
+def build_queue(redis: Redis, settings: Settings, tracer: Tracer) -> Broker:
+    """Return the queue; one that records publications where spans are recorded at all."""
+    sent = SentEvents(database_of(redis)) if settings.task_events else None
+    if isinstance(tracer, NoTracer):
+        return Broker(redis, settings.run_ttl_seconds, sent)
+    return TracedBroker(redis, settings.run_ttl_seconds, sent, tracer=tracer)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

@@ -3,6 +3,7 @@
 from functools import cache
 from time import time
 
+from celery.signals import worker_process_shutdown
 from prometheus_client import REGISTRY
 
 from twin_operator.services.retraining.retrain import retrain_twin
@@ -13,9 +14,11 @@ from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
 from twin_operator.wiring.status_pages import serve_worker_status
+from twin_operator.wiring.tracing import build_tracer
 from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
 from twin_operator.worker.app import create_app
-from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.attempts import Attempts
+from twin_operator.worker.leases import LeaseThread, end_process
 from twin_operator.worker.progress import log_progress
 from twin_operator.worker.reporting import HEARTBEAT_SECONDS, tell_of_worker
 from twin_operator.worker.tasks import Frame, register
@@ -24,21 +27,27 @@ from twin_operator.worker.tasks import Frame, register
 def build_frame(settings: Settings) -> Frame:
     """Build what carries out tasks, with connections of this process."""
     registry, source, claims = build_registry(settings), build_data_source(settings), build_claims(settings)
+    attempts = Attempts(build_tracer(settings, "twin-operator-worker"), claims.attempts)
+    worker_process_shutdown.connect(lambda **_: attempts.tracer.flush(), weak=False)
+
+    def abandon() -> None:
+        attempts.abandon()
+        end_process()
 
     def simulate(payload: JSON) -> Outcome:
         return answer_simulation(payload, registry)
 
     def train(payload: JSON) -> Outcome:
-        return train_twin(payload, source, registry, log_progress(payload["run"]), time)
+        return train_twin(payload, source, registry, log_progress(payload["run"], attempts.note), time)
 
     def validate(payload: JSON) -> Outcome:
         return validate_data(payload, source, registry)
 
     def retrain(payload: JSON) -> Outcome:
-        return retrain_twin(payload, source, registry, log_progress(payload["run"]), time)
+        return retrain_twin(payload, source, registry, log_progress(payload["run"], attempts.note), time)
 
     def gate(payload: JSON) -> Outcome:
-        return validate_candidate(payload, registry, log_progress(payload["run"]))
+        return validate_candidate(payload, registry, log_progress(payload["run"], attempts.note))
 
     work = {
         TaskKind.SIMULATE: simulate,
@@ -47,7 +56,7 @@ def build_frame(settings: Settings) -> Frame:
         TaskKind.RETRAIN: retrain,
         TaskKind.GATE: gate,
     }
-    return Frame(claims, LeaseThread(claims), work)
+    return Frame(claims, LeaseThread(claims, abandon), work, attempts)
 
 
 def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
@@ -12,6 +12,8 @@ from celery.app.task import Task as CeleryTask
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
+from twin_operator.services.tracing import within
+from twin_operator.worker.attempts import Attempts, continued, trace_of_attempt
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.reporting import TruthfulRequest
 
@@ -28,6 +30,7 @@ class Frame:
     claims: Claims
     leases: LeaseThread
     work: Mapping[TaskKind, Work]
+    attempts: Attempts = field(default_factory=Attempts)
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
         """Carry out `task` and return what became of it, for the log and for Celery's events (`reporting`)."""
@@ -38,7 +41,7 @@ class Frame:
             return verdict
         self.leases.hold(task.run, delivery_tag)
         try:
-            outcome = self.work[task.kind](task.payload)
+            outcome = self.attempts.carry_out(task, self.work[task.kind])
         except (SystemExit, KeyboardInterrupt):
             self.claims.give_back(task.run)
             raise
@@ -72,8 +75,9 @@ def register(app: Celery, frame: Callable[[], Frame]) -> None:
 def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame]) -> None:
     @app.task(name=f"twinops.{kind}", bind=True, Request=TruthfulRequest, send_events=False)
     def run(self: "CeleryTask[Any, Any]", message: JSON) -> str:
-        task = Task.from_json(message)
+        task = continued(Task.from_json(message), self.request.get("traceparent"))
         tag = (self.request.properties or {}).get("delivery_tag")
-        verdict = frame().carry_out(task, None if tag is None else str(tag))
-        logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
+        with within(trace_of_attempt(task)):
+            verdict = frame().carry_out(task, None if tag is None else str(tag))
+            logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
         return verdict

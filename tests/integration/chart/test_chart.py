@@ -129,6 +129,8 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "approvalPolicy.create=true"), ("at '/approvalPolicy'", "'create' not allowed")),
         ((*ADDRESSES, "--set", "events.replicas=2"), ("at '/events'", "'replicas' not allowed")),
         ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
+        ((*ADDRESSES, "--set", "tracing.endpoint=collector:4317"), ("at '/tracing/endpoint'", "match pattern")),
+        ((*ADDRESSES, "--set", "tracing.sampleRatio=10"), ("at '/tracing/sampleRatio'", "maximum: got 10")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
         ((*ADDRESSES, "--set", "workerPools.pools.light.queue=a"), ("pools/light'", "'queue' not allowed")),
@@ -158,6 +160,17 @@ def test_operator_and_workers_get_the_addresses_by_environment(helm: Helm) -> No
     assert variables["TWINOPS_WORKER_IMAGE"] == "twin-operator:0.1.0"
     assert variables["TWINOPS_WORKER_SERVICE_ACCOUNT"] == "twin-operator-worker"
     assert variables["TWINOPS_BIND_ADDRESS"] == "$(POD_IP)"
+
+
+def test_operator_and_workers_send_spans_where_an_endpoint_is_given(helm: Helm) -> None:
+    assert not [name for name in environment(helm.template(ADDRESSES)) if name.startswith("OTEL_")]
+    endpoint = ("--set", "tracing.endpoint=http://collector:4318", "--set", "tracing.sampleRatio=0.25")
+    variables = environment(helm.template((*ADDRESSES, *endpoint)))
+    for_workers = {each["name"]: each.get("value") for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    for seen in (variables, for_workers):
+        assert seen["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+        assert seen["OTEL_TRACES_SAMPLER"] == "parentbased_traceidratio"
+        assert seen["OTEL_TRACES_SAMPLER_ARG"] == "0.25"
 
 
 def test_a_redis_address_with_a_password_stays_in_its_secret(helm: Helm) -> None:

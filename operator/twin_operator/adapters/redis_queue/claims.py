@@ -53,6 +53,10 @@ class Claims:
             self.redis.xadd(keys.RESULTS, {"report": keys.write_report(Event.EXHAUSTED, task)})
         return verdict
 
+    def attempts(self, run: str) -> int:
+        """Return how many attempts were begun."""
+        return int(self.redis.hget(keys.run_key(run), "attempts") or 0)
+
     def renew(self, run: str, delivery_tag: str | None) -> str:
         """Renew the lease and the message's visibility.
 
