@@ -42,6 +42,13 @@ BUNDLED = (
     *("--set", "redis.bundled.enabled=true", "--set", "mlflow.bundled.enabled=true"),
     *("--set", "postgresql.bundled.enabled=true", "--set", "operator.replicas=2"),
 )
+NETWORK = (*BUNDLED, "--set", "networkPolicy.enabled=true", "--set", "workerPools.namespaces={kube-public}")
+OBJECT_STORE = '[{"ports":[{"port":443}],"to":[{"ipBlock":{"cidr":"10.1.0.0/16"}}]}]'
+NETWORK_OF_ONES_OWN = (
+    *(*POSTGRESQL, "--set", "networkPolicy.enabled=true"),
+    *("--set", "networkPolicy.egress.nodeLocalDns=169.254.20.10/32"),
+    *("--set-json", f"networkPolicy.egress.data={OBJECT_STORE}"),
+)
 BUNDLED_TLS = (
     *("--set", "redis.bundled.enabled=true", "--set", "redis.tls.enabled=true", "--set", "fullnameOverride=twins"),
     *("--set", "redis.bundled.persistence.enabled=false", "--set", "redis.bundled.existingSecret=passwords"),
@@ -60,6 +67,8 @@ VALUE_SETS = {
     "postgresql": POSTGRESQL,
     "bare": BARE,
     "bundled": BUNDLED,
+    "network": NETWORK,
+    "network with services of one's own": NETWORK_OF_ONES_OWN,
     "bundled with TLS": BUNDLED_TLS,
 }
 
@@ -265,12 +274,3 @@ def test_a_pool_set_to_null_is_left_out_and_a_template_of_ones_own_is_merged(hel
     heavy = pick(manifests, "WorkerPool", "twin-operator-heavy")["spec"]["template"]["spec"]
     assert heavy["nodeSelector"] == {"size": "large"}
     assert heavy["containers"][0]["resources"]["limits"] == {"memory": "4Gi"}
-
-
-def test_the_release_meets_the_restricted_pod_security_standard(helm: Helm, kube: Kube, namespace: str) -> None:
-    kube.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    pod = pick(helm.template(ADDRESSES), "Deployment")["spec"]["template"]
-    pod |= {"apiVersion": "v1", "kind": "Pod"}
-    pod["metadata"] |= {"name": "operator", "namespace": namespace}
-    del pod["spec"]["serviceAccountName"]
-    kube.kubectl("create", "--dry-run=server", "-f", "-", input=yaml.safe_dump(pod))
