@@ -95,14 +95,14 @@ def test_every_root_file_system_is_read_only_and_only_who_asks_the_api_server_ha
 
 
 def test_a_template_that_asks_for_more_is_refused_and_the_deployment_says_why(kube: Kube, restricted: str) -> None:
-    privileged = {"containers": [{"name": "worker", "securityContext": {"privileged": True}}]}
-    refused = deployment(pool(restricted, spec=privileged), DEFAULTS)
+    worker = {"name": "worker", "securityContext": {"allowPrivilegeEscalation": True}}
+    refused = deployment(pool(restricted, spec={"containers": [worker]}), DEFAULTS)
     del refused["metadata"]["ownerReferences"]
-    refused["metadata"]["name"] = "privileged"
+    refused["metadata"]["name"] = "escalating"
     kube.apply(refused)
 
     def look() -> str:
-        conditions = kube.get("deployment", "privileged", "-n", restricted)["status"].get("conditions", [])
+        conditions = kube.get("deployment", "escalating", "-n", restricted)["status"].get("conditions", [])
         return next((each["message"] for each in conditions if each["type"] == "ReplicaFailure"), "")
 
-    assert 'violates PodSecurity "restricted:latest": privileged' in kube.until(look)
+    assert 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false' in kube.until(look)
