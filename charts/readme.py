@@ -68,7 +68,8 @@ def rows(source: str) -> Iterator[Row]:
             indent = len(line) - len(line.lstrip())
             path = [*(each for each in path if each[0] < indent), (indent, key)]
             names = [name for _, name in path]
-            if rest or any(each.startswith(MARK) for each in comment):  # else its own values have rows
+            described = any(each.startswith(MARK) for each in comment)
+            if (rest or described) and _holds(values, names):  # else its own values have rows
                 yield _row(names, _at(values, names), comment)
         comment = []
 
@@ -85,6 +86,15 @@ def _plain(comment: str) -> str:
 def _default(value: Any) -> str:  # noqa: ANN401 - YAML
     text = json.dumps(value)
     return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "see values.yaml"
+
+
+def _holds(values: Any, names: list[str]) -> bool:  # noqa: ANN401 - YAML
+    """Tell whether a path leads through mappings only: what stands in a list is part of that value."""
+    for name in names:
+        if not isinstance(values, dict):
+            return False
+        values = values[name]
+    return True
 
 
 def _at(values: Any, names: list[str]) -> Any:  # noqa: ANN401 - YAML

@@ -80,6 +80,18 @@ value: {{ .Values.redis.url | quote }}
 {{- include "twin-operator.passwordEnv" (dict "name" "REDIS_PASSWORD" "secret" $secret "key" (default "operator" .redisUser)) }}
 {{- end }}
 
+{{- /* All that it takes to reach Redis, as a list of EnvVar objects; with `redisUser` as above. */ -}}
+{{- define "twin-operator.redisVariables" -}}
+{{- if .Values.redis.bundled.enabled }}
+- {{ include "twin-operator.redisPassword" . | nindent 2 | trim }}
+{{- end }}
+- {{ include "twin-operator.redisEnv" . | nindent 2 | trim }}
+{{- if include "twin-operator.redisAuthority" . }}
+- name: TWINOPS_REDIS_CA_FILE
+  value: /etc/twin-operator/redis/ca.crt
+{{- end }}
+{{- end }}
+
 {{- /* Where the archive is: only the operator opens it. */ -}}
 {{- define "twin-operator.archiveEnv" -}}
 name: TWINOPS_ARCHIVE_URL
@@ -109,21 +121,9 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 {{- merge (dict "name" "archive") (default $default .Values.archive.volume) | toYaml }}
 {{- end }}
 
-{{- /* How to reach Redis as one of its users, as a list of EnvVar objects. */ -}}
-{{- define "twin-operator.redisEnvs" -}}
-{{- if .Values.redis.bundled.enabled }}
-- {{ include "twin-operator.redisPassword" . | nindent 2 | trim }}
-{{- end }}
-- {{ include "twin-operator.redisEnv" . | nindent 2 | trim }}
-{{- if include "twin-operator.redisAuthority" . }}
-- name: TWINOPS_REDIS_CA_FILE
-  value: /etc/twin-operator/redis/ca.crt
-{{- end }}
-{{- end }}
-
 {{- /* What operator and workers both need to know, as a list of EnvVar objects. */ -}}
 {{- define "twin-operator.sharedEnv" -}}
-{{ include "twin-operator.redisEnvs" . | trim }}
+{{- include "twin-operator.redisVariables" . }}
 - name: TWINOPS_MLFLOW_TRACKING_URI
   value: {{ include "twin-operator.mlflowUri" . | quote }}
 - name: TWINOPS_NAMESPACE

@@ -19,6 +19,7 @@ from kubernetes.aio.client import Configuration
 from mlflow import MlflowClient
 
 from devcluster.layout import free_ports
+from tests.integration import redis_users, release_account
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
@@ -87,11 +88,12 @@ class Platform:
         wanted = f"--for=jsonpath={{.status.phase}}={phase}"
         self.kube.kubectl("wait", f"retrainingjob/{name}", "-n", self.namespace, wanted, "--timeout=90s")
 
-    async def configuration(self) -> Configuration:
-        """Return how a client in the test's own process reaches the API server."""
+    async def configuration(self, *, operator: bool = False) -> Configuration:
+        """Return how a client in the test's own process reaches the API server: as administrator, or as operator."""
+        kubeconfig = self.operator.environment["KUBECONFIG"] if operator else str(self.kube.kubeconfig)
         chosen = Configuration()
         chosen.disable_strict_ssl_verification = True
-        await config.load_kube_config(config_file=str(self.kube.kubeconfig), client_configuration=chosen)
+        await config.load_kube_config(config_file=kubeconfig, client_configuration=chosen)
         return chosen
 
     def tags(self, model: str, version: str) -> dict[str, str]:
@@ -174,10 +176,12 @@ def running_platform(
 ) -> Iterator[Platform]:
     """Run an operator and two workers until the end of the block; the archive is a file unless an address is given."""
     ports = free_ports(4)
+    account = release_account.create(kube, namespace, folder)
     common = {
         **os.environ,
-        "KUBECONFIG": str(kube.kubeconfig),
-        "TWINOPS_REDIS_URL": redis_url,
+        "KUBECONFIG": str(account.kubeconfig),
+        "TWINOPS_LEASE_NAME": account.name,
+        "TWINOPS_REDIS_URL": redis_users.address(redis_url, "worker"),
         "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url,
         "TWINOPS_NAMESPACE": namespace,
         "TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/"]),
@@ -191,16 +195,17 @@ def running_platform(
         "TWINOPS_WORKER_IMAGE": "twin-operator:test",
         "TWINOPS_WORKER_ENV": json.dumps(
             [
-                {"name": "TWINOPS_REDIS_URL", "value": redis_url},
+                {"name": "TWINOPS_REDIS_URL", "value": redis_users.address(redis_url, "worker")},
                 {"name": "TWINOPS_MLFLOW_TRACKING_URI", "value": mlflow_url},
             ]
         ),
     }
-    operator = Program(
-        ["run"],
-        {**common, "TWINOPS_HEALTH_PORT": str(ports[0]), "TWINOPS_METRICS_PORT": str(ports[1])},
-        folder / "operator.log",
-    )
+    own = {
+        "TWINOPS_HEALTH_PORT": str(ports[0]),
+        "TWINOPS_METRICS_PORT": str(ports[1]),
+        "TWINOPS_REDIS_URL": redis_users.address(redis_url, "operator"),
+    }
+    operator = Program(["run"], {**common, **own}, folder / "operator.log")
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
     queues_of = {"light": "simulations,trials,validation", "heavy": "training"}
     for (name, queues), port in zip(queues_of.items(), ports[2:], strict=True):
