@@ -19,11 +19,13 @@ LABEL org.opencontainers.image.title="twin-operator" \
       org.opencontainers.image.description="Digital twins of populations as Kubernetes resources" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/twin-operator /opt/twin-operator
-# Native libraries would start a thread per core of the node, not of the container.
+# Native libraries would start a thread per core of the node, not of the container. Some ask who runs them, and the
+# number below has no name in the image.
 ENV PATH=/opt/twin-operator/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     OMP_NUM_THREADS=1 \
+    LOGNAME=twin-operator \
     HOME=/tmp
 # A number, so that `runAsNonRoot` can be checked without the image's user table.
 USER 65532:65532

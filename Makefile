@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint generate lock cluster clean
+.PHONY: help demo test soak bench e2e lint generate lock cluster clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,15 +29,20 @@ bench: $(SYNCED) ## Scaling of worker pools against KEDA's rule, in simulated ti
 soak: $(SYNCED) ## Ten minutes of changing load, killed workers and a killed broker on a pool from zero (MINUTES=n)
 	SOAK_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/integration/journey/test_soak.py -q $(ARGS)
 
+e2e: $(SYNCED) ## The built image on a kind cluster: install, helm test, journeys, upgrade, uninstall (ARGS="--kind-image ..." for pytest-kind)
+	$(BIN)/python -m pytest tests/e2e -s $(ARGS)
+
 lint: $(SYNCED) ## Style, types, layers, and whether the CRDs are those of the models
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m twin_operator.crdgen --check
+	$(BIN)/python charts/readme.py --check
 
-generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models
+generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, and the chart's README from its values
 	$(BIN)/python -m twin_operator.crdgen
+	$(BIN)/python charts/readme.py
 
 lock: $(UV) ## Resolve the dependencies anew: requirements.lock for developers, requirements-runtime.lock for the image
 	$(COMPILE) --group dev --all-extras -o requirements.lock

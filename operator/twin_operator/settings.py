@@ -7,8 +7,9 @@ the reason for its default.
 import socket
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,10 +23,16 @@ class LogFormat(StrEnum):
 class Settings(BaseSettings):
     """Configuration by environment variables with the prefix `TWINOPS_`."""
 
-    model_config = SettingsConfigDict(env_prefix="TWINOPS_", frozen=True)
+    # Addresses hold passwords: neither an error nor a printed setting may show them.
+    model_config = SettingsConfigDict(env_prefix="TWINOPS_", frozen=True, hide_input_in_errors=True)
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="The queue and cache; never a record.")
-    mlflow_tracking_uri: str = Field("http://127.0.0.1:5000", description="Tracking server and model registry.")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="The queue and cache; never a record.")
+    redis_ca_file: Path | None = Field(
+        None, description="Authority that signs Redis' certificate; with rediss:// only, else the system's are known."
+    )
+    mlflow_tracking_uri: str = Field(
+        "http://127.0.0.1:5000", repr=False, description="Tracking server and model registry."
+    )
     namespace: str = Field("default", description="The release's namespace: Lease and default worker pools.")
     lease_name: str = Field("twin-operator", description="Name of the Lease that elects the leader.")
     pool_namespaces: list[str] = Field([], description="Further namespaces whose WorkerPools are taken.")
@@ -40,9 +47,15 @@ class Settings(BaseSettings):
     worker_image: str = Field("twin-operator:latest", description="Image of the Pods of WorkerPools.")
     worker_image_pull_policy: str = Field("IfNotPresent", description="Pull policy of that image.")
     worker_service_account: str = Field("default", description="Service account of worker Pods.")
-    worker_env: list[dict[str, object]] = Field([], description="EnvVar objects that are put into worker Pods.")
+    worker_env: list[dict[str, object]] = Field(
+        [], repr=False, description="EnvVar objects that are put into worker Pods."
+    )
+    worker_template: dict[str, object] = Field(
+        {}, description="A partial PodTemplateSpec of every worker Pod, under the template of its pool."
+    )
     archive_url: str = Field(
         "sqlite:////var/lib/twin-operator/archive.db",
+        repr=False,
         description="Where Simulations, outcomes and retrainings are kept: SQLite for one operator, or postgresql://.",
     )
     data_watch_seconds: float = Field(
@@ -68,4 +81,40 @@ class Settings(BaseSettings):
         120, gt=0, description="From SIGTERM to SIGKILL: a worker gives back what it cannot finish in this time."
     )
     data_retry_seconds: float = Field(30, gt=0, description="First wait before data errors are tried again; doubles.")
+    task_events: bool = Field(
+        False, description="Tell Celery's events, for `twin-operator events`: some five small messages a task."
+    )
+    events_silent_seconds: float = Field(
+        30, gt=0, description="Without a heartbeat for so long a worker counts as down; it sends one every 5 seconds."
+    )
+    events_forget_seconds: float = Field(
+        600, gt=0, description="After which the figures of a worker that is gone are dropped: a few scrapes more."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where spans are sent to, in OpenTelemetry's own variable; empty: nowhere.",
+    )
+    otlp_protocol: str = Field(
+        "http/protobuf",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        description="How they are sent; there is one way.",
+    )
+    otel_sdk_disabled: bool = Field(
+        default=False, validation_alias="OTEL_SDK_DISABLED", description="True sends no spans after all."
+    )
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")
+
+    @property
+    def redis_tls(self) -> dict[str, object]:
+        """Options of every connection to a rediss:// address, by redis-py's names; kombu by itself verifies nothing."""
+        if not self.redis_url.startswith("rediss://"):
+            return {}
+        authority = {"ssl_ca_certs": str(self.redis_ca_file)} if self.redis_ca_file else {}
+        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **authority}
+
+    @model_validator(mode="after")
+    def _authority_is_of_use(self) -> Self:
+        if self.redis_ca_file and not self.redis_url.startswith("rediss://"):
+            raise ValueError("redis_ca_file is used with an address that begins with rediss://, and with no other.")
+        return self

@@ -58,30 +58,61 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- append .Values.workerPools.namespaces .Release.Namespace | uniq | sortAlpha | toJson }}
 {{- end }}
 
+{{- /* Where Redis is, for one of its users: `redisUser` beside the root's keys is operator (the default), worker or
+       events. The bundled Redis' password comes from the variable REDIS_PASSWORD, which stands before it. */ -}}
 {{- define "twin-operator.redisEnv" -}}
+{{- $user := default "operator" .redisUser }}
 name: TWINOPS_REDIS_URL
-{{- with .Values.redis.existingSecret }}
+{{- if .Values.redis.bundled.enabled }}
+{{- $scheme := ternary "rediss" "redis" .Values.redis.tls.enabled }}
+value: {{ printf "%s://%s:$(REDIS_PASSWORD)@%s:6379/0" $scheme $user (include "twin-operator.bundledHost" (list . "redis")) | quote }}
+{{- else if .Values.redis.existingSecret }}
+{{- $secret := .Values.redis.existingSecret }}
 valueFrom:
-  secretKeyRef: {{ toJson . }}
+  secretKeyRef: {{ dict "name" $secret.name "key" (default $secret.key (get $secret (printf "%sKey" $user))) | toJson }}
 {{- else }}
 value: {{ .Values.redis.url | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "twin-operator.redisPassword" -}}
+{{- $secret := include "twin-operator.bundledSecret" (list . "redis") }}
+{{- include "twin-operator.passwordEnv" (dict "name" "REDIS_PASSWORD" "secret" $secret "key" (default "operator" .redisUser)) }}
+{{- end }}
+
+{{- /* All that it takes to reach Redis, as a list of EnvVar objects; with `redisUser` as above. */ -}}
+{{- define "twin-operator.redisVariables" -}}
+{{- if .Values.redis.bundled.enabled }}
+- {{ include "twin-operator.redisPassword" . | nindent 2 | trim }}
+{{- end }}
+- {{ include "twin-operator.redisEnv" . | nindent 2 | trim }}
+{{- if include "twin-operator.redisAuthority" . }}
+- name: TWINOPS_REDIS_CA_FILE
+  value: /etc/twin-operator/redis/ca.crt
 {{- end }}
 {{- end }}
 
 {{- /* Where the archive is: only the operator opens it. */ -}}
 {{- define "twin-operator.archiveEnv" -}}
 name: TWINOPS_ARCHIVE_URL
-{{- with .Values.archive.existingSecret }}
+{{- if .Values.archive.existingSecret }}
 valueFrom:
-  secretKeyRef: {{ toJson . }}
+  secretKeyRef: {{ toJson .Values.archive.existingSecret }}
+{{- else if include "twin-operator.archiveBundled" . }}
+value: {{ include "twin-operator.databaseUrl" (dict "root" . "driver" "postgresql+psycopg" "name" "archive") | quote }}
 {{- else }}
 value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.url | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* Not empty where the archive is in the bundled PostgreSQL. */ -}}
+{{- define "twin-operator.archiveBundled" -}}
+{{- if and .Values.postgresql.bundled.enabled (not (or .Values.archive.url .Values.archive.existingSecret)) }}true{{ end }}
+{{- end }}
+
 {{- /* Not empty where the archive is a file on a volume. */ -}}
 {{- define "twin-operator.archiveInFile" -}}
-{{- if not (or .Values.archive.url .Values.archive.existingSecret) }}true{{ end }}
+{{- if not (or .Values.archive.url .Values.archive.existingSecret .Values.postgresql.bundled.enabled) }}true{{ end }}
 {{- end }}
 
 {{- define "twin-operator.archiveVolume" -}}
@@ -92,21 +123,35 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 
 {{- /* What operator and workers both need to know, as a list of EnvVar objects. */ -}}
 {{- define "twin-operator.sharedEnv" -}}
-- {{ include "twin-operator.redisEnv" . | nindent 2 | trim }}
+{{- include "twin-operator.redisVariables" . }}
 - name: TWINOPS_MLFLOW_TRACKING_URI
-  value: {{ .Values.mlflow.trackingUri | quote }}
+  value: {{ include "twin-operator.mlflowUri" . | quote }}
 - name: TWINOPS_NAMESPACE
   value: {{ .Release.Namespace | quote }}
 - name: TWINOPS_DATA_ALLOW
   value: {{ .Values.data.allow | toJson | quote }}
 - name: TWINOPS_LOG_FORMAT
   value: {{ .Values.logFormat | quote }}
+{{- if .Values.events.enabled }}
+- name: TWINOPS_TASK_EVENTS
+  value: "true"
+{{- end }}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .sampleRatio | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- /* The environment that the operator puts into worker Pods. `$$` keeps the kubelet from expanding $(...) too early:
        the text passes through the operator's own environment first. */ -}}
 {{- define "twin-operator.workerEnv" -}}
-{{- $shared := include "twin-operator.sharedEnv" . | fromYamlArray }}
+{{- $shared := include "twin-operator.sharedEnv" (merge (dict "redisUser" "worker") .) | fromYamlArray }}
 {{- concat $shared .Values.workers.env | toJson | replace "$(" "$$(" }}
 {{- end }}
 
@@ -130,6 +175,14 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
+{{- /* Annotations of what exists only while `helm test` runs; the argument is the order. A Pod that failed stays, for its
+       log. */ -}}
+{{- define "twin-operator.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{- define "twin-operator.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -144,4 +197,14 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{- /* What every worker Pod has besides, whatever its pool's template says: a partial PodTemplateSpec, or nothing. */ -}}
+{{- define "twin-operator.workerTemplate" -}}
+{{- if include "twin-operator.redisAuthority" . }}
+{{- $mount := include "twin-operator.redisCaMount" . | fromYaml }}
+{{- $container := dict "name" "worker" "volumeMounts" (list $mount) }}
+{{- $volume := include "twin-operator.redisCaVolume" . | fromYaml }}
+{{- dict "spec" (dict "containers" (list $container) "volumes" (list $volume)) | toJson | replace "$(" "$$(" }}
+{{- end }}
 {{- end }}

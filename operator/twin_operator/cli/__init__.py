@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker`, `crds` and `archive`."""
+"""The command `twin-operator`: `run`, `worker`, `events`, `check`, `crds` and `archive`."""
 
 import os
 import sys
@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from twin_operator.cli.archive import app as archive
+from twin_operator.cli.check import check
 from twin_operator.cli.crds import app as crds
 from twin_operator.cli.logs import configure_logging
 from twin_operator.settings import Settings
+from twin_operator.wiring.tracing import TracingRefused, check_tracing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(archive, name="archive")
 app.add_typer(crds, name="crds")
+app.command()(check)
 
 
 def main() -> None:
@@ -35,9 +38,7 @@ def run() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
     from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
 
-    settings = Settings()
-    configure_logging(settings.log_format)
-    sys.exit(run_operator(settings))
+    sys.exit(run_operator(_settings()))
 
 
 @app.command()
@@ -49,6 +50,22 @@ def worker(
     """Run a Celery worker; it needs no access to the Kubernetes API."""
     from twin_operator.worker.main import run_worker  # noqa: PLC0415 - the operator does not need the learners
 
+    run_worker(_settings(), queues, concurrency, tier)
+
+
+@app.command()
+def events() -> None:
+    """Show Celery's events as Prometheus metrics; workers and operator tell them where TWINOPS_TASK_EVENTS is set."""
+    from twin_operator.events.process import run_events  # noqa: PLC0415 - likewise
+
+    run_events(_settings())
+
+
+def _settings() -> Settings:
     settings = Settings()
     configure_logging(settings.log_format)
-    run_worker(settings, queues, concurrency, tier)
+    try:
+        check_tracing(settings)
+    except TracingRefused as refused:
+        sys.exit(str(refused))
+    return settings

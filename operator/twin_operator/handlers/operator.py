@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass, field
 
 import kopf
+from kopf._core.engines.peering import Identity
 from prometheus_client import REGISTRY
 
 from twin_operator.handlers import events
@@ -70,6 +71,8 @@ class OperatorProcess:
                     clusterwide=not self.settings.watch_namespaces,
                     namespaces=self.settings.watch_namespaces,
                     stop_flag=self._stop,
+                    # Else kopf asks for the user's name, and a container's user has none.
+                    identity=Identity(self.settings.identity),
                 )
                 loops.cancel()
         except Exception:

@@ -5,7 +5,9 @@ from typing import Any
 
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.mixture import Contrast
+from twin_operator.domain.trace_context import RunTrace
 from twin_operator.services.tasks import JSON, Outcome, Run
+from twin_operator.services.tracing import trace_of
 
 TERMINAL = frozenset({"Succeeded", "Failed"})
 RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
@@ -70,6 +72,11 @@ class Simulation:
     def queue(self) -> str:
         """The queue that its task goes to."""
         return str(self.spec.get("queue") or "simulations")
+
+    @property
+    def trace(self) -> RunTrace:
+        """The trace that its run belongs to."""
+        return trace_of(self.body)
 
     @property
     def attempt_limit(self) -> int:

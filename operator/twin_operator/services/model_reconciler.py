@@ -38,6 +38,7 @@ class ModelReconciler:
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
         changed: called with the body of each TwinModel after its status was written.
+        on_trace: called with the body of a TwinModel whose training ended, the training's run and its record.
         served: whether a WorkerPool with workers serves a queue.
     """
 
@@ -49,6 +50,7 @@ class ModelReconciler:
     clock: Callable[[], float]
     retry_seconds: float
     changed: Callable[[JSON], None] = lambda _body: None
+    on_trace: Callable[[JSON, str, Run], None] = lambda _body, _run, _record: None
     served: Callable[[str], bool] = lambda _queue: True
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
@@ -149,9 +151,14 @@ class ModelReconciler:
             message = f"Version {version} of {registered_model(body)} was trained and serves."
             await self.resources.emit(Event(body, "Trained", message, occasion=version))
         try:
-            self.changed(await self.resources.write_status(KIND, body, status))
+            written = await self.resources.write_status(KIND, body, status)
         except (Changed, Gone):
             logger.debug("TwinModel %s changed meanwhile; its event brings it back.", body["metadata"]["name"])
+            return
+        self.changed(written)
+        if before.get("phase") == "Training" and status["phase"] in {"Ready", "Failed"}:
+            run_id = training_run(body)
+            self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
 
     async def _stop_older(self, key: Key, run_id: str) -> None:
         before = self._runs.get(key)

@@ -8,6 +8,7 @@ from twin_operator.services.fidelity.upkeep import Upkeep
 from twin_operator.services.rounding import presentable, wire
 from twin_operator.services.serving import needs_training, registered_model, serves
 from twin_operator.services.tasks import JSON, Outcome, Run, Target, Task, TaskKind
+from twin_operator.services.tracing import trace_of
 from twin_operator.services.twin_spec import columns_digest, spec_digest
 
 KIND = "TwinModel"
@@ -158,6 +159,7 @@ def training_task(body: JSON, cluster: str) -> Task:
             "owner": f"{cluster}/{meta['namespace']}/{meta['name']}/{meta['uid']}",
             "run": run,
         },
+        trace=trace_of(body, run),
     )
 
 
@@ -244,7 +246,11 @@ def _first_of_each(facts: list[Fact]) -> list[Fact]:
 
 
 def _head(body: JSON) -> JSON:
-    return {"observedGeneration": body["metadata"].get("generation", 1), "registeredModel": registered_model(body)}
+    return {
+        "observedGeneration": body["metadata"].get("generation", 1),
+        "registeredModel": registered_model(body),
+        "traceID": trace_of(body).context.trace_id,
+    }
 
 
 def _model(summary: JSON, now: float) -> JSON:

@@ -7,6 +7,7 @@ from twin_operator.services.tasks import JSON, Outcome, Run
 FIELDS = (
     "modelVersion",
     "registeredModel",
+    "traceID",
     "attempts",
     "cached",
     "worker",
@@ -57,6 +58,7 @@ def _common(simulation: Simulation, run: Run, version: str | None) -> JSON:
         **dict.fromkeys(FIELDS),
         "observedGeneration": simulation.body["metadata"].get("generation", 1),
         "modelVersion": version,
+        "traceID": simulation.trace.context.trace_id,
         "attempts": run.attempts,
         "worker": run.worker,
         "queuedTime": timestamp(run.queued),

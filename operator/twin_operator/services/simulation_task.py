@@ -20,6 +20,7 @@ def simulation_task(
         attempt_limit=simulation.attempt_limit,
         deadline=deadline,
         priority=int(simulation.spec.get("priority", 5)),
+        trace=simulation.trace,
         payload={
             "spec": simulation.spec,
             "registeredModel": version.registered_model,

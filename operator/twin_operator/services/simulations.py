@@ -13,6 +13,7 @@ from twin_operator.services.ports import Changed, Gone, Refused, Resources, RunQ
 from twin_operator.services.simulation_status import finished, unfinished
 from twin_operator.services.simulation_task import simulation_task
 from twin_operator.services.tasks import Outcome, Run, Stop, Target, Task
+from twin_operator.services.tracing import within
 from twin_operator.services.twins import Twins
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Simulations:
         second_write_seconds: age at which an unfinished Simulation gets a status.
         pace: limits the rate of those writes.
         on_finish: called with a Simulation's final body.
+        on_trace: called with a Simulation's final body, its run and when it was seen first (seconds since the epoch).
         on_weights: called with tau weights by digest before a prediction is made with them.
         served: whether a WorkerPool with workers serves a queue.
     """
@@ -59,6 +61,7 @@ class Simulations:
     second_write_seconds: float
     pace: Pace
     on_finish: Callable[[Simulation], None] = lambda _simulation: None
+    on_trace: Callable[[Simulation, Run, float], None] = lambda _simulation, _run, _seen: None
     on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]] = _keep_nothing
     served: Callable[[str], bool] = lambda _queue: True
     _tracked: dict[str, Tracked] = field(default_factory=dict)
@@ -166,7 +169,8 @@ class Simulations:
             run = runs.get(uid, Run())
             somewhere = uid in self._elsewhere or run.leased or run.outcome is not None
             if tracked.published is not None and not somewhere and tracked.published < began - SETTLED_SECONDS:
-                logger.warning("The message of run %s is lost; it is published again.", uid)
+                with within(tracked.simulation.trace.context):
+                    logger.warning("The message of run %s is lost; it is published again.", uid)
                 tracked.published = None
         self.mark(self._tracked)
 
@@ -265,11 +269,11 @@ class Simulations:
         except Refused as error:
             logger.exception("The answer of %s/%s was refused.", simulation.namespace, simulation.name)
             broken = Outcome("InternalError", f"The answer could not be written: {error}")
-            body = await self.resources.write_status(
-                KIND, simulation.body, finished(simulation, run, broken, None, self.clock())
-            )
+            status = finished(simulation, run, broken, None, self.clock())
+            body = await self.resources.write_status(KIND, simulation.body, status)
         self._tracked.pop(simulation.uid, None)
         self.on_finish(Simulation(body))
+        self.on_trace(Simulation(body), run, tracked.seen)
         return True
 
     async def _read_again(self, tracked: Tracked) -> bool:

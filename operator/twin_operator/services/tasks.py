@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from twin_operator.domain.trace_context import RunTrace
+
 JSON = dict[str, Any]
 
 
@@ -52,6 +54,7 @@ class Task:
         attempt_limit: how many attempts may start.
         deadline: end of the run's time, seconds since the epoch; None without one.
         payload: what the kind of task needs, as JSON.
+        trace: where the run belongs in its trace; travels in the message's headers, not in its body.
     """
 
     run: str
@@ -62,10 +65,13 @@ class Task:
     payload: JSON
     deadline: float | None = None
     priority: int = 5
+    trace: RunTrace | None = None
 
     def to_json(self) -> JSON:
-        """Return the task as plain JSON values."""
-        return asdict(self)
+        """Return the task as plain JSON values, without its trace."""
+        content = asdict(self)
+        del content["trace"]
+        return content
 
     @classmethod
     def from_json(cls, value: JSON) -> "Task":

@@ -1,5 +1,6 @@
 """The operator's objects."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +12,10 @@ from redis.asyncio import Redis
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
-from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import Metrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.pool_metrics import PoolMetrics
-from twin_operator.adapters.redis_queue.broker import Broker
-from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
@@ -29,19 +27,19 @@ from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
 from twin_operator.services.operator_loop import OperatorLoop
 from twin_operator.services.pace import Pace
-from twin_operator.services.pools.deploying import Deploying
-from twin_operator.services.pools.known import KnownPools
-from twin_operator.services.pools.manifest import WorkerDefaults
-from twin_operator.services.pools.reconciler import PoolReconciler
-from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.registry_reader import ThreadedVersions
 from twin_operator.services.results import ResultsLoop
 from twin_operator.services.retraining.data_watch import DataWatch
 from twin_operator.services.retraining.job_reconciler import JobReconciler
+from twin_operator.services.run_traces import RunTraces
 from twin_operator.services.simulations import Simulations
+from twin_operator.services.tracing import Tracer
 from twin_operator.services.twins import Twins
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import looking_redis, operator_redis
+from twin_operator.wiring.pool_graph import build_pools
+from twin_operator.wiring.queue import build_queue
+from twin_operator.wiring.tracing import build_tracer
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class OperatorGraph:
     redis: Redis
     looking: Redis
     archive: SqlArchive
+    tracer: Tracer
 
     async def close(self, *, leading: bool) -> None:
         """Close connections; a leader gives the Lease back, so that the next one need not wait for its end."""
@@ -63,6 +62,7 @@ class OperatorGraph:
         await self.redis.aclose()
         await self.looking.aclose()
         self.archive.close()
+        await asyncio.to_thread(self.tracer.flush)
 
 
 async def connect() -> Configuration:
@@ -77,13 +77,14 @@ async def build_operator(
     api = KubernetesApi(configuration)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
-    redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
-    queue = Broker(redis, settings.run_ttl_seconds)
+    redis, looking = operator_redis(settings), looking_redis(settings)
+    tracer = build_tracer(settings, "twin-operator")
+    queue = build_queue(redis, settings, tracer)
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
     registry = CollectorRegistry() if clock is not time.time else REGISTRY
-    meters, pool_meters = Metrics(registry), PoolMetrics(registry)
+    meters = Metrics(registry)
     archive = SqlArchive(settings.archive_url)
     access = ArchiveAccess()
     ledger = Ledger(archive, access)
@@ -95,16 +96,13 @@ async def build_operator(
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
     models = ModelReconciler(queue, resources, versions, keeper, cluster, clock, settings.data_retry_seconds)
-    known = KnownPools(_pool_namespaces(settings), pool_meters.forget_pool)
-    deploying = Deploying(resources, worker_defaults(settings), clock)
-    scaler = Scaler(Loads(looking), ClusterPods(api))
     loop = OperatorLoop(
         simulations=simulations,
         twins=twins,
         models=models,
         keeper=keeper,
         jobs=JobReconciler(queue, resources, versions, keeper, archive, access, meters, cluster, clock),
-        pools=PoolReconciler(resources, known, deploying, scaler, pool_meters, clock),
+        pools=build_pools(settings, resources, api, looking, PoolMetrics(registry), clock),
         outcomes=Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand),
         archiving=archiving,
         results=ResultsLoop(queue, simulations, lambda *_key: None),
@@ -115,20 +113,12 @@ async def build_operator(
         clock=clock,
     )
     queue.on_publish = loop.published
+    _tell_of_runs(loop, RunTraces(tracer, clock))
     lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-    return OperatorGraph(loop, lease, api, redis, looking, archive)
+    return OperatorGraph(loop, lease, api, redis, looking, archive, tracer)
 
 
-def worker_defaults(settings: Settings) -> WorkerDefaults:
-    """Return what every worker Pod has in common."""
-    return WorkerDefaults(
-        image=settings.worker_image,
-        pull_policy=settings.worker_image_pull_policy,
-        service_account=settings.worker_service_account,
-        env=settings.worker_env,
-        metrics_port=settings.metrics_port,
-    )
-
-
-def _pool_namespaces(settings: Settings) -> frozenset[str]:
-    return frozenset([settings.namespace, *settings.pool_namespaces])
+def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
+    loop.simulations.on_trace = traces.simulation_ended
+    loop.models.on_trace = traces.training_ended
+    loop.jobs.on_trace = traces.job_ended

@@ -15,6 +15,8 @@ from celery.exceptions import Reject
 from celery.worker.request import Request
 from redis.exceptions import RedisError
 
+from twin_operator.worker.reporting import TruthfulRequest
+
 logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0  # between two looks at the flag: one small question, and a second matters to nobody
 DRAINING: Final = "draining"  # the verdict of a claim, and the reason of the rejection
@@ -54,7 +56,7 @@ def reject_as_draining() -> Reject:
 def request_class(draining: Draining) -> type[Request]:
     """Return Celery's request, which stops the worker before a message that a claim refused is back in its queue."""
 
-    class DrainingRequest(Request):
+    class DrainingRequest(TruthfulRequest):
         def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's
             error = getattr(exc_info.exception, "exc", exc_info.exception)
             if isinstance(error, Reject) and error.args[0] == DRAINING:

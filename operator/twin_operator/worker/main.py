@@ -2,6 +2,8 @@
 
 from time import time
 
+from celery.signals import worker_process_shutdown
+
 from twin_operator.services.retraining.retrain import retrain_twin
 from twin_operator.services.retraining.validate_candidate import validate_candidate
 from twin_operator.services.simulate import answer_simulation
@@ -10,8 +12,10 @@ from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
 from twin_operator.wiring.claims import build_claims
+from twin_operator.wiring.tracing import build_tracer
 from twin_operator.wiring.worker_graph import build_data_source, build_registry
-from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.attempts import Attempts
+from twin_operator.worker.leases import LeaseThread, end_process
 from twin_operator.worker.progress import log_progress
 from twin_operator.worker.serving import serve
 from twin_operator.worker.tasks import Frame
@@ -20,21 +24,27 @@ from twin_operator.worker.tasks import Frame
 def build_frame(settings: Settings) -> Frame:
     """Build what carries out tasks, with connections of this process."""
     registry, source, claims = build_registry(settings), build_data_source(settings), build_claims(settings)
+    attempts = Attempts(build_tracer(settings, "twin-operator-worker"), claims.attempts)
+    worker_process_shutdown.connect(lambda **_: attempts.tracer.flush(), weak=False)
+
+    def abandon() -> None:
+        attempts.abandon()
+        end_process()
 
     def simulate(payload: JSON) -> Outcome:
         return answer_simulation(payload, registry)
 
     def train(payload: JSON) -> Outcome:
-        return train_twin(payload, source, registry, log_progress(payload["run"]), time)
+        return train_twin(payload, source, registry, log_progress(payload["run"], attempts.note), time)
 
     def validate(payload: JSON) -> Outcome:
         return validate_data(payload, source, registry)
 
     def retrain(payload: JSON) -> Outcome:
-        return retrain_twin(payload, source, registry, log_progress(payload["run"]), time)
+        return retrain_twin(payload, source, registry, log_progress(payload["run"], attempts.note), time)
 
     def gate(payload: JSON) -> Outcome:
-        return validate_candidate(payload, registry, log_progress(payload["run"]))
+        return validate_candidate(payload, registry, log_progress(payload["run"], attempts.note))
 
     work = {
         TaskKind.SIMULATE: simulate,
@@ -43,7 +53,7 @@ def build_frame(settings: Settings) -> Frame:
         TaskKind.RETRAIN: retrain,
         TaskKind.GATE: gate,
     }
-    return Frame(claims, LeaseThread(claims), work)
+    return Frame(claims, LeaseThread(claims, abandon), work, attempts)
 
 
 def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:

@@ -12,6 +12,7 @@ from twin_operator.worker.app import create_app
 from twin_operator.worker.draining import Draining, stop_while_draining
 from twin_operator.worker.grace import Grace, seconds_to_finish
 from twin_operator.worker.meters import show_worker
+from twin_operator.worker.reporting import HEARTBEAT_SECONDS, tell_of_worker
 from twin_operator.worker.tasks import Frame, register
 
 
@@ -39,6 +40,9 @@ def serve(settings: Settings, queues: str, concurrency: int, tier: str, build: C
     show_worker(REGISTRY, draining)
     serve_worker_status(settings, REGISTRY)
     name = f"{tier.lower()}@{settings.identity}"
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    quiet = ["--without-gossip", "--without-mingle"]
+    if settings.task_events:
+        tell_of_worker(app, queues.split(","), concurrency)
+    heartbeat = ["--heartbeat-interval", str(HEARTBEAT_SECONDS)] if settings.task_events else ["--without-heartbeat"]
     options = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", queues, "--hostname", name]
-    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet])
+    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet, *heartbeat])

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import time
 from typing import Any
 
@@ -13,6 +13,8 @@ from celery.worker.request import Request
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
+from twin_operator.services.tracing import within
+from twin_operator.worker.attempts import Attempts, continued, trace_of_attempt
 from twin_operator.worker.draining import DRAINING, Draining, reject_as_draining, request_class
 from twin_operator.worker.leases import LeaseThread
 
@@ -29,9 +31,10 @@ class Frame:
     claims: Claims
     leases: LeaseThread
     work: Mapping[TaskKind, Work]
+    attempts: Attempts = field(default_factory=Attempts)
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
-        """Carry out `task` and return what became of it, for the log."""
+        """Carry out `task` and return what became of it, for the log and for Celery's events (`reporting`)."""
         if task.deadline is not None and time() > task.deadline:
             return "past its deadline"
         verdict = self.claims.claim(task)
@@ -41,21 +44,29 @@ class Frame:
             return verdict
         self.leases.hold(task.run, delivery_tag)
         try:
-            outcome = self.work[task.kind](task.payload)
+            outcome = self.attempts.carry_out(task, self.work[task.kind])
         except (SystemExit, KeyboardInterrupt):
             self.claims.give_back(task.run)
             raise
         except TryAgain as again:
-            self.claims.fail_attempt(task, str(again)[:ERROR_LENGTH])
-            return "to be tried again"
+            return self._fail(task, "to be tried again", "TryAgain", str(again))
         except Exception as error:
             logger.exception("Run %s failed in an unexpected way.", task.run)
-            self.claims.fail_attempt(task, f"{type(error).__name__}: {error}"[:ERROR_LENGTH])
-            return "attempt failed"
+            kind = type(error).__name__
+            return self._fail(task, "attempt failed", kind, f"{kind}: {error}")
         else:
-            return "recorded" if self.claims.record(task, outcome) else "recorded by another"
+            return self._record(task, outcome)
         finally:
             self.leases.release(task.run)
+
+    def _fail(self, task: Task, verdict: str, kind: str, error: str) -> str:
+        self.claims.fail_attempt(task, error[:ERROR_LENGTH])
+        return f"{'last attempt failed' if self.claims.spent(task) else verdict}: {kind}"
+
+    def _record(self, task: Task, outcome: Outcome) -> str:
+        if not self.claims.record(task, outcome):
+            return "recorded by another"
+        return "recorded" if outcome.succeeded else f"refused: {outcome.reason}"
 
 
 def register(app: Celery, frame: Callable[[], Frame], draining: Draining) -> None:
@@ -65,9 +76,11 @@ def register(app: Celery, frame: Callable[[], Frame], draining: Draining) -> Non
 
 
 def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame], request: type[Request]) -> None:
-    @app.task(name=f"twinops.{kind}", bind=True, Request=request)
-    def run(self: "CeleryTask[Any, Any]", message: JSON) -> None:
-        task = Task.from_json(message)
+    @app.task(name=f"twinops.{kind}", bind=True, Request=request, send_events=False)
+    def run(self: "CeleryTask[Any, Any]", message: JSON) -> str:
+        task = continued(Task.from_json(message), self.request.get("traceparent"))
         tag = (self.request.properties or {}).get("delivery_tag")
-        verdict = frame().carry_out(task, None if tag is None else str(tag))
-        logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
+        with within(trace_of_attempt(task)):
+            verdict = frame().carry_out(task, None if tag is None else str(tag))
+            logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
+        return verdict

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.integration import redis_users
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
 from twin_operator.settings import Settings
@@ -28,6 +31,16 @@ EVERYTHING = (
     *("--set", "metrics.service.enabled=true", "--set", "metrics.service.annotations.a=b"),
     *("--set", "archive.persistence.storageClassName=fast", "--set", "archive.persistence.size=10Gi"),
     *("--set", "dataWatch.intervalSeconds=60"),
+    *(
+        "--set",
+        "events.enabled=true",
+        "--set",
+        "events.service.annotations.a=b",
+        "--set",
+        "events.podLabels.team=growth",
+    ),
+    *("--set-json", 'events.env=[{"name":"TWINOPS_EVENTS_FORGET_SECONDS","value":"900"}]'),
+    *("--set-json", 'events.tolerations=[{"key":"dedicated","operator":"Exists"}]'),
 )
 SECRET = (
     *("--set", "redis.existingSecret.name=redis", "--set", "redis.existingSecret.key=url"),
@@ -37,6 +50,23 @@ NAMESPACED = (*ADDRESSES, "--set", "watchNamespaces={default}", "--set", "worker
 POSTGRESQL = (
     *(*ADDRESSES, "--set", "operator.replicas=2"),
     *("--set", "archive.existingSecret.name=archive", "--set", "archive.existingSecret.key=url"),
+)
+BUNDLED = (
+    *("--set", "redis.bundled.enabled=true", "--set", "mlflow.bundled.enabled=true"),
+    *("--set", "postgresql.bundled.enabled=true", "--set", "operator.replicas=2"),
+)
+NETWORK = (*BUNDLED, "--set", "networkPolicy.enabled=true", "--set", "workerPools.namespaces={kube-public}")
+OBJECT_STORE = '[{"ports":[{"port":443}],"to":[{"ipBlock":{"cidr":"10.1.0.0/16"}}]}]'
+NETWORK_OF_ONES_OWN = (
+    *(*POSTGRESQL, "--set", "networkPolicy.enabled=true"),
+    *("--set", "networkPolicy.egress.nodeLocalDns=169.254.20.10/32"),
+    *("--set-json", f"networkPolicy.egress.data={OBJECT_STORE}"),
+)
+BUNDLED_TLS = (
+    *("--set", "redis.bundled.enabled=true", "--set", "redis.tls.enabled=true", "--set", "fullnameOverride=twins"),
+    *("--set", "redis.bundled.persistence.enabled=false", "--set", "redis.bundled.existingSecret=passwords"),
+    *("--set", "mlflow.bundled.enabled=true", "--set", "mlflow.bundled.persistence.storageClassName=fast"),
+    *("--set", "mlflow.bundled.image.digest=sha256:" + "0" * 64),
 )
 BARE = (
     *(*ADDRESSES, "--set-json", 'archive.volume={"emptyDir":{}}'),
@@ -49,6 +79,10 @@ VALUE_SETS = {
     "namespaced": NAMESPACED,
     "postgresql": POSTGRESQL,
     "bare": BARE,
+    "bundled": BUNDLED,
+    "network": NETWORK,
+    "network with services of one's own": NETWORK_OF_ONES_OWN,
+    "bundled with TLS": BUNDLED_TLS,
 }
 
 Manifest = dict[str, Any]
@@ -78,14 +112,25 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
 @pytest.mark.parametrize(
     ("values", "sentences"),
     [
-        ((), ("at '/redis'", "missing property 'url'", "at '/mlflow': missing property 'trackingUri'")),
-        ((*ADDRESSES, "--set", "redis.url=localhost:6379"), ("at '/redis/url'", "does not match pattern '^rediss?://")),
-        ((*ADDRESSES, "--set", "mlflow.trackingUri=mlflow"), ("at '/mlflow/trackingUri'", "'^https?://")),
+        ((), ("Redis: give exactly one of redis.url, redis.existingSecret and redis.bundled.enabled=true; 0 of them",)),
+        ((*ADDRESSES, "--set", "redis.bundled.enabled=true"), ("Redis: give exactly one of", "2 of them are given")),
+        (ADDRESSES[:2], ("MLflow: give exactly one of mlflow.trackingUri and mlflow.bundled.enabled=true; 0 of them",)),
+        (
+            (*ADDRESSES, "--set", "redis.tls.enabled=true"),
+            ("Redis: with redis.tls.enabled the address begins with",),
+        ),
+        ((*BUNDLED, "--set", "redis.bundled.image.tag=latest"), ("at '/redis/bundled/image/tag': 'not' failed",)),
+        ((*BUNDLED, "--set", "redis.bundled.maxMemory=lots"), ("at '/redis/bundled/maxMemory'", "pattern")),
+        (
+            (*ADDRESSES, "--set", "redis.url=localhost:6379"),
+            ("at '/redis/url'", "does not match pattern '^(rediss?://"),
+        ),
+        ((*ADDRESSES, "--set", "mlflow.trackingUri=mlflow"), ("at '/mlflow/trackingUri'", "'^(https?://")),
         ((*ADDRESSES, "--set", "redis.existingSecret.name=a"), ("at '/redis/existingSecret'", "property 'key'")),
         ((*ADDRESSES, "--set", "mlfow.trackingUri=x"), ("additional properties 'mlfow' not allowed",)),
         (
             (*ADDRESSES, "--set", "operator.replicas=2"),
-            ("at '/archive/url': minLength", "'/archive/existingSecret': min"),
+            ("at '/archive/url': minLength", "'/archive/existingSecret': min", "'/postgresql/bundled/enabled'"),
         ),
         ((*ADDRESSES, "--set", "operator.replicas=0"), ("at '/operator/replicas': minimum",)),
         ((*ADDRESSES, "--set", "archive.url=mysql://host/db"), ("at '/archive/url'", "'^(postgresql")),
@@ -94,7 +139,10 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "archive.persistence.size=large"), ("at '/archive/persistence/size'", "pattern")),
         ((*ADDRESSES, "--set", "dataWatch.intervalSeconds=9"), ("at '/dataWatch/intervalSeconds': minimum",)),
         ((*ADDRESSES, "--set", "approvalPolicy.create=true"), ("at '/approvalPolicy'", "'create' not allowed")),
+        ((*ADDRESSES, "--set", "events.replicas=2"), ("at '/events'", "'replicas' not allowed")),
         ((*ADDRESSES, "--set", "logFormat=xml"), ("at '/logFormat'", "'json', 'text'")),
+        ((*ADDRESSES, "--set", "tracing.endpoint=collector:4317"), ("at '/tracing/endpoint'", "match pattern")),
+        ((*ADDRESSES, "--set", "tracing.sampleRatio=10"), ("at '/tracing/sampleRatio'", "maximum: got 10")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
         (
@@ -128,6 +176,17 @@ def test_operator_and_workers_get_the_addresses_by_environment(helm: Helm) -> No
     assert variables["TWINOPS_WORKER_IMAGE"] == "twin-operator:0.1.0"
     assert variables["TWINOPS_WORKER_SERVICE_ACCOUNT"] == "twin-operator-worker"
     assert variables["TWINOPS_BIND_ADDRESS"] == "$(POD_IP)"
+
+
+def test_operator_and_workers_send_spans_where_an_endpoint_is_given(helm: Helm) -> None:
+    assert not [name for name in environment(helm.template(ADDRESSES)) if name.startswith("OTEL_")]
+    endpoint = ("--set", "tracing.endpoint=http://collector:4318", "--set", "tracing.sampleRatio=0.25")
+    variables = environment(helm.template((*ADDRESSES, *endpoint)))
+    for_workers = {each["name"]: each.get("value") for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    for seen in (variables, for_workers):
+        assert seen["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+        assert seen["OTEL_TRACES_SAMPLER"] == "parentbased_traceidratio"
+        assert seen["OTEL_TRACES_SAMPLER_ARG"] == "0.25"
 
 
 def test_a_redis_address_with_a_password_stays_in_its_secret(helm: Helm) -> None:
@@ -255,10 +314,62 @@ def test_a_pool_without_autoscaling_has_as_many_workers_as_it_says(helm: Helm) -
     assert (light["replicas"], light.get("autoscaling")) == (3, None)
 
 
-def test_the_release_meets_the_restricted_pod_security_standard(helm: Helm, kube: Kube, namespace: str) -> None:
-    kube.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    pod = pick(helm.template(ADDRESSES), "Deployment")["spec"]["template"]
-    pod |= {"apiVersion": "v1", "kind": "Pod"}
-    pod["metadata"] |= {"name": "operator", "namespace": namespace}
-    del pod["spec"]["serviceAccountName"]
-    kube.kubectl("create", "--dry-run=server", "-f", "-", input=yaml.safe_dump(pod))
+def test_the_bundled_redis_has_the_users_that_the_tests_run_under(helm: Helm) -> None:
+    config = pick(helm.template(BUNDLED), "ConfigMap", "twin-operator-redis")["data"]
+    assert config["users.acl"].split("\n") == redis_users.rules()
+    assert "maxmemory-policy noeviction" in config["redis.conf"]
+
+
+def test_operator_and_workers_come_to_the_bundled_redis_as_users_of_their_own(helm: Helm) -> None:
+    variables = environment(helm.template(BUNDLED))
+    workers = {each["name"]: each for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    assert variables["TWINOPS_REDIS_URL"] == "redis://operator:$(REDIS_PASSWORD)@twin-operator-redis.default.svc:6379/0"
+    assert variables["REDIS_PASSWORD"] == {"secretKeyRef": {"name": "twin-operator-redis", "key": "operator"}}
+    assert workers["TWINOPS_REDIS_URL"]["value"].startswith("redis://worker:$$(REDIS_PASSWORD)@")
+    assert workers["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == "worker"
+
+
+def test_the_archive_is_in_the_bundled_postgresql_and_mlflow_in_a_database_of_its_own(helm: Helm) -> None:
+    manifests = helm.template(BUNDLED)
+    assert archive_of(manifests) == {
+        **DATABASE,
+        "replicas": 2,
+        "url": "postgresql+psycopg://archive:$(ARCHIVE_PASSWORD)@twin-operator-postgresql.default.svc:5432/archive",
+    }
+    container = pick(manifests, "StatefulSet", "twin-operator-mlflow")["spec"]["template"]["spec"]["containers"][0]
+    store = next(each["value"] for each in container["env"] if each["name"] == "MLFLOW_BACKEND_STORE_URI")
+    assert store == "postgresql://mlflow:$(MLFLOW_PASSWORD)@twin-operator-postgresql.default.svc:5432/mlflow"
+
+
+def test_with_tls_operator_and_workers_know_the_authority_and_nobody_sees_its_key(helm: Helm) -> None:
+    manifests = helm.template((*BUNDLED, "--set", "redis.tls.enabled=true"))
+    variables = environment(manifests)
+    pod = pick(manifests, "Deployment")["spec"]["template"]["spec"]
+    everywhere = json.loads(variables["TWINOPS_WORKER_TEMPLATE"])["spec"]
+    assert variables["TWINOPS_REDIS_CA_FILE"] == "/etc/twin-operator/redis/ca.crt"
+    assert variables["TWINOPS_REDIS_URL"].startswith("rediss://")
+    authority = {"secretName": "twin-operator-redis-tls", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    for volumes in (pod["volumes"], everywhere["volumes"]):
+        assert {"name": "redis-ca", "secret": authority} in volumes
+    certificate = pick(manifests, "Secret", "twin-operator-redis-tls")["data"]
+    assert set(certificate) == {"ca.crt", "tls.crt", "tls.key"}
+
+
+def test_passwords_and_certificates_stay_over_upgrades(helm: Helm, kube: Kube, namespace: str) -> None:
+    values = (*BUNDLED, "--set", "redis.tls.enabled=true")
+    secrets = [each for each in helm.template(values, namespace) if each["kind"] == "Secret"]
+    kube.apply(*secrets)
+    rendered = helm("template", "twin-operator", helm.chart, "-n", namespace, "--dry-run=server", *values)
+    again = [each for each in yaml.safe_load_all(rendered.stdout) if each and each["kind"] == "Secret"]
+    assert {each["metadata"]["name"]: each["data"] for each in again} == {
+        each["metadata"]["name"]: each["data"] for each in secrets
+    }
+    assert len(secrets) == 3
+
+
+def test_images_of_bundled_services_name_a_version(helm: Helm) -> None:
+    sets = [each for each in helm.template(BUNDLED) if each["kind"] == "StatefulSet"]
+    images = [each["spec"]["template"]["spec"]["containers"][0]["image"] for each in sets]
+    assert len(images) == 3
+    assert f"ghcr.io/mlflow/mlflow:v{version('mlflow')}-full" in images
+    assert all(re.search(r":v?\d+\.\d+", image) for image in images)

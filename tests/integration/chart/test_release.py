@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-import yaml
 
 from devcluster.services import Service
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
+from tests.previous_chart import previous_chart
 
 NAMESPACE = "release"
 WHERE = ("--namespace", NAMESPACE)
 PATIENCE = ("--wait", "--timeout", "90s")
+TEST = "app.kubernetes.io/component=test"
 CRD = "customresourcedefinition/simulations.twinops.dev"
 
 
@@ -29,9 +34,11 @@ def values(redis_server: Service, mlflow_server: Service) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def installed(helm: Helm, kube: Kube, values: list[str]) -> Iterator[str]:
-    """Install the chart, and give what Helm printed."""
-    answer = helm("install", "twin-operator", helm.chart, *WHERE, "--create-namespace", *PATIENCE, *values)
+def installed(helm: Helm, kube: Kube, values: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Install the previous chart with its older CRDs, and give what Helm printed."""
+    kube.kubectl("delete", "--wait", "--ignore-not-found", CRD)
+    previous = previous_chart(helm.chart, tmp_path_factory.mktemp("previous"))
+    answer = helm("install", "twin-operator", previous, *WHERE, "--create-namespace", *PATIENCE, *values)
     assert answer.returncode == 0, answer.stderr + trouble(kube)
     yield answer.stdout
     helm("uninstall", "twin-operator", *WHERE, *PATIENCE)
@@ -70,14 +77,39 @@ def test_the_running_operator_uses_its_own_account_and_workers_get_no_token(kube
 
 
 @pytest.mark.usefixtures("installed")
+def test_helm_test_finds_every_part_well_and_leaves_nothing_behind(helm: Helm, kube: Kube) -> None:
+    answer = helm("test", "twin-operator", *WHERE, "--logs", "--timeout", "100s")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "leads" in answer.stdout
+    assert " NO " not in answer.stdout
+    assert kube.kubectl("get", "roles,rolebindings,serviceaccounts", *WHERE, "-l", TEST) == ""
+
+
+def test_a_check_fails_with_a_sentence_for_each_part_that_is_not_there(tmp_path: Path) -> None:
+    environment = {"TWINOPS_REDIS_URL": "redis://127.0.0.1:1/0", "TWINOPS_MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}
+    program = Path(sys.executable).with_name("twin-operator")
+    answer = subprocess.run(
+        [str(program), "check", "--within", "0"],
+        env={**os.environ, **environment, "KUBECONFIG": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert [line.split("│")[2].strip() for line in answer.stdout.splitlines() if "answer" in line] == ["NO"] * 3
+
+
+@pytest.mark.usefixtures("installed")
 def test_an_upgrade_brings_the_crds_up_to_date_and_leaves_nothing_behind(
     helm: Helm, kube: Kube, values: list[str]
 ) -> None:
-    outdated = [{"op": "remove", "path": "/spec/names/shortNames"}]
-    kube.kubectl("patch", CRD, "--type=json", "-p", json.dumps(outdated))
+    assert "shortNames" not in kube.get(CRD)["spec"]["names"]
     answer = helm("upgrade", "twin-operator", helm.chart, *WHERE, *PATIENCE, *values)
     assert answer.returncode == 0, answer.stderr
-    assert yaml.safe_load(kube.kubectl("get", CRD, "-o", "yaml"))["spec"]["names"]["shortNames"] == ["twinsim"]
+    assert kube.get(CRD)["spec"]["names"]["shortNames"] == ["twinsim"]
+    schema = kube.get(CRD)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert "worker" in schema["properties"]["status"]["properties"]
     assert kube.kubectl("get", "jobs,serviceaccounts", *WHERE, "-l", "app.kubernetes.io/component=crds") == ""
     assert kube.kubectl("get", "clusterroles", "-l", "app.kubernetes.io/component=crds") == ""
 

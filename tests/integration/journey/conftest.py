@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from platform_fixture import Platform, running_platform
 
 from devcluster import services
+from tests.integration import redis_users
 
 ROWS = 3000
 EFFECT = 0.15  # of the letter on the probability of a reply
@@ -51,19 +53,32 @@ def question(model: str = "letters", arm: str = "Letter", **changes: Any) -> dic
 
 
 class KillableRedis:
-    """A Redis that can be killed and started again with what its append-only file holds."""
+    """A Redis that can be killed and started again with what its append-only file holds.
+
+    It has the chart's users and no others, but for the tests' own administrator, whose address `service` has.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.users = redis_users.write_users(directory / "users.acl")
         self.stack = ExitStack()
-        self.service = self.stack.enter_context(services.redis(directory))
+        self.service = self._start(0)
+
+    def _start(self, port: int) -> services.Service:
+        service = self.stack.enter_context(services.redis(self.directory, port, self.users))
+        return replace(service, url=redis_users.address(service.url, "admin"))
 
     def kill_and_start(self) -> None:
         """Kill it as a lost node does; start it on the same port."""
+        self.check()
         self.service.process.kill()
         self.service.process.wait()
         self.stack.close()
-        self.service = self.stack.enter_context(services.redis(self.directory, self.service.port))
+        self.service = self._start(self.service.port)
+
+    def check(self) -> None:
+        """See that the users' rules are enough for all that has happened since it was started."""
+        assert redis_users.refusals(self.service.url) == []
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +86,10 @@ def killable_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killabl
     """The Redis of the journeys."""
     redis = KillableRedis(tmp_path_factory.mktemp("journey-redis"))
     yield redis
-    redis.stack.close()
+    try:
+        redis.check()
+    finally:
+        redis.stack.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from kubernetes.aio.client import Configuration
 from mlflow import MlflowClient
 
 from devcluster.layout import free_ports
+from tests.integration import redis_users, release_account
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
@@ -87,11 +88,12 @@ class Platform:
         wanted = f"--for=jsonpath={{.status.phase}}={phase}"
         self.kube.kubectl("wait", f"retrainingjob/{name}", "-n", self.namespace, wanted, "--timeout=90s")
 
-    async def configuration(self) -> Configuration:
-        """Return how a client in the test's own process reaches the API server."""
+    async def configuration(self, *, operator: bool = False) -> Configuration:
+        """Return how a client in the test's own process reaches the API server: as administrator, or as operator."""
+        kubeconfig = self.operator.environment["KUBECONFIG"] if operator else str(self.kube.kubeconfig)
         chosen = Configuration()
         chosen.disable_strict_ssl_verification = True
-        await config.load_kube_config(config_file=str(self.kube.kubeconfig), client_configuration=chosen)
+        await config.load_kube_config(config_file=kubeconfig, client_configuration=chosen)
         return chosen
 
     def tags(self, model: str, version: str) -> dict[str, str]:
@@ -171,14 +173,23 @@ class Platform:
 def operator_environment(
     kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, archive_url: str = ""
 ) -> dict[str, str]:
-    """Return the environment of an operator: quick looks, an archive in a file unless an address is given."""
+    """Return the environment of an operator as the chart runs it: its account and users, and quick looks.
+
+    The archive is in a file unless an address is given.
+    """
     ports = {key: str(port) for key, port in zip(PORTS, free_ports(2), strict=True)}
-    addresses = {"TWINOPS_REDIS_URL": redis_url, "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url}
+    account = release_account.create(kube, namespace, folder)
+    workers = {
+        "TWINOPS_REDIS_URL": redis_users.address(redis_url, "worker"),
+        "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url,
+    }
     return {
         **os.environ,
-        **addresses,
+        **workers,
         **ports,
-        "KUBECONFIG": str(kube.kubeconfig),
+        "KUBECONFIG": str(account.kubeconfig),
+        "TWINOPS_LEASE_NAME": account.name,
+        "TWINOPS_REDIS_URL": redis_users.address(redis_url, "operator"),
         "TWINOPS_NAMESPACE": namespace,
         "TWINOPS_LOG_FORMAT": "text",
         "TWINOPS_RESYNC_SECONDS": "5",
@@ -188,7 +199,7 @@ def operator_environment(
         "TWINOPS_IDENTITY": "operator",
         "OMP_NUM_THREADS": "1",
         "TWINOPS_WORKER_IMAGE": "twin-operator:test",
-        "TWINOPS_WORKER_ENV": json.dumps([{"name": name, "value": value} for name, value in addresses.items()]),
+        "TWINOPS_WORKER_ENV": json.dumps([{"name": name, "value": value} for name, value in workers.items()]),
     }
 
 
@@ -205,6 +216,7 @@ def running_platform(
     for (name, queues), port in zip(queues_of.items(), free_ports(2), strict=True):
         environment = {
             **common,
+            "TWINOPS_REDIS_URL": redis_users.address(redis_url, "worker"),
             "TWINOPS_BANK_DIRECTORY": str(folder / name),
             "TWINOPS_METRICS_PORT": str(port),
             "TWINOPS_IDENTITY": name,

@@ -55,7 +55,7 @@ async def loop_at(platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPa
     for name, value in platform.operator.environment.items():
         if name.startswith("TWINOPS_"):
             monkeypatch.setenv(name, value)
-    graph = await build_operator(Settings(), await platform.configuration(), clock)
+    graph = await build_operator(Settings(), await platform.configuration(operator=True), clock)
     try:
         yield graph.loop
     finally:

@@ -126,6 +126,7 @@ def test_two_operators_that_fight_leave_one_job_at_work(model: Platform) -> None
     before = model.versions("killed-model")
     rival = model.standby("rival")
     rival.environment["TWINOPS_LEASE_NAME"] = "another-lease"  # it believes that it leads
+    rival.environment["KUBECONFIG"] = str(model.kube.kubeconfig)  # the operator's account has one Lease alone
     rival.start()
     try:
         names = [f"fought-{number}" for number in range(3)]

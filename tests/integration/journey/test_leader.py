@@ -7,7 +7,7 @@ from platform_fixture import Platform
 
 
 def _holder(platform: Platform) -> str:
-    lease = platform.kube.get("lease", "twin-operator", "-n", platform.namespace)
+    lease = platform.kube.get("lease", platform.operator.environment["TWINOPS_LEASE_NAME"], "-n", platform.namespace)
     return str(lease["spec"].get("holderIdentity"))
 
 

@@ -12,6 +12,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import Event, Outcome, Stop, Target, Task, TaskKind
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import Frame
@@ -137,6 +138,32 @@ async def test_an_unexpected_error_is_an_attempt_not_an_answer(broker: Broker, r
         raise ValueError("boom")
 
     frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: broken})
-    assert frame.carry_out(work) == "attempt failed"
+    assert frame.carry_out(work) == "attempt failed: ValueError"
     run = (await broker.runs([work.run]))[work.run]
     assert (run.attempts, run.error, run.outcome) == (1, "ValueError: boom", None)
+
+
+@pytest.mark.parametrize(
+    ("limit", "what", "verdict"),
+    [
+        (1, ValueError("boom"), "last attempt failed: ValueError"),
+        (2, TryAgain("not yet"), "to be tried again: TryAgain"),
+        (1, TryAgain("not yet"), "last attempt failed: TryAgain"),
+    ],
+)
+def test_the_verdict_says_whether_another_attempt_remains(
+    redis_server: Any, limit: int, what: Exception, verdict: str
+) -> None:
+    worker = claims(redis_server.url)
+
+    def fail(_payload: Any) -> Outcome:
+        raise what
+
+    assert Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: fail}).carry_out(task(limit)) == verdict
+
+
+def test_an_answer_that_refuses_is_told_from_one_that_answers(redis_server: Any) -> None:
+    worker = claims(redis_server.url)
+    refusal = Outcome("UnknownArm", "There is no such arm.")
+    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _payload: refusal})
+    assert frame.carry_out(task()) == "refused: UnknownArm"

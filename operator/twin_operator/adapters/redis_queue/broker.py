@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, Final
 
 import orjson
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of
 from twin_operator.services.tasks import Report, Run, Stop, Task
 
@@ -23,11 +25,13 @@ class Broker:
     Args:
         redis: connection with `decode_responses` off.
         run_ttl_seconds: life of a run's record.
+        sent: tells that a task was sent; None where nobody wants Celery's events.
         on_publish: called with the queues that tasks went into.
     """
 
     redis: Redis
     run_ttl_seconds: int
+    sent: SentEvents | None = None
     on_publish: Callable[[Collection[str]], None] = lambda _queues: None
     _messages: Messages = field(default_factory=Messages)
 
@@ -38,6 +42,8 @@ class Broker:
         """
         async with self.redis.pipeline(transaction=False) as pipe:
             for task in tasks:
+                if self.sent:  # before the message: a worker may be quicker than the rest of the pipeline
+                    pipe.publish(*self.sent.write(task, time()))
                 pipe.execute_command("LPUSH", *self._messages.write(task))
             counts = Counter(task.queue for task in tasks)
             for queue, count in counts.items():

@@ -57,6 +57,10 @@ class Claims:
             self.redis.xadd(keys.RESULTS, {"report": keys.write_report(Event.EXHAUSTED, task)})
         return verdict
 
+    def attempts(self, run: str) -> int:
+        """Return how many attempts were begun."""
+        return int(self.redis.hget(keys.run_key(run), "attempts") or 0)
+
     def renew(self, run: str, delivery_tag: str | None) -> str:
         """Renew the lease and the message's visibility.
 
@@ -82,6 +86,11 @@ class Claims:
     def fail_attempt(self, task: Task, error: str) -> bool:
         """Report that the attempt ended by an error that another attempt may not meet."""
         return self._close(scripts.FAIL_ATTEMPT, task, error.encode(), Event.ATTEMPT_FAILED)
+
+    def spent(self, task: Task) -> bool:
+        """Return whether the run has no attempt left."""
+        attempts = self.redis.hget(keys.run_key(task.run), "attempts")
+        return int(attempts or 0) >= task.attempt_limit
 
     def give_back(self, run: str) -> None:
         """Take the attempt back: a clean stop is nobody's failure."""

@@ -31,7 +31,7 @@ class Messages:
             "body": base64.b64encode(body).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": {**message.headers, keys.PUBLISHED_AT: time()},
+            "headers": {**message.headers, keys.PUBLISHED_AT: time(), **_tracing(task)},
             "properties": _properties(task, priority, message.properties),
         }
         return keys.queue_key(task.queue, priority), orjson.dumps(envelope)
@@ -40,6 +40,11 @@ class Messages:
 def run_of(message: bytes) -> str:
     """Return the run that a message is for."""
     return str(orjson.loads(message)["headers"]["id"])
+
+
+def _tracing(task: Task) -> dict[str, str]:
+    """Return the header by which OpenTelemetry's instrumentation of Celery continues a trace."""
+    return {} if task.trace is None else {"traceparent": task.trace.context.traceparent}
 
 
 def _properties(task: Task, priority: int, properties: JSON) -> JSON:

@@ -117,6 +117,7 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Label = Annotated[str, Field(min_length=1, max_length=256)]
 ModelVersion = Annotated[str, Field(min_length=1, max_length=18, pattern="^[1-9][0-9]*$")]
 RegisteredModelName = Annotated[str, Field(min_length=1, max_length=256, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+TraceId = Annotated[str, Field(min_length=32, max_length=32, pattern="^[0-9a-f]{32}$")]
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 Sentence = Annotated[str, BeforeValidator(shorten), Field(max_length=SENTENCE_LIMIT)]
 

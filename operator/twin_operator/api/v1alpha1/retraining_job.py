@@ -21,6 +21,7 @@ from twin_operator.api.v1alpha1.fields import (
     Seconds,
     Sentence,
     Timestamp,
+    TraceId,
 )
 from twin_operator.api.v1alpha1.references import TwinModelRef
 from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, condition_column
@@ -183,6 +184,11 @@ class RetrainingJobStatus(ApiModel):
     )
     conditions: Conditions = Field(
         default=(), description="Ready (done well), Reconciling or Stalled while true, and Promoted."
+    )
+    trace_id: TraceId | None = Field(
+        default=None,
+        description="Trace that log lines and spans of its training and comparison belong to: that of annotation "
+        "twinops.dev/traceparent, or its own.",
     )
     not_before: Timestamp | None = Field(default=None, description="When the model's cool-down is over.")
     attempts: Count | None = Field(default=None, description="How often the training was begun.")

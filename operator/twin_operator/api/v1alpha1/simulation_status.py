@@ -22,6 +22,7 @@ from twin_operator.api.v1alpha1.fields import (
     Sentence,
     Spread,
     Timestamp,
+    TraceId,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, list_map
 from twin_operator.domain.answers import Action, Why
@@ -218,6 +219,11 @@ class SimulationStatus(ApiModel):
     )
     registered_model: RegisteredModelName | None = Field(
         default=None, description="Registered model of that version; outcomes are kept under it in the archive."
+    )
+    trace_id: TraceId | None = Field(
+        default=None,
+        description="Trace that log lines and spans of its run belong to: that of annotation twinops.dev/traceparent, "
+        "or its own.",
     )
     attempts: Count | None = Field(default=None, description="How often a worker began it.")
     cached: bool | None = Field(default=None, description="Whether an equal question had been answered before.")

@@ -17,6 +17,7 @@ from twin_operator.api.v1alpha1.fields import (
     RegisteredModelName,
     Spread,
     Timestamp,
+    TraceId,
 )
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
 from twin_operator.domain.ledger import Grade
@@ -172,6 +173,11 @@ class TwinModelStatus(ApiModel):
         "ArchiveReachable while it is not, and AssignmentNotRandom and DataWarning as warnings.",
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
+    trace_id: TraceId | None = Field(
+        default=None,
+        description="Trace that log lines and spans of its trainings belong to: that of annotation "
+        "twinops.dev/traceparent, or its own.",
+    )
     model: ServingModel | None = Field(default=None, description="The version that serves.")
     effects: Annotated[tuple[ArmEffect, ...], Field(max_length=EFFECTS_LIMIT, json_schema_extra=list_map("arm"))] = (
         Field(default=(), description="Average effect of each arm against the control.")

@@ -1,7 +1,7 @@
 """The Deployment that a WorkerPool owns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
@@ -30,6 +30,7 @@ class WorkerDefaults:
     service_account: str
     env: Sequence[JSON]
     metrics_port: int
+    template: JSON = field(default_factory=dict)
 
 
 def deployment(body: JSON, defaults: WorkerDefaults, replicas: int) -> JSON:
@@ -42,7 +43,8 @@ def deployment(body: JSON, defaults: WorkerDefaults, replicas: int) -> JSON:
     """
     meta, spec = body["metadata"], body["spec"]
     selector = labels(meta["name"])
-    template = merge_template(_template(body, defaults), spec.get("template") or {})
+    template = merge_template(_template(body, defaults), defaults.template)
+    template = merge_template(template, spec.get("template") or {})
     template = merge_template(template, {"metadata": {"labels": selector}, "spec": _follow_ups(template["spec"])})
     return {
         "apiVersion": "apps/v1",

@@ -53,6 +53,7 @@ class JobReconciler:
         cluster: uid of the cluster.
         clock: seconds since the epoch.
         promoted: called with namespace and name of a TwinModel whose champion is another now.
+        on_trace: called with the final body of a job.
         served: whether a WorkerPool with workers serves a queue.
     """
 
@@ -66,6 +67,7 @@ class JobReconciler:
     cluster: str
     clock: Callable[[], float]
     promoted: Callable[[Key], None] = lambda _key: None
+    on_trace: Callable[[JSON], None] = lambda _body: None
     served: Callable[[str], bool] = lambda _queue: True
     _runs: dict[Key, set[str]] = field(default_factory=dict)
     _archived: set[str] = field(default_factory=set)
@@ -179,7 +181,7 @@ class JobReconciler:
         if event is not None:
             await self.resources.emit(event)
         try:
-            await self.resources.write_status(KIND, body, status)
+            written = await self.resources.write_status(KIND, body, status)
         except Gone:
             return True
         except Changed:
@@ -187,6 +189,7 @@ class JobReconciler:
             return False
         if status["phase"] in FINISHED:
             self._count(body, status)
+            self.on_trace(written)
         return True
 
     def _count(self, body: JSON, status: JSON) -> None:

@@ -7,6 +7,7 @@ from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.services.conditions import Fact, merge_conditions, reconciling, stalled, timestamp
 from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.tasks import JSON, Run, Stop
+from twin_operator.services.tracing import trace_of
 
 KIND = "RetrainingJob"
 FINISHED = frozenset(phase.value for phase in RetrainingJobPhase if phase.finished)
@@ -145,6 +146,7 @@ def common(snapshot: JobSnapshot, now: float) -> JSON:
     """Return what every status says: who approved and when, until when it cools down, and how often it was begun."""
     before = status_of(snapshot)
     told: JSON = {"observedGeneration": snapshot.body["metadata"].get("generation", 1)}
+    told["traceID"] = trace_of(snapshot.body).context.trace_id
     told["attempts"] = max(before.get("attempts") or 0, snapshot.training.run.attempts)
     if snapshot.model is None:
         return told

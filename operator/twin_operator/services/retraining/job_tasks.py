@@ -15,6 +15,7 @@ from twin_operator.services.retraining.job_state import (
 )
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON, Target, Task, TaskKind
+from twin_operator.services.tracing import trace_of
 from twin_operator.services.twin_spec import uncertainty_of
 
 
@@ -74,4 +75,5 @@ def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: 
         attempt_limit=int(spec.get("backoffLimit", 2)) + 1,
         deadline=deadline_of(snapshot),
         payload=payload,
+        trace=trace_of(snapshot.body),
     )

@@ -1,0 +1,113 @@
+"""The loops of `twin-operator events`: follow the events, look at the queues, serve the pages, stop on a signal."""
+
+import asyncio
+import logging
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import disable_created_metrics
+from redis.exceptions import RedisError
+
+from twin_operator.adapters.redis_queue.event_channel import Unreadable, read
+from twin_operator.settings import Settings
+from twin_operator.wiring.events_graph import EventsGraph, build_events
+from twin_operator.wiring.status_pages import serve_status
+
+logger = logging.getLogger(__name__)
+LOOK_SECONDS: Final = 5.0  # between two looks at the queues: several in a scrape interval
+FIRST_PAUSE: Final = 0.2  # seconds before Redis is tried again; doubles
+LONGEST_PAUSE: Final = 5.0
+STALE_SECONDS: Final = 60.0  # without a look at the queues, successful or not, the process hangs
+LOST = (RedisError, OSError)
+
+
+@dataclass
+class EventsProcess:
+    """One process; several would each count everything.
+
+    Args:
+        graph: the objects.
+    """
+
+    graph: EventsGraph
+    _pause: float = FIRST_PAUSE
+    _ever: bool = False
+    _up: bool = False
+    _looked: float = field(default_factory=time.monotonic)
+
+    async def run(self, settings: Settings) -> None:
+        """Run until stopped."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with serve_status(settings, self.complaint, self.graph.registry), asyncio.TaskGroup() as group:
+            loops = [group.create_task(self._follow()), group.create_task(self._look_at_queues())]
+            await stop.wait()
+            for loop in loops:
+                loop.cancel()
+        await self.graph.redis.aclose()
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with this process; without Redis it is well, and waits."""
+        age = time.monotonic() - self._looked
+        return f"No look at the queues for {age:.0f} seconds." if age > STALE_SECONDS else None
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async for message in self.graph.feed.messages():
+                    self._connected()
+                    self._take(message)
+            except LOST as error:
+                self._lost(error)
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _take(self, message: bytes | None) -> None:
+        try:
+            for event in read(message) if message is not None else ():
+                self.graph.events.take(event)
+        except Unreadable as error:
+            self.graph.metrics.unreadable()
+            logger.warning("%s", error)
+
+    def _connected(self) -> None:
+        if self._up:
+            return
+        logger.info("Celery's events are received from Redis.")
+        self.graph.metrics.connected(again=self._ever)
+        self.graph.events.listen_again()
+        self._up, self._ever, self._pause = True, True, FIRST_PAUSE
+
+    def _lost(self, error: Exception) -> None:
+        first = self._up or self._pause == FIRST_PAUSE
+        self._up = False
+        self.graph.metrics.disconnected()
+        if first:  # once an outage
+            what = "does not answer any more" if self._ever else "is not there yet"
+            logger.warning("Redis %s (%s); trying again every few seconds.", what, error)
+
+    async def _look_at_queues(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except LOST:  # the other loop says so
+                self.graph.metrics.lengths(None)
+            self._looked = time.monotonic()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        queues = self.graph.events.queues
+        for queue in sorted(await self.graph.feed.queues()):
+            queues.admit(queue)
+        self.graph.metrics.lengths(await self.graph.queues.depths(sorted(queues.known)))
+        if self._up:  # a worker is not silent because nobody listens
+            self.graph.events.sweep()
+
+
+def run_events(settings: Settings) -> None:
+    """Run the exporter until it is told to stop."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks for them, and they double the series
+    asyncio.run(EventsProcess(build_events(settings)).run(settings))

@@ -1,0 +1,88 @@
+"""Attempts as spans: the part of a run's trace that a worker adds, and the context of its log lines."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from secrets import token_hex
+from time import time
+from typing import Final
+
+from twin_operator.domain.trace_context import RunTrace, TraceContext, parse, run_trace
+from twin_operator.services.run_traces import attempt_span
+from twin_operator.services.tasks import JSON, Outcome, Task
+from twin_operator.services.tracing import NoTracer, SpanEvent, Tracer, current_trace
+
+logger = logging.getLogger(__name__)
+SPAN_BYTES: Final = 8  # of a span's identity
+MOST_EVENTS: Final = 128  # of one span, as OpenTelemetry limits them
+STOPPED: Final = "The run was cancelled, suspended or deleted, or its lease was lost."
+
+
+def continued(task: Task, traceparent: str | None) -> Task:
+    """Return the task with the trace that its message names, if it names one."""
+    context = parse(traceparent)
+    return task if context is None else replace(task, trace=RunTrace(context))
+
+
+def trace_of_attempt(task: Task) -> TraceContext:
+    """Return the span of a new attempt; without a trace to continue, in one of the run's own."""
+    context = task.trace.context if task.trace else run_trace(task.run, task.run, None).context
+    return context.child(token_hex(SPAN_BYTES))
+
+
+@dataclass
+class Attempt:
+    """An attempt under way."""
+
+    task: Task
+    context: TraceContext
+    start: float
+    number: int
+    events: list[SpanEvent] = field(default_factory=list)
+
+
+@dataclass
+class Attempts:
+    """Records a span for each attempt of this process, one at a time.
+
+    Args:
+        tracer: takes spans.
+        number: returns how many attempts of a run were begun; asked only for spans that are kept.
+    """
+
+    tracer: Tracer = field(default_factory=NoTracer)
+    number: Callable[[str], int] = lambda _run: 0
+    _open: Attempt | None = None
+
+    def carry_out(self, task: Task, work: Callable[[JSON], Outcome]) -> Outcome:
+        """Do the work, and record how long it took and how it ended."""
+        context = current_trace()
+        parent = task.trace.context if task.trace else None
+        if context is None or not self.tracer.sampled(RunTrace(context, parent)):
+            return work(task.payload)
+        self._open = Attempt(task, context, time(), self.number(task.run))
+        try:
+            outcome = work(task.payload)
+        except BaseException as error:
+            self._close(f"{type(error).__name__}: {error}")
+            raise
+        self._close(None if outcome.succeeded else f"{outcome.reason}: {outcome.message}")
+        return outcome
+
+    def note(self, phrase: str, share: float) -> None:
+        """Note progress within the attempt: the share done (0 to 1) and a phrase."""
+        if self._open is not None and len(self._open.events) < MOST_EVENTS:
+            self._open.events.append(SpanEvent(phrase, time(), {"twinops.share": share}))
+
+    def abandon(self) -> None:
+        """Record the attempt in hand as one that was stopped, and send all spans: the process is about to end."""
+        self._close(STOPPED)
+        self.tracer.flush()
+
+    def _close(self, error: str | None) -> None:
+        attempt, self._open = self._open, None
+        if attempt is not None:
+            moments = (attempt.start, time())
+            self.tracer.record(
+                attempt_span(attempt.task, attempt.context, attempt.number, moments, error, tuple(attempt.events))
+            )

@@ -1,0 +1,37 @@
+"""A worker whose tasks do what their payload says, in the frame and the process of the real ones."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from twin_operator.services.tasks import Outcome, TaskKind
+from twin_operator.settings import Settings
+from twin_operator.wiring.worker_graph import build_claims
+from twin_operator.worker import main
+from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.tasks import Frame
+
+
+def act(payload: dict[str, Any]) -> Outcome:
+    """Do what the payload says."""
+    what, *rest = payload["do"].split()
+    if what == "break":
+        raise ValueError("broken on purpose")
+    if what == "refuse":
+        return Outcome("UnknownArm", "There is no such arm.")
+    if what == "take":
+        time.sleep(float(rest[0]))
+    return Outcome("Succeeded", "done", {})
+
+
+def build_frame(settings: Settings) -> Frame:
+    """Build the frame of the real worker around other work."""
+    claims = build_claims(settings)
+    return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: act})
+
+
+if __name__ == "__main__":
+    main.build_frame = build_frame
+    main.run_worker(Settings(), sys.argv[1], 2, "Light")

@@ -1,0 +1,103 @@
+"""The operator's account as the chart makes it, with its Roles and no other rights, and what it has asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from tests.integration.chart.conftest import Helm
+from tests.integration.conftest import Kube
+
+_VALUES: Final = ("--set", "redis.url=redis://redis:6379", "--set", "mlflow.trackingUri=http://mlflow:5000")
+_OPERATOR: Final = "twin-operator"  # every account of an operator begins with it
+_FORBIDDEN: Final = 403
+
+
+class Right(NamedTuple):
+    """One verb on one resource, with its subresource after a slash."""
+
+    verb: str
+    group: str
+    resource: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account bound to the chart's Roles, by whose token the operator of a test asks."""
+
+    name: str
+    kubeconfig: Path
+
+
+def roles(helm: Helm, *values: str, namespace: str = "default") -> list[dict[str, Any]]:
+    """Return the operator's account, Roles and bindings as the chart renders them."""
+    return [each for each in helm.template((*_VALUES, *values), namespace) if _is_the_operators(each)]
+
+
+def create(kube: Kube, namespace: str, folder: Path) -> Account:
+    """Make the account of a release in a namespace that is there, and a kubeconfig with its token."""
+    name = f"{_OPERATOR}-{namespace}"
+    helm = Helm(kube.helm, kube.kubeconfig)
+    kube.apply(*roles(helm, "--set", f"fullnameOverride={name}", namespace=namespace))
+    token = kube.kubectl("create", "token", name, "-n", namespace, "--duration=24h").strip()
+    config = yaml.safe_load(kube.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    kubeconfig = folder / "operator.kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    return Account(name, kubeconfig)
+
+
+def granted(manifests: list[dict[str, Any]]) -> set[Right]:
+    """Return every right that Roles give."""
+    rules = [rule for each in manifests for rule in each.get("rules", [])]
+    return {
+        Right(verb, group, resource)
+        for rule in rules
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def used(kube: Kube) -> set[Right]:
+    """Return the rights that operators have made use of in this cluster."""
+    return {_right(entry) for entry in _asked(kube) if entry.get("objectRef")}
+
+
+def refused(kube: Kube) -> list[str]:
+    """Return what operators were refused for want of a right.
+
+    Not of a release that Helm has installed: while that goes, its rights may go before its operator.
+    """
+    answers = [entry for entry in _asked(kube) if entry.get("responseStatus", {}).get("code") == _FORBIDDEN]
+    ours = [entry for entry in answers if not entry["user"]["username"].endswith(f":{_OPERATOR}")]
+    return [f"{entry['verb']} {entry['requestURI']}" for entry in ours]
+
+
+def _is_the_operators(manifest: dict[str, Any]) -> bool:
+    if "helm.sh/hook" in manifest["metadata"].get("annotations", {}):
+        return False
+    if manifest["kind"] == "ServiceAccount":
+        return manifest["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
+    ours = manifest["metadata"]["name"].startswith(_OPERATOR)
+    return ours and manifest["apiVersion"].startswith("rbac.authorization.k8s.io")
+
+
+def _asked(kube: Kube) -> Iterator[dict[str, Any]]:
+    log = kube.directory / "logs" / "audit.log"
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        account = entry["user"]["username"].rsplit(":", 1)[-1]
+        if account.startswith(_OPERATOR) and not account.endswith(("-worker", "-crds")):
+            yield entry
+
+
+def _right(entry: dict[str, Any]) -> Right:
+    what = entry["objectRef"]
+    subresource = f"/{what['subresource']}" if "subresource" in what else ""
+    return Right(entry["verb"], what.get("apiGroup", ""), what["resource"] + subresource)
