@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from kubernetes.aio.client import Configuration
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -12,13 +13,14 @@ from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.leader_lease import LeaderLease
-from twin_operator.adapters.metrics import Metrics
+from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.archiving import Archiving
+from twin_operator.services.broker_watch import BrokerWatch
 from twin_operator.services.expiry import Expiry
 from twin_operator.services.fidelity.ledger import Ledger
 from twin_operator.services.fidelity.outcomes import Outcomes
@@ -66,7 +68,10 @@ async def build_operator(
     settings: Settings, configuration: Configuration, clock: Callable[[], float] = time.time
 ) -> OperatorGraph:
     """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
-    api = KubernetesApi(configuration)
+    registry = CollectorRegistry() if clock is not time.time else REGISTRY
+    meters, process = ModelMetrics(registry), ProcessMetrics(registry, version("twin-operator"))
+    figures = SimulationMetrics(registry)
+    api = KubernetesApi(configuration, process.api_retried)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
     redis = operator_redis(settings.redis_url)
@@ -74,7 +79,6 @@ async def build_operator(
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
-    meters = Metrics(CollectorRegistry() if clock is not time.time else REGISTRY)
     archive = SqlArchive(settings.archive_url)
     access = ArchiveAccess()
     ledger = Ledger(archive, access)
@@ -82,10 +86,11 @@ async def build_operator(
     ledger.changed = twins.outcomes_changed
     archiving = Archiving(archive, access, Outbox(redis), resources, clock, meters.archive_waiting)
     pace = Pace(settings.second_writes_per_second)
-    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace)
+    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace, figures)
+    figures.follow(simulations.unfinished, simulations.oldest)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
-    models = ModelReconciler(queue, resources, versions, keeper, cluster, clock, settings.data_retry_seconds)
+    models = ModelReconciler(queue, resources, versions, keeper, meters, cluster, clock, settings.data_retry_seconds)
     loop = OperatorLoop(
         simulations=simulations,
         twins=twins,
@@ -99,6 +104,8 @@ async def build_operator(
         expiry=Expiry(resources, archiving.known, clock),
         resources=resources,
         meters=meters,
+        process=process,
+        broker=BrokerWatch(redis.ping, process),
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )

@@ -1,10 +1,13 @@
-"""Metrics of fidelity, retraining and the archive, for Prometheus; labels are namespace and name of TwinModels."""
+"""Metrics of TwinModels, their fidelity and retraining, and of the archive; labels are namespace and name of models."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from twin_operator.adapters.metrics.approvals import Approvals
+from twin_operator.adapters.metrics.phases import Phases
 
 JSON = Mapping[str, Any]
 Key = tuple[str, str]
@@ -27,14 +30,14 @@ NAMES: Final = {
 }
 
 
-class Metrics:
-    """The operator's figures.
+class ModelMetrics:
+    """The figures of models.
 
     Args:
         registry: where they are shown from.
     """
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._fidelity = {
             field: Gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL, registry=registry)
             for field, text in FIGURES.items()
@@ -75,6 +78,28 @@ class Metrics:
             "twinops_outcomes_waiting", "Outcomes that are not graded yet.", registry=registry
         )
         self._archive_up.set(1)
+        self._trainings = Counter(
+            "twinops_model_trainings",
+            "First trainings that ended: Succeeded, or the reason why not; retrainings are twinops_retraining_jobs.",
+            (*MODEL, "reason"),
+            registry=registry,
+        )
+        self._phases = Phases(
+            Gauge("twinops_models_phase", "TwinModels, by phase.", ("namespace", "phase"), registry=registry)
+        )
+        self._job_phases = Phases(
+            Gauge(
+                "twinops_retraining_jobs_phase", "RetrainingJobs, by phase.", ("namespace", "phase"), registry=registry
+            )
+        )
+        self._approvals = Approvals(
+            Gauge(
+                "twinops_model_approval_waiting_since_timestamp_seconds",
+                "Since when a retraining waits for a person's approval, in seconds since 1970; absent when none does.",
+                MODEL,
+                registry=registry,
+            )
+        )
 
     def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
         """Show a model's fidelity and retraining as its status has them."""
@@ -100,6 +125,25 @@ class Metrics:
         for gauge in (*self._fidelity.values(), self._faithful, self._version, self._failed, self._finished):
             _remove(gauge, key)
         _remove(self._active, key)
+        self._phases.drop(key)
+
+    def model_phase(self, key: Key, phase: str) -> None:
+        """Show in which phase a model is."""
+        self._phases.put(key, phase)
+
+    def trained(self, key: Key, reason: str) -> None:
+        """Count a first training that ended: Succeeded, or why not."""
+        self._trainings.labels(*key, reason).inc()
+
+    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
+        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        self._job_phases.put(job, phase)
+        self._approvals.put(job, model, waits_since)
+
+    def forget_job(self, job: Key) -> None:
+        """Count a RetrainingJob that is gone no more."""
+        self._job_phases.drop(job)
+        self._approvals.drop(job)
 
     def job_ended(self, key: Key, trigger: str, result: str) -> None:
         """Count a RetrainingJob that ended: Promoted, NotBetter, Failed, Rejected or Cancelled."""

@@ -1,0 +1,87 @@
+"""Metrics of Simulations: how many ended how, how long they took, what they recommend, how many are on their way."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from twin_operator.services.simulation_figures import SimulationFigures
+
+# Seconds. A cached answer takes hundredths; a played trial, or one that waits for the first worker, minutes; hours are
+# those of a model that is still in training.
+DURATIONS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400)
+WAITS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class SimulationMetrics:
+    """The figures of Simulations.
+
+    Args:
+        registry: where they are shown from.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._finished = Counter(
+            "twinops_simulations_finished",
+            "Simulations that ended, by phase and by the reason of their condition Ready.",
+            ("namespace", "phase", "reason"),
+            registry=registry,
+        )
+        self._recommendations = Counter(
+            "twinops_recommendations",
+            "Recommendations given: Deploy, Skip or Refine, and why.",
+            ("namespace", "action", "reason"),
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "twinops_simulation_duration_seconds",
+            "Time from a Simulation's creation to its answer in the API server.",
+            ("namespace",),
+            buckets=DURATIONS,
+            registry=registry,
+        )
+        self._wait = Histogram(
+            "twinops_simulation_queue_wait_seconds",
+            "Time from a Simulation's queueing to the start of its last attempt.",
+            ("queue",),
+            buckets=WAITS,
+            registry=registry,
+        )
+        self._published = Counter(
+            "twinops_simulations_published", "Messages published for Simulations, repetitions too.", registry=registry
+        )
+        self._republished = Counter(
+            "twinops_simulations_republished",
+            "Messages that were lost and are published again.",
+            registry=registry,
+        )
+        self._unfinished = Gauge(
+            "twinops_simulations_unfinished", "Simulations that are not finished yet.", registry=registry
+        )
+        self._oldest = Gauge(
+            "twinops_simulations_oldest_seconds",
+            "For how long the operator has followed the oldest unfinished Simulation.",
+            registry=registry,
+        )
+
+    def finished(self, figures: SimulationFigures) -> None:
+        """Count a Simulation that ended, and what it took."""
+        self._finished.labels(figures.namespace, figures.phase, figures.reason).inc()
+        self._duration.labels(figures.namespace).observe(figures.duration)
+        if figures.wait is not None:
+            self._wait.labels(figures.queue).observe(figures.wait)
+        if figures.recommendation is not None:
+            self._recommendations.labels(figures.namespace, *figures.recommendation).inc()
+
+    def published(self, messages: int) -> None:
+        """Count messages."""
+        self._published.inc(messages)
+
+    def republished(self) -> None:
+        """Count a message that was lost."""
+        self._republished.inc()
+
+    def follow(self, unfinished: Callable[[], int], oldest: Callable[[], float]) -> None:
+        """Ask at each scrape how many are on their way, and for how many seconds the oldest is."""
+        self._unfinished.set_function(unfinished)
+        self._oldest.set_function(oldest)
