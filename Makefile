@@ -23,15 +23,17 @@ demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster
 test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (ARGS="-k name" picks some)
 	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
 
-lint: $(SYNCED) ## Style, types, layers, and whether the CRDs are those of the models
+lint: $(SYNCED) ## Style, types, layers, and whether CRDs and dashboards are as generated
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy -p twin_operator -p devcluster -p demo
+	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p dashboards
 	$(BIN)/lint-imports
 	$(BIN)/python -m twin_operator.crdgen --check
+	$(BIN)/python -m dashboards --check
 
-generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models
+generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, and the dashboards
 	$(BIN)/python -m twin_operator.crdgen
+	$(BIN)/python -m dashboards
 
 lock: $(UV) ## Resolve the dependencies anew: requirements.lock for developers, requirements-runtime.lock for the image
 	$(COMPILE) --group dev --all-extras -o requirements.lock
