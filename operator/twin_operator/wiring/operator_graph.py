@@ -68,9 +68,7 @@ async def build_operator(
     settings: Settings, configuration: Configuration, clock: Callable[[], float] = time.time
 ) -> OperatorGraph:
     """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
-    registry = CollectorRegistry() if clock is not time.time else REGISTRY
-    meters, process = ModelMetrics(registry), ProcessMetrics(registry, version("twin-operator"))
-    figures = SimulationMetrics(registry)
+    meters, process, figures = _metrics(CollectorRegistry() if clock is not time.time else REGISTRY)
     api = KubernetesApi(configuration, process.api_retried)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
@@ -111,6 +109,10 @@ async def build_operator(
     )
     lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
     return OperatorGraph(loop, lease, api, redis, archive)
+
+
+def _metrics(registry: CollectorRegistry) -> tuple[ModelMetrics, ProcessMetrics, SimulationMetrics]:
+    return ModelMetrics(registry), ProcessMetrics(registry, version("twin-operator")), SimulationMetrics(registry)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -12,6 +13,7 @@ from twin_operator.adapters.metrics.phases import Phases
 JSON = Mapping[str, Any]
 Key = tuple[str, str]
 MODEL: Final = ("namespace", "model")
+PHASE: Final = ("namespace", "phase")
 FIGURES: Final = {
     "score": "Fidelity score of the serving version, 0 to 1.",
     "meanRelativeError": "Relative error of its predictions beyond the noise of the outcomes.",
@@ -38,66 +40,42 @@ class ModelMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        gauge = partial(Gauge, registry=registry)
+        counter = partial(Counter, registry=registry)
         self._fidelity = {
-            field: Gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL, registry=registry)
-            for field, text in FIGURES.items()
+            field: gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL) for field, text in FIGURES.items()
         }
-        self._faithful = Gauge(
-            "twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL, registry=registry
-        )
-        self._version = Gauge("twinops_model_version", "Version that serves.", MODEL, registry=registry)
-        self._failed = Gauge(
+        self._faithful = gauge("twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL)
+        self._version = gauge("twinops_model_version", "Version that serves.", MODEL)
+        self._failed = gauge(
             "twinops_model_retraining_failed_attempts",
             "Retrainings in a row that failed, were rejected or not promoted.",
             MODEL,
-            registry=registry,
         )
-        self._finished = Gauge(
+        self._finished = gauge(
             "twinops_model_retraining_last_finished_timestamp_seconds",
             "When the last retraining ended, in seconds since 1970.",
             MODEL,
-            registry=registry,
         )
-        self._active = Gauge(
-            "twinops_model_retraining_active", "1 while a RetrainingJob works on the model.", MODEL, registry=registry
+        self._active = gauge("twinops_model_retraining_active", "1 while a RetrainingJob works on the model.", MODEL)
+        self._jobs = counter("twinops_retraining_jobs", "RetrainingJobs that ended.", (*MODEL, "trigger", "result"))
+        self._outcomes = counter("twinops_outcomes_graded", "Outcomes that were graded, by grade.", (*MODEL, "grade"))
+        self._archive_up = gauge("twinops_archive_up", "1 while the archive answers.")
+        self._archive_waiting = gauge(
+            "twinops_archive_waiting_entries", "Finished Simulations that wait for the archive."
         )
-        self._jobs = Counter(
-            "twinops_retraining_jobs",
-            "RetrainingJobs that ended, by trigger and by what became of them.",
-            (*MODEL, "trigger", "result"),
-            registry=registry,
-        )
-        self._outcomes = Counter(
-            "twinops_outcomes_graded", "Outcomes that were graded, by grade.", (*MODEL, "grade"), registry=registry
-        )
-        self._archive_up = Gauge("twinops_archive_up", "1 while the archive answers.", registry=registry)
-        self._archive_waiting = Gauge(
-            "twinops_archive_waiting_entries", "Finished Simulations that wait for the archive.", registry=registry
-        )
-        self._outcomes_waiting = Gauge(
-            "twinops_outcomes_waiting", "Outcomes that are not graded yet.", registry=registry
-        )
+        self._outcomes_waiting = gauge("twinops_outcomes_waiting", "Outcomes that are not graded yet.")
         self._archive_up.set(1)
-        self._trainings = Counter(
-            "twinops_model_trainings",
-            "First trainings that ended: Succeeded, or the reason why not; retrainings are twinops_retraining_jobs.",
-            (*MODEL, "reason"),
-            registry=registry,
+        self._trainings = counter(
+            "twinops_model_trainings", "First trainings that ended, by reason.", (*MODEL, "reason")
         )
-        self._phases = Phases(
-            Gauge("twinops_models_phase", "TwinModels, by phase.", ("namespace", "phase"), registry=registry)
-        )
-        self._job_phases = Phases(
-            Gauge(
-                "twinops_retraining_jobs_phase", "RetrainingJobs, by phase.", ("namespace", "phase"), registry=registry
-            )
-        )
+        self._phases = Phases(gauge("twinops_models_phase", "TwinModels, by phase.", PHASE))
+        self._job_phases = Phases(gauge("twinops_retraining_jobs_phase", "RetrainingJobs, by phase.", PHASE))
         self._approvals = Approvals(
-            Gauge(
+            gauge(
                 "twinops_model_approval_waiting_since_timestamp_seconds",
-                "Since when a retraining waits for a person's approval, in seconds since 1970; absent when none does.",
+                "Since when a retraining waits for approval by a person, in seconds since 1970; absent when none does.",
                 MODEL,
-                registry=registry,
             )
         )
 

@@ -1,5 +1,6 @@
 """Metrics of the operator's process: does it lead, does Redis answer, how are reconciliations, which version is it."""
 
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -17,29 +18,22 @@ class ProcessMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, version: str) -> None:
+        gauge = partial(Gauge, registry=registry)
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
         Info("twinops_build", "Version of the operator.", registry=registry).info({"version": version})
-        self._leader = Gauge("twinops_leader", "1 while this process leads.", registry=registry)
-        self._redis = Gauge(
-            "twinops_redis_up", "1 while Redis answers; only the leader asks, a standby shows 0.", registry=registry
+        self._leader = gauge("twinops_leader", "1 while this process leads.")
+        self._redis = gauge("twinops_redis_up", "1 while Redis answers; only the leader asks, a standby shows 0.")
+        self._reconciles = counter(
+            "twinops_reconciles", "Reconciliations, by kind; result is ok or error.", ("kind", "result")
         )
-        self._reconciles = Counter(
-            "twinops_reconciles",
-            "Reconciliations, by kind; result is ok or error.",
-            ("kind", "result"),
-            registry=registry,
+        self._duration = histogram(
+            "twinops_reconcile_duration_seconds", "Time that a reconciliation took.", ("kind",), buckets=DURATIONS
         )
-        self._duration = Histogram(
-            "twinops_reconcile_duration_seconds",
-            "Time that a reconciliation took.",
-            ("kind",),
-            buckets=DURATIONS,
-            registry=registry,
-        )
-        self._retries = Counter(
+        self._retries = counter(
             "twinops_api_retries",
             "Requests to the API server that were sent again; status 0: it did not answer.",
             ("method", "status"),
-            registry=registry,
         )
 
     def leading(self, *, leads: bool) -> None:

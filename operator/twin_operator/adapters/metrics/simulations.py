@@ -1,6 +1,7 @@
 """Metrics of Simulations: how many ended how, how long they took, what they recommend, how many are on their way."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -21,47 +22,41 @@ class SimulationMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._finished = Counter(
+        gauge = partial(Gauge, registry=registry)
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self._finished = counter(
             "twinops_simulations_finished",
             "Simulations that ended, by phase and by the reason of their condition Ready.",
             ("namespace", "phase", "reason"),
-            registry=registry,
         )
-        self._recommendations = Counter(
+        self._recommendations = counter(
             "twinops_recommendations",
             "Recommendations given: Deploy, Skip or Refine, and why.",
             ("namespace", "action", "reason"),
-            registry=registry,
         )
-        self._duration = Histogram(
+        self._duration = histogram(
             "twinops_simulation_duration_seconds",
             "Time from a Simulation's creation to its answer in the API server.",
             ("namespace",),
             buckets=DURATIONS,
-            registry=registry,
         )
-        self._wait = Histogram(
+        self._wait = histogram(
             "twinops_simulation_queue_wait_seconds",
             "Time from a Simulation's queueing to the start of its last attempt.",
             ("queue",),
             buckets=WAITS,
-            registry=registry,
         )
-        self._published = Counter(
-            "twinops_simulations_published", "Messages published for Simulations, repetitions too.", registry=registry
+        self._published = counter(
+            "twinops_simulations_published", "Messages published for Simulations, repetitions too."
         )
-        self._republished = Counter(
-            "twinops_simulations_republished",
-            "Messages that were lost and are published again.",
-            registry=registry,
+        self._republished = counter(
+            "twinops_simulations_republished", "Messages that were lost and are published again."
         )
-        self._unfinished = Gauge(
-            "twinops_simulations_unfinished", "Simulations that are not finished yet.", registry=registry
-        )
-        self._oldest = Gauge(
+        self._unfinished = gauge("twinops_simulations_unfinished", "Simulations that are not finished yet.")
+        self._oldest = gauge(
             "twinops_simulations_oldest_seconds",
             "For how long the operator has followed the oldest unfinished Simulation.",
-            registry=registry,
         )
 
     def finished(self, figures: SimulationFigures) -> None:
