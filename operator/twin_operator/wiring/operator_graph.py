@@ -77,8 +77,7 @@ async def build_operator(
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
-    archive = SqlArchive(settings.archive_url)
-    access = ArchiveAccess()
+    archive, access = SqlArchive(settings.archive_url), ArchiveAccess()
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
     ledger.changed = twins.outcomes_changed
