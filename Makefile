@@ -32,16 +32,18 @@ soak: $(SYNCED) ## Ten minutes of changing load, killed workers and a killed bro
 e2e: $(SYNCED) ## The built image on a kind cluster: install, helm test, journeys, upgrade, uninstall (ARGS="--kind-image ..." for pytest-kind)
 	$(BIN)/python -m pytest tests/e2e -s $(ARGS)
 
-lint: $(SYNCED) ## Style, types, layers, and whether the CRDs are those of the models
+lint: $(SYNCED) ## Style, types, layers, and whether CRDs, dashboards and the chart's README are as generated
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p benchmarks
+	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p dashboards -p benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python -m twin_operator.crdgen --check
+	$(BIN)/python -m dashboards --check
 	$(BIN)/python charts/readme.py --check
 
-generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, and the chart's README from its values
+generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, the dashboards, and the chart's README
 	$(BIN)/python -m twin_operator.crdgen
+	$(BIN)/python -m dashboards
 	$(BIN)/python charts/readme.py
 
 lock: $(UV) ## Resolve the dependencies anew: requirements.lock for developers, requirements-runtime.lock for the image

@@ -47,6 +47,11 @@ class Simulation:
         return str(self.body["metadata"]["resourceVersion"])
 
     @property
+    def generation(self) -> int:
+        """The number of its wish: changes of status do not raise it."""
+        return int(self.body["metadata"].get("generation", 1))
+
+    @property
     def spec(self) -> JSON:
         """The wish."""
         spec: JSON = self.body["spec"]

@@ -1,14 +1,15 @@
-"""Figures for monitoring, as the use cases tell them; an adapter shows them."""
+"""Figures for monitoring, as the use cases tell them; adapters show them."""
 
 from typing import Protocol
 
+from twin_operator.services.simulation_figures import SimulationFigures
 from twin_operator.services.tasks import JSON
 
 Key = tuple[str, str]
 
 
 class Meters(Protocol):
-    """What is told; `key` is namespace and name of a TwinModel."""
+    """What is told of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
 
     def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
         """Show a model's fidelity and retraining as its status has them."""
@@ -20,6 +21,22 @@ class Meters(Protocol):
 
     def forget_model(self, key: Key) -> None:
         """Show nothing of a model that is gone."""
+        ...
+
+    def model_phase(self, key: Key, phase: str) -> None:
+        """Show in which phase a model is."""
+        ...
+
+    def trained(self, key: Key, reason: str) -> None:
+        """Count a first training that ended: Succeeded, or why not."""
+        ...
+
+    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
+        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        ...
+
+    def forget_job(self, job: Key) -> None:
+        """Count a RetrainingJob that is gone no more."""
         ...
 
     def job_ended(self, key: Key, trigger: str, result: str) -> None:
@@ -40,4 +57,36 @@ class Meters(Protocol):
 
     def outcomes_waiting(self, outcomes: int) -> None:
         """Show how many outcomes wait to be graded."""
+        ...
+
+
+class SimulationMeters(Protocol):
+    """What is told of Simulations."""
+
+    def finished(self, figures: SimulationFigures) -> None:
+        """Count a Simulation that ended, and what it took."""
+        ...
+
+    def published(self, messages: int) -> None:
+        """Count messages."""
+        ...
+
+    def republished(self) -> None:
+        """Count a message that was lost."""
+        ...
+
+
+class ProcessMeters(Protocol):
+    """What is told of the operator's process."""
+
+    def leading(self, *, leads: bool) -> None:
+        """Show whether this process leads."""
+        ...
+
+    def redis(self, *, reachable: bool) -> None:
+        """Show whether Redis answers."""
+        ...
+
+    def reconciled(self, kind: str, seconds: float, *, failed: bool) -> None:
+        """Count a reconciliation."""
         ...

@@ -15,7 +15,7 @@ from twin_operator.services.ports import Changed, Event, Gone, Resources
 from twin_operator.services.retraining.data_watch import DataWatch
 from twin_operator.services.retraining.job_history import accounted, next_turn
 from twin_operator.services.retraining.job_manifest import job_manifest
-from twin_operator.services.retraining.job_state import KIND, finished, seconds
+from twin_operator.services.retraining.job_state import KIND, finished, seconds, waits_for_a_person_since
 from twin_operator.services.serving import registered_model
 from twin_operator.services.tasks import JSON
 from twin_operator.services.twins import Twins
@@ -56,8 +56,11 @@ class ModelKeeper:
         if deleted:
             jobs.pop(meta["name"], None)
             self._deleted.setdefault(key, set()).add(meta["name"])
+            self.meters.forget_job((key[0], meta["name"]))
         else:
             jobs[meta["name"]] = body
+            phase = (body.get("status") or {}).get("phase", "Pending")
+            self.meters.job((key[0], meta["name"]), key[1], phase, waits_for_a_person_since(body))
         return key
 
     def unfinished_jobs(self, key: Key) -> list[Key]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from twin_operator.services.meters import Meters
 from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.models import (
     KIND,
@@ -34,6 +35,7 @@ class ModelReconciler:
         resources: the API server.
         versions: what the registry holds.
         keeper: looks after versions that serve.
+        meters: counts trainings that ended.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
@@ -46,6 +48,7 @@ class ModelReconciler:
     resources: Resources
     versions: Versions
     keeper: ModelKeeper
+    meters: Meters
     cluster: str
     clock: Callable[[], float]
     retry_seconds: float
@@ -87,6 +90,8 @@ class ModelReconciler:
             await self.queue.stop(run_id, Stop.SUSPENDED)
         failure = failure_after(self._failures.get(key), run_id, run)
         if failure is not None:
+            if failure != self._failures.get(key):
+                self.meters.trained(key, run.outcome.reason if run.outcome else "InternalError")
             self._failures[key] = failure
         queue = body["spec"].get("queue", "training")
         snapshot = ModelSnapshot(
@@ -156,6 +161,8 @@ class ModelReconciler:
             logger.debug("TwinModel %s changed meanwhile; its event brings it back.", body["metadata"]["name"])
             return
         self.changed(written)
+        if _newly_trained(body, status):
+            self.meters.trained((body["metadata"]["namespace"], body["metadata"]["name"]), "Succeeded")
         if before.get("phase") == "Training" and status["phase"] in {"Ready", "Failed"}:
             run_id = training_run(body)
             self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
@@ -177,3 +184,10 @@ class ModelReconciler:
         run = self._runs.pop(key, None)
         if run is not None:
             await self.queue.stop(run, Stop.DELETED)
+
+
+def _newly_trained(body: JSON, status: JSON) -> bool:
+    """Whether a status says of a first training, or of one for changed columns, that its version serves."""
+    before, now = (body.get("status") or {}).get("model") or {}, status.get("model") or {}
+    asked = not body["spec"].get("version") and (not serves(body) or needs_training(body))
+    return asked and now.get("version") not in {None, before.get("version")}

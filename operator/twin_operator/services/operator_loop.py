@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_operator.services.archiving import Archiving
+from twin_operator.services.broker_watch import BrokerWatch
 from twin_operator.services.expiry import Expiry
 from twin_operator.services.fidelity.outcomes import Outcomes
 from twin_operator.services.lifecycle import Simulation
-from twin_operator.services.meters import Meters
+from twin_operator.services.meters import Meters, ProcessMeters
 from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
 from twin_operator.services.pools.reconciler import PoolReconciler
@@ -48,7 +49,9 @@ class OperatorLoop:
         results: reads workers' reports.
         expiry: deletes what expired.
         resources: the API server.
-        meters: shows whether the archive answers.
+        meters: shows in which phase models are, and whether the archive answers.
+        process: shows whether this process leads, and how reconciliations go.
+        broker: asks Redis whether it is there.
         resync_seconds: between two looks for what was lost.
         clock: seconds since the epoch.
     """
@@ -65,6 +68,8 @@ class OperatorLoop:
     expiry: Expiry
     resources: Resources
     meters: Meters
+    process: ProcessMeters
+    broker: BrokerWatch
     resync_seconds: float
     clock: Callable[[], float]
     last_resync: float = 0.0
@@ -84,6 +89,13 @@ class OperatorLoop:
 
     async def run(self) -> None:
         """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
+        self.process.leading(leads=True)
+        try:
+            await self._run()
+        finally:
+            self.process.leading(leads=False)
+
+    async def _run(self) -> None:
         await self.simulations.resync()  # what an earlier leader published is not published again
         self.last_resync = self.clock()
         async with asyncio.TaskGroup() as group:
@@ -140,6 +152,9 @@ class OperatorLoop:
             self._queue.mark(key)
 
     def _note_model(self, body: JSON, *, deleted: bool) -> None:
+        if not deleted:
+            phase = (body.get("status") or {}).get("phase", "Pending")
+            self.meters.model_phase((body["metadata"]["namespace"], body["metadata"]["name"]), phase)
         if self.twins.observe(body, deleted=deleted):
             self.simulations.model_changed((body["metadata"]["namespace"], body["metadata"]["name"]))
 
@@ -167,12 +182,19 @@ class OperatorLoop:
             self.resources.follow(SIMULATION, UNGRADED, self.outcomes.observe),
             self._resync_forever(),
             self._expire_forever(),
+            self.broker.run(),
         ]
 
     async def _reconcile(self, key: Key) -> float | None:
         kind, namespace, name = key
         reconcilers = {MODEL: self.models.reconcile, POOL: self.pools.reconcile, JOB: self.jobs.reconcile}
-        return await reconcilers[kind]((namespace, name))
+        begun, failed = asyncio.get_running_loop().time(), True
+        try:
+            again = await reconcilers[kind]((namespace, name))
+            failed = False
+        finally:
+            self.process.reconciled(kind, asyncio.get_running_loop().time() - begun, failed=failed)
+        return again
 
     async def _resync_forever(self) -> None:
         while True:

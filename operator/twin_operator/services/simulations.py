@@ -8,8 +8,10 @@ from typing import Any
 
 from twin_operator.domain.mixture import TauWeights
 from twin_operator.services.lifecycle import Enqueue, Finish, Running, Simulation, Waiting, deadline_of, decide
+from twin_operator.services.meters import SimulationMeters
 from twin_operator.services.pace import Pace
 from twin_operator.services.ports import Changed, Gone, Refused, Resources, RunQueue
+from twin_operator.services.simulation_figures import figures_of
 from twin_operator.services.simulation_status import finished, unfinished
 from twin_operator.services.simulation_task import simulation_task
 from twin_operator.services.tasks import Outcome, Run, Stop, Target, Task
@@ -48,6 +50,7 @@ class Simulations:
         clock: seconds since the epoch.
         second_write_seconds: age at which an unfinished Simulation gets a status.
         pace: limits the rate of those writes.
+        meters: shows figures.
         on_finish: called with a Simulation's final body.
         on_trace: called with a Simulation's final body, its run and when it was seen first (seconds since the epoch).
         on_weights: called with tau weights by digest before a prediction is made with them.
@@ -60,6 +63,7 @@ class Simulations:
     clock: Callable[[], float]
     second_write_seconds: float
     pace: Pace
+    meters: SimulationMeters
     on_finish: Callable[[Simulation], None] = lambda _simulation: None
     on_trace: Callable[[Simulation, Run, float], None] = lambda _simulation, _run, _seen: None
     on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]] = _keep_nothing
@@ -70,10 +74,13 @@ class Simulations:
     _elsewhere: set[str] = field(default_factory=set)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
 
-    @property
     def unfinished(self) -> int:
-        """How many Simulations are followed."""
+        """Return how many Simulations are followed."""
         return len(self._tracked)
+
+    def oldest(self) -> float:
+        """Return for how many seconds the oldest unfinished one has been followed; 0 where there is none."""
+        return self.clock() - min((tracked.seen for tracked in self._tracked.values()), default=self.clock())
 
     async def observe(self, simulation: Simulation, *, deleted: bool) -> None:
         """Take note of what the watch says."""
@@ -86,7 +93,7 @@ class Simulations:
         elif tracked is None:
             self._track(simulation)
         else:
-            changed = _generation(tracked.simulation) != _generation(simulation)
+            changed = tracked.simulation.generation != simulation.generation
             tracked.simulation = simulation
             if changed:
                 self.mark([simulation.uid])
@@ -171,6 +178,7 @@ class Simulations:
             if tracked.published is not None and not somewhere and tracked.published < began - SETTLED_SECONDS:
                 with within(tracked.simulation.trace.context):
                     logger.warning("The message of run %s is lost; it is published again.", uid)
+                self.meters.republished()
                 tracked.published = None
         self.mark(self._tracked)
 
@@ -196,6 +204,7 @@ class Simulations:
         await self.queue.mark_queued({t.simulation.uid: now for t, _ in due if runs[t.simulation.uid].queued is None})
         tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
         await self.queue.publish(tasks)
+        self.meters.published(len(tasks))
         for tracked, _ in due:
             tracked.published = now
 
@@ -215,12 +224,11 @@ class Simulations:
         )
 
     async def _wait(self, tracked: Tracked, run: Run, decision: Waiting | Running) -> None:
-        uid = tracked.simulation.uid
         waiting = Waiting(decision.phase, decision.reason, decision.message)
         if waiting.phase == "Suspended" and run.stop is None:
             tracked.published = None
-            self._elsewhere.discard(uid)
-            await self.queue.stop(uid, Stop.SUSPENDED)
+            self._elsewhere.discard(tracked.simulation.uid)
+            await self.queue.stop(tracked.simulation.uid, Stop.SUSPENDED)
         old_enough = self.clock() - tracked.seen >= self.second_write_seconds or waiting.phase == "Suspended"
         if old_enough and tracked.reason != waiting.reason:
             tracked.reason = waiting.reason
@@ -272,6 +280,7 @@ class Simulations:
             status = finished(simulation, run, broken, None, self.clock())
             body = await self.resources.write_status(KIND, simulation.body, status)
         self._tracked.pop(simulation.uid, None)
+        self.meters.finished(figures_of(body, run, tracked.seen, self.clock()))
         self.on_finish(Simulation(body))
         self.on_trace(Simulation(body), run, tracked.seen)
         return True
@@ -293,7 +302,3 @@ class Simulations:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _generation(simulation: Simulation) -> int:
-    return int(simulation.body["metadata"].get("generation", 1))

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from kubernetes.aio.client import Configuration
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -13,13 +14,14 @@ from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.leader_lease import LeaderLease
-from twin_operator.adapters.metrics import Metrics
+from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.pool_metrics import PoolMetrics
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
 from twin_operator.services.archiving import Archiving
+from twin_operator.services.broker_watch import BrokerWatch
 from twin_operator.services.expiry import Expiry
 from twin_operator.services.fidelity.ledger import Ledger
 from twin_operator.services.fidelity.outcomes import Outcomes
@@ -74,7 +76,9 @@ async def build_operator(
     settings: Settings, configuration: Configuration, clock: Callable[[], float] = time.time
 ) -> OperatorGraph:
     """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
-    api = KubernetesApi(configuration)
+    registry = CollectorRegistry() if clock is not time.time else REGISTRY
+    meters, process, figures = _metrics(registry)
+    api = KubernetesApi(configuration, process.api_retried)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
     redis, looking = operator_redis(settings), looking_redis(settings)
@@ -83,19 +87,17 @@ async def build_operator(
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
-    registry = CollectorRegistry() if clock is not time.time else REGISTRY
-    meters = Metrics(registry)
-    archive = SqlArchive(settings.archive_url)
-    access = ArchiveAccess()
+    archive, access = SqlArchive(settings.archive_url), ArchiveAccess()
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
     ledger.changed = twins.outcomes_changed
     archiving = Archiving(archive, access, Outbox(redis), resources, clock, meters.archive_waiting)
     pace = Pace(settings.second_writes_per_second)
-    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace)
+    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace, figures)
+    figures.follow(simulations.unfinished, simulations.oldest)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
-    models = ModelReconciler(queue, resources, versions, keeper, cluster, clock, settings.data_retry_seconds)
+    models = ModelReconciler(queue, resources, versions, keeper, meters, cluster, clock, settings.data_retry_seconds)
     loop = OperatorLoop(
         simulations=simulations,
         twins=twins,
@@ -109,6 +111,8 @@ async def build_operator(
         expiry=Expiry(resources, archiving.known, clock),
         resources=resources,
         meters=meters,
+        process=process,
+        broker=BrokerWatch(redis.ping, process),
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
@@ -122,3 +126,7 @@ def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
     loop.simulations.on_trace = traces.simulation_ended
     loop.models.on_trace = traces.training_ended
     loop.jobs.on_trace = traces.job_ended
+
+
+def _metrics(registry: CollectorRegistry) -> tuple[ModelMetrics, ProcessMetrics, SimulationMetrics]:
+    return ModelMetrics(registry), ProcessMetrics(registry, version("twin-operator")), SimulationMetrics(registry)

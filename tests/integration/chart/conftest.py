@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from devcluster import binaries
 from tests.integration.chart.people import People
 from tests.integration.conftest import Kube
 
@@ -44,6 +45,12 @@ class Helm:
 @pytest.fixture(scope="session")
 def helm(kube: Kube) -> Helm:
     return Helm(kube.helm, kube.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def offline_helm() -> Helm:
+    """Helm without a cluster: enough to render."""
+    return Helm(binaries.find().helm, Path(os.devnull))
 
 
 @contextmanager

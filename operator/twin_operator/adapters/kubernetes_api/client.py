@@ -7,7 +7,7 @@ models cost four times the CPU of a request on the hot path.
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -61,9 +61,11 @@ class KubernetesApi:
 
     Args:
         configuration: address and credentials.
+        retried: called with method and HTTP status (0: no answer) of each request that is sent again.
     """
 
     configuration: Configuration
+    retried: Callable[[str, int], None] = lambda _method, _status: None
     _session: aiohttp.ClientSession | None = None
     _random: random.Random = field(default_factory=random.Random)
 
@@ -163,9 +165,12 @@ class KubernetesApi:
             except ApiError as error:
                 if error.status not in RETRIED or attempt == ATTEMPTS - 1:
                     raise
+                status = error.status
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
                 if attempt == ATTEMPTS - 1:
                     raise ApiError(0, f"the API server does not answer: {error}") from error
+                status = 0
+            self.retried(method, status)
             await asyncio.sleep(self._random.uniform(0, min(LONGEST_WAIT, 0.2 * 2**attempt)))
         raise AssertionError("the last attempt returns or raises")
 

@@ -77,6 +77,7 @@ class JobReconciler:
         try:
             body = await self.resources.read(KIND, *key)
         except Gone:
+            self.meters.forget_job(key)
             await self._stop(self._runs.pop(key, set()), Stop.DELETED)
             return None
         if finished(body):

@@ -76,6 +76,15 @@ def started(body: JSON) -> bool:
     return bool((body.get("status") or {}).get("startTime"))
 
 
+def waits_for_a_person_since(body: JSON) -> float | None:
+    """Return since when a job lacks nothing but a person's approval, seconds since the epoch."""
+    status = body.get("status") or {}
+    if status.get("phase") != RetrainingJobPhase.AWAITING_APPROVAL:
+        return None
+    times = (body["metadata"].get("creationTimestamp"), status.get("notBefore"))
+    return max((seconds(moment) or 0.0 for moment in times), default=None)
+
+
 def waits_for_its_turn(body: JSON) -> bool:
     """Whether nothing but another job keeps a job from starting, or it is at work already."""
     return (body.get("status") or {}).get("phase") in {"Approved", *AT_WORK}

@@ -1,14 +1,19 @@
-"""Metrics of fidelity, retraining and the archive, for Prometheus; labels are namespace and name of TwinModels."""
+"""Metrics of TwinModels, their fidelity and retraining, and of the archive; labels are namespace and name of models."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from twin_operator.adapters.metrics.approvals import Approvals
+from twin_operator.adapters.metrics.phases import Phases
 
 JSON = Mapping[str, Any]
 Key = tuple[str, str]
 MODEL: Final = ("namespace", "model")
+PHASE: Final = ("namespace", "phase")
 FIGURES: Final = {
     "score": "Fidelity score of the serving version, 0 to 1.",
     "meanRelativeError": "Relative error of its predictions beyond the noise of the outcomes.",
@@ -27,54 +32,52 @@ NAMES: Final = {
 }
 
 
-class Metrics:
-    """The operator's figures.
+class ModelMetrics:
+    """The figures of models.
 
     Args:
         registry: where they are shown from.
     """
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        gauge = partial(Gauge, registry=registry)
+        counter = partial(Counter, registry=registry)
         self._fidelity = {
-            field: Gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL, registry=registry)
-            for field, text in FIGURES.items()
+            field: gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL) for field, text in FIGURES.items()
         }
-        self._faithful = Gauge(
-            "twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL, registry=registry
-        )
-        self._version = Gauge("twinops_model_version", "Version that serves.", MODEL, registry=registry)
-        self._failed = Gauge(
+        self._faithful = gauge("twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL)
+        self._version = gauge("twinops_model_version", "Version that serves.", MODEL)
+        self._failed = gauge(
             "twinops_model_retraining_failed_attempts",
             "Retrainings in a row that failed, were rejected or not promoted.",
             MODEL,
-            registry=registry,
         )
-        self._finished = Gauge(
+        self._finished = gauge(
             "twinops_model_retraining_last_finished_timestamp_seconds",
             "When the last retraining ended, in seconds since 1970.",
             MODEL,
-            registry=registry,
         )
-        self._active = Gauge(
-            "twinops_model_retraining_active", "1 while a RetrainingJob works on the model.", MODEL, registry=registry
+        self._active = gauge("twinops_model_retraining_active", "1 while a RetrainingJob works on the model.", MODEL)
+        self._jobs = counter("twinops_retraining_jobs", "RetrainingJobs that ended.", (*MODEL, "trigger", "result"))
+        self._outcomes = counter("twinops_outcomes_graded", "Outcomes that were graded, by grade.", (*MODEL, "grade"))
+        self._archive_up = gauge("twinops_archive_up", "1 while the archive answers.")
+        self._archive_waiting = gauge(
+            "twinops_archive_waiting_entries", "Finished Simulations that wait for the archive."
         )
-        self._jobs = Counter(
-            "twinops_retraining_jobs",
-            "RetrainingJobs that ended, by trigger and by what became of them.",
-            (*MODEL, "trigger", "result"),
-            registry=registry,
-        )
-        self._outcomes = Counter(
-            "twinops_outcomes_graded", "Outcomes that were graded, by grade.", (*MODEL, "grade"), registry=registry
-        )
-        self._archive_up = Gauge("twinops_archive_up", "1 while the archive answers.", registry=registry)
-        self._archive_waiting = Gauge(
-            "twinops_archive_waiting_entries", "Finished Simulations that wait for the archive.", registry=registry
-        )
-        self._outcomes_waiting = Gauge(
-            "twinops_outcomes_waiting", "Outcomes that are not graded yet.", registry=registry
-        )
+        self._outcomes_waiting = gauge("twinops_outcomes_waiting", "Outcomes that are not graded yet.")
         self._archive_up.set(1)
+        self._trainings = counter(
+            "twinops_model_trainings", "First trainings that ended, by reason.", (*MODEL, "reason")
+        )
+        self._phases = Phases(gauge("twinops_models_phase", "TwinModels, by phase.", PHASE))
+        self._job_phases = Phases(gauge("twinops_retraining_jobs_phase", "RetrainingJobs, by phase.", PHASE))
+        self._approvals = Approvals(
+            gauge(
+                "twinops_model_approval_waiting_since_timestamp_seconds",
+                "Since when a retraining waits for approval by a person, in seconds since 1970; absent when none does.",
+                MODEL,
+            )
+        )
 
     def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
         """Show a model's fidelity and retraining as its status has them."""
@@ -100,6 +103,25 @@ class Metrics:
         for gauge in (*self._fidelity.values(), self._faithful, self._version, self._failed, self._finished):
             _remove(gauge, key)
         _remove(self._active, key)
+        self._phases.drop(key)
+
+    def model_phase(self, key: Key, phase: str) -> None:
+        """Show in which phase a model is."""
+        self._phases.put(key, phase)
+
+    def trained(self, key: Key, reason: str) -> None:
+        """Count a first training that ended: Succeeded, or why not."""
+        self._trainings.labels(*key, reason).inc()
+
+    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
+        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        self._job_phases.put(job, phase)
+        self._approvals.put(job, model, waits_since)
+
+    def forget_job(self, job: Key) -> None:
+        """Count a RetrainingJob that is gone no more."""
+        self._job_phases.drop(job)
+        self._approvals.drop(job)
 
     def job_ended(self, key: Key, trigger: str, result: str) -> None:
         """Count a RetrainingJob that ended: Promoted, NotBetter, Failed, Rejected or Cancelled."""
