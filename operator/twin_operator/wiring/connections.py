@@ -1,6 +1,6 @@
-"""Connections to Redis, patient enough to outlive its restart; with rediss://, only to who its certificate says."""
+"""Connections to Redis, patient enough to outlive its restart."""
 
-from typing import Any, Final
+from typing import Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -9,29 +9,31 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
-from twin_operator.settings import Settings
-
 RETRIES: Final = 60  # with at most 2 s between them: two minutes, more than a restart with a large log takes
 BACKOFF: Final = ExponentialWithJitterBackoff(cap=2.0, base=0.05)  # seconds
 ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadingError]
 SOCKET_SECONDS: Final = 10.0
 
 
-def worker_redis(settings: Settings) -> Redis:
+def worker_redis(url: str) -> Redis:
     """Return a blocking connection."""
-    return Redis.from_url(settings.redis_url, retry=Retry(BACKOFF, RETRIES), **_options(settings))
+    return Redis.from_url(
+        url,
+        retry=Retry(BACKOFF, RETRIES),
+        retry_on_error=ERRORS,
+        socket_timeout=SOCKET_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=5,
+    )
 
 
-def operator_redis(settings: Settings) -> AsyncRedis:
+def operator_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection."""
-    return AsyncRedis.from_url(settings.redis_url, retry=AsyncRetry(BACKOFF, RETRIES), **_options(settings))
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return {
-        "retry_on_error": ERRORS,
-        "socket_timeout": SOCKET_SECONDS,
-        "socket_keepalive": True,
-        "health_check_interval": 5,
-        **settings.redis_tls,
-    }
+    return AsyncRedis.from_url(
+        url,
+        retry=AsyncRetry(BACKOFF, RETRIES),
+        retry_on_error=ERRORS,
+        socket_timeout=SOCKET_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=5,
+    )

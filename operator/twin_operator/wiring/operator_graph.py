@@ -69,7 +69,7 @@ async def build_operator(
     api = KubernetesApi(configuration)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
-    redis = operator_redis(settings)
+    redis = operator_redis(settings.redis_url)
     queue = Broker(redis, settings.run_ttl_seconds)
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)

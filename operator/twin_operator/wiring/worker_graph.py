@@ -10,7 +10,7 @@ from twin_operator.wiring.connections import worker_redis
 
 def build_claims(settings: Settings) -> Claims:
     """Return the worker's side of runs."""
-    redis = worker_redis(settings)
+    redis = worker_redis(settings.redis_url)
     return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds)
 
 
