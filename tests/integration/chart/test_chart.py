@@ -281,7 +281,7 @@ def test_a_pool_set_to_null_is_left_out_and_a_template_of_ones_own_is_merged(hel
 
 def test_the_bundled_redis_has_the_users_that_the_tests_run_under(helm: Helm) -> None:
     config = pick(helm.template(BUNDLED), "ConfigMap", "twin-operator-redis")["data"]
-    assert config["users.acl"].split("\n") == redis_users.rules()
+    assert config["users.acl"].splitlines() == redis_users.rules()
     assert "maxmemory-policy noeviction" in config["redis.conf"]
 
 
@@ -323,8 +323,12 @@ def test_with_tls_operator_and_workers_know_the_authority_and_nobody_sees_its_ke
 def test_passwords_and_certificates_stay_over_upgrades(helm: Helm, kube: Kube, namespace: str) -> None:
     values = (*BUNDLED, "--set", "redis.tls.enabled=true")
     secrets = [each for each in helm.template(values, namespace) if each["kind"] == "Secret"]
+    owner = {"meta.helm.sh/release-name": "twin-operator", "meta.helm.sh/release-namespace": namespace}
+    for each in secrets:
+        each["metadata"].setdefault("annotations", {}).update(owner)  # as a release before this one left them
     kube.apply(*secrets)
     rendered = helm("template", "twin-operator", helm.chart, "-n", namespace, "--dry-run=server", *values)
+    assert rendered.returncode == 0, rendered.stderr
     again = [each for each in yaml.safe_load_all(rendered.stdout) if each and each["kind"] == "Secret"]
     assert {each["metadata"]["name"]: each["data"] for each in again} == {
         each["metadata"]["name"]: each["data"] for each in secrets
