@@ -7,10 +7,14 @@ the reason for its default.
 import socket
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+VERIFIED: Final = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+"""What an address with TLS says of certificates, as redis-py and kombu read it."""
 
 
 class LogFormat(StrEnum):
@@ -26,10 +30,11 @@ class Settings(BaseSettings):
     # Addresses hold passwords: neither an error nor a printed setting may show them.
     model_config = SettingsConfigDict(env_prefix="TWINOPS_", frozen=True, hide_input_in_errors=True)
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="The queue and cache; never a record.")
     redis_ca_file: Path | None = Field(
         None, description="Authority that signs Redis' certificate; with rediss:// only, else the system's are known."
     )
+    # After redis_ca_file, which is made part of it.
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="The queue and cache; never a record.")
     mlflow_tracking_uri: str = Field(
         "http://127.0.0.1:5000", repr=False, description="Tracking server and model registry."
     )
@@ -105,16 +110,16 @@ class Settings(BaseSettings):
     )
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")
 
-    @property
-    def redis_tls(self) -> dict[str, object]:
-        """Options of every connection to a rediss:// address, by redis-py's names; kombu by itself verifies nothing."""
-        if not self.redis_url.startswith("rediss://"):
-            return {}
-        authority = {"ssl_ca_certs": str(self.redis_ca_file)} if self.redis_ca_file else {}
-        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **authority}
-
-    @model_validator(mode="after")
-    def _authority_is_of_use(self) -> Self:
-        if self.redis_ca_file and not self.redis_url.startswith("rediss://"):
-            raise ValueError("redis_ca_file is used with an address that begins with rediss://, and with no other.")
-        return self
+    @field_validator("redis_url")
+    @classmethod
+    def _verified(cls, url: str, given: ValidationInfo) -> str:
+        """Have every client check the host's certificate: Celery, told nothing, would take any."""
+        authority = given.data.get("redis_ca_file")
+        if not url.startswith("rediss://"):
+            if authority:
+                raise ValueError("redis_ca_file is used with an address that begins with rediss://, and with no other.")
+            return url
+        parts = urlsplit(url)
+        trust = {"ssl_ca_certs": str(authority)} if authority else {}
+        query = {**dict(parse_qsl(parts.query)), **VERIFIED, **trust}
+        return urlunsplit(parts._replace(query=urlencode(query)))

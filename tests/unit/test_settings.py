@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,8 @@ def test_an_error_does_not_repeat_what_was_given() -> None:
 
 
 def test_connections_do_not_show_their_password() -> None:
-    with worker_redis(SECRETIVE) as redis, create_app(SECRETIVE).connection() as connection:
-        shown = [repr(redis), repr(operator_redis(SECRETIVE)), repr(connection), connection.as_uri()]
+    with worker_redis(SECRETIVE.redis_url) as redis, create_app(SECRETIVE).connection() as connection:
+        shown = [repr(redis), repr(operator_redis(SECRETIVE.redis_url)), repr(connection), connection.as_uri()]
     assert not [text for text in shown if PASSWORD in text]
 
 
@@ -41,15 +42,23 @@ def test_celery_shows_stars_in_its_banner() -> None:
     assert "operator:**@redis" in create_app(SECRETIVE).connection().as_uri()
 
 
-@pytest.mark.parametrize("authority", [None, Path("ca.crt")])
-def test_tls_demands_a_certificate_for_the_host_whatever_the_authority(authority: Path | None) -> None:
-    options = Settings(redis_url="rediss://redis:6379/0", redis_ca_file=authority).redis_tls
-    assert options["ssl_cert_reqs"] == "required"
-    assert options["ssl_check_hostname"] is True
-    assert options.get("ssl_ca_certs") == (str(authority) if authority else None)
+@pytest.mark.parametrize("authority", [None, Path("/etc/redis/ca.crt")])
+@pytest.mark.parametrize("query", ["", "?ssl_cert_reqs=none&ssl_check_hostname=false"])
+def test_with_tls_every_client_demands_a_certificate_for_the_host(authority: Path | None, query: str) -> None:
+    settings = Settings(redis_url=f"rediss://redis:6379/0{query}", redis_ca_file=authority)
+    operator = operator_redis(settings.redis_url).connection_pool.connection_kwargs
+    broker = create_app(settings).connection().ssl
+    for options in (operator, broker):
+        assert options["ssl_check_hostname"] is True
+        assert options.get("ssl_ca_certs") == (str(authority) if authority else None)
+    assert operator["ssl_cert_reqs"] == "required"
+    assert broker["ssl_cert_reqs"] is ssl.CERT_REQUIRED
 
 
-def test_without_tls_nothing_is_said_of_it() -> None:
-    plain = Settings(redis_url="redis://redis:6379/0")
-    assert plain.redis_tls == {}
-    assert create_app(plain).conf.broker_use_ssl is None
+def test_a_clients_own_certificate_may_be_part_of_the_address() -> None:
+    settings = Settings(redis_url="rediss://redis:6379/0?ssl_certfile=/tls.crt&ssl_keyfile=/tls.key")
+    assert create_app(settings).connection().ssl["ssl_certfile"] == "/tls.crt"
+
+
+def test_without_tls_an_address_stays_as_it_is() -> None:
+    assert Settings(redis_url="redis://redis:6379/0").redis_url == "redis://redis:6379/0"

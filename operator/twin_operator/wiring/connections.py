@@ -1,4 +1,4 @@
-"""Connections to Redis, patient enough to outlive its restart; with rediss://, only to who its certificate says."""
+"""Connections to Redis, patient enough to outlive its restart."""
 
 from typing import Any, Final
 
@@ -9,41 +9,44 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
-from twin_operator.settings import Settings
-
 RETRIES: Final = 60  # with at most 2 s between them: two minutes, more than a restart with a large log takes
 BACKOFF: Final = ExponentialWithJitterBackoff(cap=2.0, base=0.05)  # seconds
 ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadingError]
 SOCKET_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 2.0  # of a look at the queues: scaling holds what there is rather than wait
 IMPATIENT_SECONDS: Final = 1.0  # of a caller that asks again soon, and meanwhile must do other things
+OPTIONS: Final[dict[str, Any]] = {
+    "retry_on_error": ERRORS,
+    "socket_timeout": SOCKET_SECONDS,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
 
 
-def worker_redis(settings: Settings) -> Redis:
+def worker_redis(url: str) -> Redis:
     """Return a blocking connection."""
-    return Redis.from_url(settings.redis_url, retry=Retry(BACKOFF, RETRIES), **_options(settings))
+    return Redis.from_url(url, retry=Retry(BACKOFF, RETRIES), **OPTIONS)
 
 
-def impatient_redis(settings: Settings) -> Redis:
+def impatient_redis(url: str) -> Redis:
     """Return a blocking connection that gives up soon."""
     retry = Retry(BACKOFF, 1)  # for a connection that a restart has closed
-    return Redis.from_url(settings.redis_url, retry=retry, **_hurried(settings, IMPATIENT_SECONDS))
+    return Redis.from_url(url, retry=retry, **_hurried(IMPATIENT_SECONDS))
 
 
-def operator_redis(settings: Settings) -> AsyncRedis:
+def operator_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection."""
-    return AsyncRedis.from_url(settings.redis_url, retry=AsyncRetry(BACKOFF, RETRIES), **_options(settings))
+    return AsyncRedis.from_url(url, retry=AsyncRetry(BACKOFF, RETRIES), **OPTIONS)
 
 
-def looking_redis(settings: Settings) -> AsyncRedis:
+def looking_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection that gives up soon: whoever only looks comes again."""
-    retry = AsyncRetry(NoBackoff(), 1)
-    return AsyncRedis.from_url(settings.redis_url, retry=retry, **_hurried(settings, LOOK_SECONDS))
+    return AsyncRedis.from_url(url, retry=AsyncRetry(NoBackoff(), 1), **_hurried(LOOK_SECONDS))
 
 
-def events_redis(settings: Settings) -> AsyncRedis:
+def events_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection that does not try again by itself: its user counts how often it was lost."""
-    return AsyncRedis.from_url(settings.redis_url, retry=None, **(_options(settings) | {"retry_on_error": None}))
+    return AsyncRedis.from_url(url, retry=None, **(OPTIONS | {"retry_on_error": None}))
 
 
 def database_of(redis: AsyncRedis) -> int:
@@ -51,16 +54,5 @@ def database_of(redis: AsyncRedis) -> int:
     return int(redis.connection_pool.connection_kwargs.get("db") or 0)
 
 
-def _hurried(settings: Settings, seconds: float) -> dict[str, Any]:
-    hurry = {"retry_on_error": None, "socket_timeout": seconds, "socket_connect_timeout": seconds}
-    return _options(settings) | hurry
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return {
-        "retry_on_error": ERRORS,
-        "socket_timeout": SOCKET_SECONDS,
-        "socket_keepalive": True,
-        "health_check_interval": 5,
-        **settings.redis_tls,
-    }
+def _hurried(seconds: float) -> dict[str, Any]:
+    return OPTIONS | {"retry_on_error": None, "socket_timeout": seconds, "socket_connect_timeout": seconds}

@@ -30,7 +30,7 @@ def build_events(settings: Settings) -> EventsGraph:
     """Build the graph; nothing is connected yet."""
     registry = CollectorRegistry()
     metrics = CeleryMetrics(registry)
-    redis = events_redis(settings)
+    redis = events_redis(settings.redis_url)
     silent, forget = settings.events_silent_seconds, settings.events_forget_seconds
     return EventsGraph(
         feed=EventFeed(redis, database_of(redis)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from redis.asyncio import Redis
@@ -33,8 +33,7 @@ async def _asked(part: str, ask: Callable[[Settings], Awaitable[list[Finding]]],
 
 
 async def _redis(settings: Settings) -> list[Finding]:
-    options: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, **settings.redis_tls}
-    async with Redis.from_url(settings.redis_url, **options) as redis:
+    async with Redis.from_url(settings.redis_url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as redis:
         memory = await redis.info("memory")
     return [of_redis(str(memory["maxmemory_policy"]))]
 

@@ -81,7 +81,7 @@ async def build_operator(
     api = KubernetesApi(configuration, process.api_retried)
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
-    redis, looking = operator_redis(settings), looking_redis(settings)
+    redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
     tracer = build_tracer(settings, "twin-operator")
     queue = build_queue(redis, settings, tracer)
     versions = ThreadedVersions(

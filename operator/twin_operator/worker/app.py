@@ -16,7 +16,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """
     return {
         "broker_url": settings.redis_url,
-        "broker_use_ssl": settings.redis_tls or None,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {

@@ -12,7 +12,7 @@ import yaml
 from tests.integration.chart.conftest import Helm
 from tests.integration.chart.monitoring.rendering import ADDRESSES, ALL
 from tests.integration.conftest import Kube
-from twin_operator.services.pools import labels
+from twin_operator.services.pools.manifest import labels
 
 CRDS = Path(__file__).parent / "monitoring" / "crds.yaml"
 GROUP = "monitoring.coreos.com/v1"

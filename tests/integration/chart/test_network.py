@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.integration.chart.conftest import Helm
-from twin_operator.services.pools import labels
+from twin_operator.services.pools.manifest import labels
 
 Manifest = dict[str, Any]
 POOLS = "elsewhere"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
-from twin_operator.services.pools import WorkerDefaults, deployment
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment
 
 Manifest = dict[str, Any]
 EVERYTHING = (

@@ -42,10 +42,10 @@ def settings(address: str, authority: Authority | None) -> Settings:
 
 
 async def test_operator_and_worker_connect_where_the_authority_has_signed(address: str, authority: Authority) -> None:
-    operator = operator_redis(settings(address, authority))
+    operator = operator_redis(settings(address, authority).redis_url)
     assert await operator.ping()
     await operator.aclose()
-    with worker_redis(settings(address, authority)) as worker:
+    with worker_redis(settings(address, authority).redis_url) as worker:
         assert worker.ping()
 
 
@@ -62,7 +62,7 @@ def test_nobody_connects_to_who_cannot_show_who_it_is(
     chosen = settings(impostor, authority) if known else settings(address, None)
     reason = "Hostname mismatch|IP address mismatch" if known else "CERTIFICATE_VERIFY_FAILED"
     with (
-        Redis.from_url(chosen.redis_url, **chosen.redis_tls) as redis,
+        Redis.from_url(chosen.redis_url) as redis,
         pytest.raises(RedisConnectionError, match=reason),
     ):
         redis.ping()

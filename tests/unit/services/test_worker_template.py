@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin_operator.services.pools import WorkerDefaults, deployment
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment
 
 AUTHORITY = {
     "spec": {
