@@ -8,8 +8,10 @@ import socket
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHORTEST_KEY = 32  # characters: a random key of that many has the strength of SHA-256
 
 
 class LogFormat(StrEnum):
@@ -66,3 +68,22 @@ class Settings(BaseSettings):
     )
     data_retry_seconds: float = Field(30, gt=0, description="First wait before data errors are tried again; doubles.")
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")
+    signing_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs the messages of tasks; 32 characters or more. Empty: neither signed nor checked.",
+    )
+    signing_key_previous: SecretStr = Field(
+        SecretStr(""), description="The key before a change of it: still accepted, not used for signing."
+    )
+    celery_overrides: dict[str, object] = Field(
+        {},
+        description="JSON of Celery settings laid over ours, such as worker_max_tasks_per_child; what is unsafe is "
+        "refused.",
+    )
+
+    @field_validator("signing_key", "signing_key_previous")
+    @classmethod
+    def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"a key has {SHORTEST_KEY} characters or more; make one with: openssl rand -hex 32")
+        return key

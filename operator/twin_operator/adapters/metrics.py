@@ -74,6 +74,11 @@ class Metrics:
         self._outcomes_waiting = Gauge(
             "twinops_outcomes_waiting", "Outcomes that are not graded yet.", registry=registry
         )
+        self._dead_letters = Gauge(
+            "twinops_dead_letters",
+            "Messages that could not be carried out and are kept, at most 1,000.",
+            registry=registry,
+        )
         self._archive_up.set(1)
 
     def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
@@ -120,6 +125,10 @@ class Metrics:
     def outcomes_waiting(self, outcomes: int) -> None:
         """Show how many outcomes wait to be graded."""
         self._outcomes_waiting.set(outcomes)
+
+    def dead_letters(self, messages: int) -> None:
+        """Show how many messages could not be carried out and are kept."""
+        self._dead_letters.set(messages)
 
 
 def _remove(gauge: Gauge, key: Key) -> None:

@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker`, `crds` and `archive`."""
+"""The command `twin-operator`: `run`, `worker`, `crds`, `archive` and `dead-letters`."""
 
 import os
 import sys
@@ -8,8 +8,11 @@ import typer
 
 from twin_operator.cli.archive import app as archive
 from twin_operator.cli.crds import app as crds
+from twin_operator.cli.dead_letters import app as dead_letters
+from twin_operator.cli.environment import MISCONFIGURED, read_settings
 from twin_operator.cli.logs import configure_logging
-from twin_operator.settings import Settings
+from twin_operator.cli.output import fail
+from twin_operator.services.errors import Unsafe
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(archive, name="archive")
 app.add_typer(crds, name="crds")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def main() -> None:
@@ -35,9 +39,12 @@ def run() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
     from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
 
-    settings = Settings()
+    settings = read_settings()
     configure_logging(settings.log_format)
-    sys.exit(run_operator(settings))
+    try:
+        sys.exit(run_operator(settings))
+    except Unsafe as error:
+        fail(str(error), MISCONFIGURED)
 
 
 @app.command()
@@ -49,6 +56,9 @@ def worker(
     """Run a Celery worker; it needs no access to the Kubernetes API."""
     from twin_operator.worker.main import run_worker  # noqa: PLC0415 - the operator does not need the learners
 
-    settings = Settings()
+    settings = read_settings()
     configure_logging(settings.log_format)
-    run_worker(settings, queues, concurrency, tier)
+    try:
+        sys.exit(run_worker(settings, queues, concurrency, tier))
+    except Unsafe as error:
+        fail(str(error), MISCONFIGURED)

@@ -41,3 +41,7 @@ class Meters(Protocol):
     def outcomes_waiting(self, outcomes: int) -> None:
         """Show how many outcomes wait to be graded."""
         ...
+
+    def dead_letters(self, messages: int) -> None:
+        """Show how many messages could not be carried out and are kept."""
+        ...

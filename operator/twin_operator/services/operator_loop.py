@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,7 +48,8 @@ class OperatorLoop:
         results: reads workers' reports.
         expiry: deletes what expired.
         resources: the API server.
-        meters: shows whether the archive answers.
+        meters: shows whether the archive answers, and how many dead letters there are.
+        dead_letters: counts those.
         resync_seconds: between two looks for what was lost.
         clock: seconds since the epoch.
     """
@@ -65,6 +66,7 @@ class OperatorLoop:
     expiry: Expiry
     resources: Resources
     meters: Meters
+    dead_letters: Callable[[], Awaitable[int]]
     resync_seconds: float
     clock: Callable[[], float]
     last_resync: float = 0.0
@@ -172,6 +174,7 @@ class OperatorLoop:
             await asyncio.sleep(self.resync_seconds)
             try:
                 await self.simulations.resync()
+                self.meters.dead_letters(await self.dead_letters())
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
                 continue

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from kubernetes.aio.client import Configuration
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -15,6 +16,8 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import Metrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
+from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
@@ -36,6 +39,7 @@ from twin_operator.services.simulations import Simulations
 from twin_operator.services.twins import Twins
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import operator_redis
+from twin_operator.wiring.signing import build_signing
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ async def build_operator(
     resources = ClusterResources(api, settings.watch_namespaces)
     cluster = await resources.cluster_uid()
     redis = operator_redis(settings.redis_url)
-    queue = Broker(redis, settings.run_ttl_seconds)
+    queue = Broker(redis, settings.run_ttl_seconds, Messages(build_signing(settings)))
     versions = ThreadedVersions(
         MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
     )
@@ -99,6 +103,7 @@ async def build_operator(
         expiry=Expiry(resources, archiving.known, clock),
         resources=resources,
         meters=meters,
+        dead_letters=partial(count_dead_letters, redis),
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )

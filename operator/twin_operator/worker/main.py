@@ -1,10 +1,14 @@
 """The worker's process: a Celery worker with its status page."""
 
+import logging
 from functools import cache
 from time import time
 
 from prometheus_client import REGISTRY
 
+from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
+from twin_operator.adapters.redis_queue.delivery import Check, Reason
+from twin_operator.adapters.worker_metrics import dead_letter_counter
 from twin_operator.services.retraining.retrain import retrain_twin
 from twin_operator.services.retraining.validate_candidate import validate_candidate
 from twin_operator.services.simulate import answer_simulation
@@ -12,12 +16,18 @@ from twin_operator.services.tasks import JSON, Outcome, TaskKind
 from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
+from twin_operator.wiring.connections import refuse_evicting_redis, worker_redis
+from twin_operator.wiring.signing import NOT_SIGNED, build_signing
 from twin_operator.wiring.status_pages import serve_worker_status
 from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
 from twin_operator.worker.app import create_app
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.progress import log_progress
+from twin_operator.worker.safety import check_concurrency, installed_versions, queue_names, refuse_old, refuse_unsafe
 from twin_operator.worker.tasks import Frame, register
+from twin_operator.worker.transport import Guard, guarded_transport
+
+logger = logging.getLogger(__name__)
 
 
 def build_frame(settings: Settings) -> Frame:
@@ -49,17 +59,46 @@ def build_frame(settings: Settings) -> Frame:
     return Frame(claims, LeaseThread(claims), work)
 
 
-def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:
-    """Run a worker until it is told to stop; it finishes what it has in hand."""
-    app = create_app(settings)
+def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> int:
+    """Run a worker until it is told to stop; it finishes what it has in hand. Return the exit code.
+
+    Raises:
+        Unsafe: it would lose work, do it twice, or take orders from strangers.
+    """
+    served = queue_names(queues)
+    check_concurrency(concurrency)
+    refuse_old(installed_versions())
+    refuse_evicting_redis(settings.redis_url)
+    guard = build_guard(settings)
+    app = create_app(settings, served, guarded_transport(guard))
+    refuse_unsafe(app.conf, settings)
 
     @cache
     def frame() -> Frame:
         return build_frame(settings)
 
-    register(app, frame)
+    register(app, frame, guard.put_aside)
     serve_worker_status(settings, REGISTRY)
-    name = f"{tier.lower()}@{settings.identity}"
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    options = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", queues, "--hostname", name]
-    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet])
+    # Not by Celery's command line: that would read BROKER_URL, CONFIG_MODULE and the like from the environment.
+    worker = app.Worker(
+        hostname=f"{tier.lower()}@{settings.identity}",
+        pool_cls="prefork",
+        concurrency=concurrency,
+        loglevel="INFO",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def build_guard(settings: Settings) -> Guard:
+    """Build what judges messages as they come, with a connection of the parent process."""
+    signing = build_signing(settings)
+    if signing is None:
+        logger.warning(NOT_SIGNED)
+    count = dead_letter_counter([str(reason) for reason in Reason], REGISTRY)
+    letters = DeadLetters(worker_redis(settings.redis_url))
+    return Guard(Check(signing, settings.run_ttl_seconds), letters, settings.identity, count)

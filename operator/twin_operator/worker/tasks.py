@@ -10,8 +10,10 @@ from celery import Celery
 from celery.app.task import Task as CeleryTask
 
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.adapters.redis_queue.delivery import TASK_PREFIX
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
+from twin_operator.worker.exhausted import PutAside, rejection, requests_that
 from twin_operator.worker.leases import LeaseThread
 
 logger = logging.getLogger(__name__)
@@ -54,16 +56,25 @@ class Frame:
             self.leases.release(task.run)
 
 
-def register(app: Celery, frame: Callable[[], Frame]) -> None:
-    """Register a task a kind; `frame` is built in the child process, since connections do not survive a fork."""
+def register(app: Celery, frame: Callable[[], Frame], put_aside: PutAside) -> None:
+    """Register a task a kind.
+
+    Args:
+        app: where.
+        frame: built in the child process, since connections do not survive a fork.
+        put_aside: makes a dead letter, in the parent process.
+    """
+    request = requests_that(put_aside)
     for kind in TaskKind:
-        _register(app, kind, frame)
+        _register(app, kind, frame, request)
 
 
-def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame]) -> None:
-    @app.task(name=f"twinops.{kind}", bind=True)
+def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame], request: type) -> None:
+    @app.task(name=f"{TASK_PREFIX}{kind}", bind=True, Request=request)
     def run(self: "CeleryTask[Any, Any]", message: JSON) -> None:
         task = Task.from_json(message)
         tag = (self.request.properties or {}).get("delivery_tag")
         verdict = frame().carry_out(task, None if tag is None else str(tag))
         logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
+        if verdict == "exhausted":
+            raise rejection()

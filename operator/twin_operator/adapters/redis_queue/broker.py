@@ -22,11 +22,12 @@ class Broker:
     Args:
         redis: connection with `decode_responses` off.
         run_ttl_seconds: life of a run's record.
+        messages: writes them, signed where the installation has a key.
     """
 
     redis: Redis
     run_ttl_seconds: int
-    _messages: Messages = field(default_factory=Messages)
+    messages: Messages = field(default_factory=Messages)
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
@@ -35,7 +36,7 @@ class Broker:
         """
         async with self.redis.pipeline(transaction=False) as pipe:
             for task in tasks:
-                pipe.execute_command("LPUSH", *self._messages.write(task))
+                pipe.execute_command("LPUSH", *self.messages.write(task))
             await pipe.execute()
 
     async def mark_queued(self, queued: Mapping[str, float]) -> None:
@@ -77,13 +78,13 @@ class Broker:
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
-        found: set[str] = set()
+        found: set[str | None] = set()
         for queue in queues:
             for key in keys.queue_keys(queue):
                 found |= {run_of(message) async for message in self._list(key)}
         async for _tag, content in self.redis.hscan_iter(f"{keys.PREFIX}unacked", count=PAGE):
             found.add(run_of(orjson.dumps(orjson.loads(content)[0])))
-        return found
+        return {run for run in found if run is not None}
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return how many messages stand in each queue, over its priorities."""
