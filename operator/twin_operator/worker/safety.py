@@ -71,7 +71,7 @@ _RULES: Final = (
     Rule("task_reject_on_worker_lost", _is(True), "true", "a task whose process is killed would be lost"),
     Rule("worker_prefetch_multiplier", _is(1), "1", "tasks would wait in a busy worker while others are idle"),
     Rule("worker_disable_prefetch", _is(True), "true", "tasks would wait in a busy worker while others are idle"),
-    Rule("result_backend", _nothing, "nothing", "results are recorded once, by claims, and Celery would keep others"),
+    Rule("result_backend", _nothing, "nothing", "results are recorded once, by claims"),
     Rule("task_ignore_result", _is(True), "true", "results are recorded once, by claims"),
     Rule("worker_enable_remote_control", _is(False), "false", "whoever reaches Redis could command the workers"),
     Rule("beat_schedule", _nothing, "nothing", "schedules are on the resources; the operator's leader follows them"),

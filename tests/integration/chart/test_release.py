@@ -70,11 +70,13 @@ def test_the_running_operator_uses_its_own_account_and_workers_get_no_token(kube
 def test_an_upgrade_brings_the_crds_up_to_date_and_leaves_nothing_behind(
     helm: Helm, kube: Kube, values: list[str]
 ) -> None:
+    key = kube.kubectl("get", "secret/twin-operator-signing", *WHERE, "-o", "jsonpath={.data}")
     outdated = [{"op": "remove", "path": "/spec/names/shortNames"}]
     kube.kubectl("patch", CRD, "--type=json", "-p", json.dumps(outdated))
     answer = helm("upgrade", "twin-operator", helm.chart, *WHERE, *PATIENCE, *values)
     assert answer.returncode == 0, answer.stderr
     assert yaml.safe_load(kube.kubectl("get", CRD, "-o", "yaml"))["spec"]["names"]["shortNames"] == ["twinsim"]
+    assert kube.kubectl("get", "secret/twin-operator-signing", *WHERE, "-o", "jsonpath={.data}") == key
     assert kube.kubectl("get", "jobs,serviceaccounts", *WHERE, "-l", "app.kubernetes.io/component=crds") == ""
     assert kube.kubectl("get", "clusterroles", "-l", "app.kubernetes.io/component=crds") == ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -174,11 +175,13 @@ def running_platform(
 ) -> Iterator[Platform]:
     """Run an operator and two workers until the end of the block; the archive is a file unless an address is given."""
     ports = free_ports(4)
+    signing_key = secrets.token_hex(32)
     common = {
         **os.environ,
         "KUBECONFIG": str(kube.kubeconfig),
         "TWINOPS_REDIS_URL": redis_url,
         "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url,
+        "TWINOPS_SIGNING_KEY": signing_key,
         "TWINOPS_NAMESPACE": namespace,
         "TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/"]),
         "TWINOPS_LOG_FORMAT": "text",
@@ -193,6 +196,7 @@ def running_platform(
             [
                 {"name": "TWINOPS_REDIS_URL", "value": redis_url},
                 {"name": "TWINOPS_MLFLOW_TRACKING_URI", "value": mlflow_url},
+                {"name": "TWINOPS_SIGNING_KEY", "value": signing_key},
             ]
         ),
     }

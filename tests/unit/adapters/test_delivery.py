@@ -119,6 +119,9 @@ def test_the_refusal_names_the_run_where_the_message_does() -> None:
     refusal = SIGNED.refusal(written(key=OTHER_KEY), "simulations", 0)
     assert refusal is not None
     assert refusal.run == "run-1"
+    steering = SIGNED.refusal(written(task("a\n\x1b[2J"), key=OTHER_KEY), "simulations", 0)
+    assert steering is not None
+    assert steering.run == r"a\n\x1b[2J"
     nobody = SIGNED.refusal(b"{}", "simulations", 0)
     assert nobody is not None
     assert nobody.run is None

@@ -23,6 +23,7 @@ TASK_NAMES: Final = frozenset(f"{TASK_PREFIX}{kind}" for kind in TaskKind)
 NEVER_SET: Final = ("eta", "expires", "compression", "shadow", "group", "reply_to")
 """Headers that change what Celery does with a message; not signed, and never written by the operator."""
 
+_LONGEST_SHOWN: Final = 64  # characters of what a stranger wrote; a uid has 36
 NO_LIMIT: Final = (None, [None, None])  # of a task's time: the operator ends runs by their deadline
 
 
@@ -79,7 +80,7 @@ class Check:
         run: str | None = None
         try:
             envelope = _envelope(message)
-            run = str(envelope["headers"]["id"])
+            run = _shown(envelope["headers"]["id"])
             body = _body(envelope)
             self._check_signature(envelope, body, queue, now)
             _check_task(envelope, body, queue)
@@ -129,6 +130,11 @@ def _envelope(message: bytes) -> Mapping[str, Any]:
     return dict(envelope)
 
 
+def _shown(text: str) -> str:
+    """Return the start of what a stranger wrote, safe for a line of the log: no new lines, nothing for terminals."""
+    return text[:_LONGEST_SHOWN].encode("unicode_escape").decode()
+
+
 def _plain(value: object) -> bool:
     """Whether a value is one that no reader of JSON takes for anything else, such as an object of a class."""
     if isinstance(value, list):
@@ -139,7 +145,7 @@ def _plain(value: object) -> bool:
 def _body(envelope: Mapping[str, Any]) -> bytes:
     kind, encoding = envelope.get("content-type"), envelope.get("content-encoding")
     if kind != CONTENT_TYPE or encoding != CONTENT_ENCODING:
-        raise _Refused(Reason.CONTENT_TYPE, f"its content is {str(kind)[:50]!r}, and only JSON in UTF-8 is taken")
+        raise _Refused(Reason.CONTENT_TYPE, f"its content is {_shown(str(kind))}, and only JSON in UTF-8 is taken")
     try:
         return base64.b64decode(envelope["body"], validate=True)
     except (binascii.Error, ValueError) as error:
@@ -149,12 +155,12 @@ def _body(envelope: Mapping[str, Any]) -> bytes:
 def _check_task(envelope: Mapping[str, Any], body: bytes, queue: str) -> None:
     headers, info = envelope["headers"], envelope["properties"]["delivery_info"]
     if headers["task"] not in TASK_NAMES:
-        raise _Refused(Reason.UNKNOWN_TASK, f"this version knows no task {headers['task'][:50]!r}")
+        raise _Refused(Reason.UNKNOWN_TASK, f"this version knows no task {_shown(headers['task'])}")
     task = _task(body)
     if task.run != headers["id"] or f"{TASK_PREFIX}{task.kind}" != headers["task"]:
         raise _Refused(Reason.NOT_A_TASK, "its headers are of another run than its body")
     if not task.queue == info["routing_key"] == queue:
-        raise _Refused(Reason.MISPLACED, f"it belongs to the queue {task.queue[:63]!r}")
+        raise _Refused(Reason.MISPLACED, f"it belongs to the queue {_shown(str(task.queue))}")
 
 
 def _task(body: bytes) -> Task:
