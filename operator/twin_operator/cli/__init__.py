@@ -37,10 +37,10 @@ def run() -> None:
     """Run the operator: wait for the Lease, then watch and reconcile."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the operator tries again by itself
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
-    from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
-
     settings = read_settings()
     configure_logging(settings.log_format)
+    from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
+
     try:
         sys.exit(run_operator(settings))
     except Unsafe as error:
@@ -54,11 +54,14 @@ def worker(
     tier: Annotated[str, typer.Option(help="A label: Light, Medium or Heavy.")] = "Light",
 ) -> None:
     """Run a Celery worker; it needs no access to the Kubernetes API."""
-    from twin_operator.worker.main import run_worker  # noqa: PLC0415 - the operator does not need the learners
+    from twin_operator.worker.preflight import preflight  # noqa: PLC0415 - the operator does not need Celery's worker
 
     settings = read_settings()
     configure_logging(settings.log_format)
     try:
-        sys.exit(run_worker(settings, queues, concurrency, tier))
+        served = preflight(settings, queues, concurrency)
     except Unsafe as error:
         fail(str(error), MISCONFIGURED)
+    from twin_operator.worker.main import run_worker  # noqa: PLC0415 - nor the learners
+
+    sys.exit(run_worker(settings, served, concurrency, tier))

@@ -6,7 +6,7 @@ from typing import Final
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
@@ -18,6 +18,7 @@ RETRIES: Final = 60  # with at most 2 s between them: two minutes, more than a r
 BACKOFF: Final = ExponentialWithJitterBackoff(cap=2.0, base=0.05)  # seconds
 ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadingError]
 SOCKET_SECONDS: Final = 10.0
+ONE_LOOK: Final = 3.0  # seconds that a start may wait for a Redis that does not answer
 
 
 def worker_redis(url: str) -> Redis:
@@ -54,7 +55,8 @@ def refuse_evicting_redis(url: str) -> None:
         Unsafe: it does.
     """
     try:
-        with Redis.from_url(url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS) as redis:
+        once = Retry(NoBackoff(), 0)
+        with Redis.from_url(url, retry=once, socket_timeout=ONE_LOOK, socket_connect_timeout=ONE_LOOK) as redis:
             memory = redis.info("memory")
     except RedisError as error:
         logger.warning("Redis does not tell its maxmemory-policy, which has to be noeviction: %s", error)

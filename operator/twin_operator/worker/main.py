@@ -1,6 +1,7 @@
 """The worker's process: a Celery worker with its status page."""
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from time import time
 
@@ -16,14 +17,13 @@ from twin_operator.services.tasks import JSON, Outcome, TaskKind
 from twin_operator.services.train import train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import refuse_evicting_redis, worker_redis
+from twin_operator.wiring.connections import worker_redis
 from twin_operator.wiring.signing import NOT_SIGNED, build_signing
 from twin_operator.wiring.status_pages import serve_worker_status
 from twin_operator.wiring.worker_graph import build_claims, build_data_source, build_registry
 from twin_operator.worker.app import create_app
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.progress import log_progress
-from twin_operator.worker.safety import check_concurrency, installed_versions, queue_names, refuse_old, refuse_unsafe
 from twin_operator.worker.tasks import Frame, register
 from twin_operator.worker.transport import Guard, guarded_transport
 
@@ -59,19 +59,13 @@ def build_frame(settings: Settings) -> Frame:
     return Frame(claims, LeaseThread(claims), work)
 
 
-def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> int:
+def run_worker(settings: Settings, queues: Sequence[str], concurrency: int, tier: str) -> int:
     """Run a worker until it is told to stop; it finishes what it has in hand. Return the exit code.
 
-    Raises:
-        Unsafe: it would lose work, do it twice, or take orders from strangers.
+    `queues` and settings have passed the preflight.
     """
-    served = queue_names(queues)
-    check_concurrency(concurrency)
-    refuse_old(installed_versions())
-    refuse_evicting_redis(settings.redis_url)
     guard = build_guard(settings)
-    app = create_app(settings, served, guarded_transport(guard))
-    refuse_unsafe(app.conf, settings)
+    app = create_app(settings, queues, guarded_transport(guard))
 
     @cache
     def frame() -> Frame:

@@ -252,51 +252,6 @@ def test_a_message_of_a_key_that_is_known_by_now_is_put_back_and_carried_out(sit
     until(lambda: site.redis.hget("twinops:run:rotated", "error"), "an attempt")
 
 
-REFUSALS = {
-    "unsafe override": (
-        {"TWINOPS_CELERY_OVERRIDES": '{"task_acks_late": false}'},
-        "simulations",
-        "Set task_acks_late to true, not False: a worker that is killed would lose the tasks it has acknowledged.\n",
-    ),
-    "Celery's own variable": (
-        {"CELERY_RESULT_BACKEND": "redis://h"},
-        "simulations",
-        "Set result_backend to nothing, not an address: results are recorded once, by claims.\n",
-    ),
-    "a queue twice": ({}, "a,a", "Name each queue once in --queues: a is there 2 times.\n"),
-    "a short key": (
-        {"TWINOPS_SIGNING_KEY": "short"},
-        "simulations",
-        "Correct TWINOPS_SIGNING_KEY: a key has 32 characters or more; make one with: openssl rand -hex 32.\n",
-    ),
-    "a number that is none": (
-        {"TWINOPS_LEASE_SECONDS": "ten"},
-        "simulations",
-        "Correct TWINOPS_LEASE_SECONDS: input should be a valid number, unable to parse string as a number.\n",
-    ),
-    "a list that is none": (
-        {"TWINOPS_DATA_ALLOW": "file:///data/"},
-        "simulations",
-        "Correct TWINOPS_DATA_ALLOW: its value is not JSON, such as [] or {}.\n",
-    ),
-}
-
-
-@pytest.mark.parametrize(("environment", "queues", "sentence"), REFUSALS.values(), ids=REFUSALS)
-def test_an_unsafe_worker_ends_with_a_sentence(
-    site: Site, environment: dict[str, str], queues: str, sentence: str
-) -> None:
-    answer = subprocess.run(
-        [COMMAND, "worker", "--queues", queues],
-        env={**site.environment, **environment},
-        capture_output=True,
-        text=True,
-        timeout=WITHIN,
-        check=False,
-    )
-    assert (answer.returncode, answer.stderr) == (2, sentence)
-
-
 def test_a_redis_that_evicts_is_refused(site: Site) -> None:
     site.redis.config_set("maxmemory-policy", "allkeys-lru")
     site.redis.config_set("maxmemory", 100_000_000)
