@@ -24,7 +24,7 @@ from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, S
 from twin_operator.services.tasks import Task
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
-WITHIN = 90.0  # seconds: a worker imports for some of them on a busy machine
+WITHIN = 240.0  # seconds: a worker imports for some of them, and for many on a busy machine
 PRIORITY = 4  # of a task that names none, as kombu counts
 UNACKED = "twinops:unacked"
 
