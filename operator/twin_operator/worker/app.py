@@ -21,25 +21,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
     published through Celery, so there are no routes: a task's queue is in its object's spec.
     """
     overrides = dict(settings.celery_overrides)
-    transport = overrides.pop("broker_transport_options", {})
+    tuned = overrides.pop("broker_transport_options", {})
     return {
         "broker_url": settings.redis_url,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_transport_options": {
-            "global_keyprefix": keys.PREFIX,
-            "priority_steps": list(keys.PRIORITY_STEPS),
-            "sep": keys.PRIORITY_SEPARATOR,
-            "visibility_timeout": settings.visibility_timeout_seconds,
-            "unacked_restore_interval": RESTORE_SECONDS,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": SOCKET_SECONDS,
-            "socket_keepalive": True,
-            "health_check_interval": HEALTH_SECONDS,
-            "queue_order_strategy": "priority",
-            "client_name": "twin-operator-worker",
-            **(transport if isinstance(transport, dict) else {}),
-        },
+        "broker_transport_options": {**_transport_options(settings), **(tuned if isinstance(tuned, dict) else {})},
         "accept_content": ["json"],
         "task_serializer": "json",
         "result_serializer": "json",
@@ -63,6 +50,22 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_default_queue": "simulations",
         "task_create_missing_queues": False,
         **overrides,
+    }
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "global_keyprefix": keys.PREFIX,
+        "priority_steps": list(keys.PRIORITY_STEPS),
+        "sep": keys.PRIORITY_SEPARATOR,
+        "visibility_timeout": settings.visibility_timeout_seconds,
+        "unacked_restore_interval": RESTORE_SECONDS,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": HEALTH_SECONDS,
+        "queue_order_strategy": "priority",
+        "client_name": "twin-operator-worker",
     }
 
 
