@@ -71,14 +71,8 @@ class Metrics:
         self._archive_waiting = Gauge(
             "twinops_archive_waiting_entries", "Finished Simulations that wait for the archive.", registry=registry
         )
-        self._outcomes_waiting = Gauge(
-            "twinops_outcomes_waiting", "Outcomes that are not graded yet.", registry=registry
-        )
-        self._dead_letters = Gauge(
-            "twinops_dead_letters",
-            "Messages that could not be carried out and are kept, at most 1,000.",
-            registry=registry,
-        )
+        self._outcomes_waiting = Gauge("twinops_outcomes_waiting", "Outcomes not graded yet.", registry=registry)
+        self._dead_letters = Gauge("twinops_dead_letters", "Messages put aside, at most 1,000.", registry=registry)
         self._archive_up.set(1)
 
     def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
