@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SHORTEST_KEY: Final = 32  # characters: a random key of that many has the strength of SHA-256
 VERIFIED: Final = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
 """What an address with TLS says of certificates, as redis-py and kombu read it."""
 
@@ -109,6 +110,25 @@ class Settings(BaseSettings):
         default=False, validation_alias="OTEL_SDK_DISABLED", description="True sends no spans after all."
     )
     run_ttl_seconds: int = Field(86_400, ge=60, description="Life of a run's record in Redis: one day.")
+    signing_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs the messages of tasks; 32 characters or more. Empty: neither signed nor checked.",
+    )
+    signing_key_previous: SecretStr = Field(
+        SecretStr(""), description="The key before a change of it: still accepted, not used for signing."
+    )
+    celery_overrides: dict[str, object] = Field(
+        {},
+        description="JSON of Celery settings laid over ours, such as worker_max_tasks_per_child; what is unsafe is "
+        "refused.",
+    )
+
+    @field_validator("signing_key", "signing_key_previous")
+    @classmethod
+    def _key_is_long_enough(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"a key has {SHORTEST_KEY} characters or more; make one with: openssl rand -hex 32")
+        return key
 
     @field_validator("redis_url")
     @classmethod

@@ -92,6 +92,24 @@ value: {{ .Values.redis.url | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* The Secret with the key that signs messages, as {name, key}. */ -}}
+{{- define "twin-operator.signingSecret" -}}
+{{- $generated := dict "name" (printf "%s-signing" (include "twin-operator.fullname" .)) "key" "key" }}
+{{- default $generated .Values.signing.existingSecret | toJson }}
+{{- end }}
+
+{{- /* The key, and beside it in the same Secret the one before it, while a change of keys is under way. */ -}}
+{{- define "twin-operator.signingEnv" -}}
+{{- $secret := include "twin-operator.signingSecret" . | fromJson }}
+{{- $previous := dict "name" $secret.name "key" "previous" "optional" true -}}
+- name: TWINOPS_SIGNING_KEY
+  valueFrom:
+    secretKeyRef: {{ toJson $secret }}
+- name: TWINOPS_SIGNING_KEY_PREVIOUS
+  valueFrom:
+    secretKeyRef: {{ toJson $previous }}
+{{- end }}
+
 {{- /* Where the archive is: only the operator opens it. */ -}}
 {{- define "twin-operator.archiveEnv" -}}
 name: TWINOPS_ARCHIVE_URL
@@ -145,6 +163,9 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 - name: OTEL_TRACES_SAMPLER_ARG
   value: {{ .sampleRatio | quote }}
 {{- end }}
+{{- end }}
+{{- if .Values.signing.enabled }}
+{{ include "twin-operator.signingEnv" . }}
 {{- end }}
 {{- end }}
 

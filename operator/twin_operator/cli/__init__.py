@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker`, `events`, `check`, `crds` and `archive`."""
+"""The command `twin-operator`: `run`, `worker`, `events`, `check`, `crds`, `archive` and `dead-letters`."""
 
 import os
 import sys
@@ -9,7 +9,11 @@ import typer
 from twin_operator.cli.archive import app as archive
 from twin_operator.cli.check import check
 from twin_operator.cli.crds import app as crds
+from twin_operator.cli.dead_letters import app as dead_letters
+from twin_operator.cli.environment import MISCONFIGURED, read_settings
 from twin_operator.cli.logs import configure_logging
+from twin_operator.cli.output import fail
+from twin_operator.services.errors import Unsafe
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import TracingRefused, check_tracing
 
@@ -21,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(archive, name="archive")
 app.add_typer(crds, name="crds")
+app.add_typer(dead_letters, name="dead-letters")
 app.command()(check)
 
 
@@ -36,9 +41,13 @@ def run() -> None:
     """Run the operator: wait for the Lease, then watch and reconcile."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the operator tries again by itself
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
+    settings = _settings()
     from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
 
-    sys.exit(run_operator(_settings()))
+    try:
+        sys.exit(run_operator(settings))
+    except Unsafe as error:
+        fail(str(error), MISCONFIGURED)
 
 
 @app.command()
@@ -48,9 +57,16 @@ def worker(
     tier: Annotated[str, typer.Option(help="A label: Light, Medium or Heavy.")] = "Light",
 ) -> None:
     """Run a Celery worker; it needs no access to the Kubernetes API."""
-    from twin_operator.worker.main import run_worker  # noqa: PLC0415 - the operator does not need the learners
+    from twin_operator.worker.preflight import preflight  # noqa: PLC0415 - the operator does not need Celery's worker
 
-    run_worker(_settings(), queues, concurrency, tier)
+    settings = _settings()
+    try:
+        served = preflight(settings, queues, concurrency)
+    except Unsafe as error:
+        fail(str(error), MISCONFIGURED)
+    from twin_operator.worker.main import run_worker  # noqa: PLC0415 - nor the learners
+
+    sys.exit(run_worker(settings, served, concurrency, tier))
 
 
 @app.command()
@@ -62,10 +78,10 @@ def events() -> None:
 
 
 def _settings() -> Settings:
-    settings = Settings()
+    settings = read_settings()
     configure_logging(settings.log_format)
     try:
         check_tracing(settings)
     except TracingRefused as refused:
-        sys.exit(str(refused))
+        fail(str(refused), MISCONFIGURED)
     return settings

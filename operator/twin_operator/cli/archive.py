@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from twin_operator.adapters.sql_archive.filters import Filters, Kind
+from twin_operator.cli.environment import read_settings
 from twin_operator.cli.moments import first_moment, moment_after
 from twin_operator.cli.output import Output, fail
 from twin_operator.domain.ledger import Grade
-from twin_operator.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="What is known of Simulations, outcomes and retrainings.")
 
@@ -153,4 +153,4 @@ def _filters(
 
 
 def _address(url: str | None) -> str:
-    return url or Settings().archive_url
+    return url or read_settings().archive_url

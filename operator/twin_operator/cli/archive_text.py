@@ -2,21 +2,16 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from twin_operator.adapters.sql_archive.filters import Kind
+from twin_operator.cli.output import print_line, print_table
 from twin_operator.domain.mixture import TauWeights
 
 Row = Mapping[str, Any]
 _DIGITS: Final = 4  # significant ones: more than an interval resolves
-_UNBOUNDED: Final = 10_000  # characters a line where no terminal sets a width: nothing wraps for grep and less -S
 _MOST_WEIGHT: Final = 0.0005  # below it a share of the mixture prints as 0.0 %
 
 
@@ -41,25 +36,6 @@ def print_weights(weights: TauWeights) -> None:
     )
     pairs = zip(weights.tau.tolist(), weights.weight.tolist(), strict=True)
     print_table(["TAU", "WEIGHT"], [[_figure(t), f"{w:.1%}"] for t, w in pairs if w >= _MOST_WEIGHT])
-
-
-def print_line(sentence: str) -> None:
-    """Print a sentence as it is."""
-    _console().print(Text(sentence))
-
-
-def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without lines, as kubectl does."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(value) for value in row))
-    _console().print(table)
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _UNBOUNDED)
 
 
 def _model(row: Row) -> str | None:

@@ -12,7 +12,9 @@ from prometheus_client import REGISTRY
 
 from twin_operator.handlers import events
 from twin_operator.settings import Settings
+from twin_operator.wiring.connections import refuse_evicting_redis
 from twin_operator.wiring.operator_graph import OperatorGraph, build_operator, connect
+from twin_operator.wiring.signing import NOT_SIGNED, build_signing
 from twin_operator.wiring.status_pages import serve_status
 
 logger = logging.getLogger(__name__)
@@ -88,7 +90,14 @@ class OperatorProcess:
 
 
 def run_operator(settings: Settings) -> int:
-    """Run the operator; return its exit code."""
+    """Run the operator; return its exit code.
+
+    Raises:
+        Unsafe: Redis would drop what it is given, or the keys do not fit together.
+    """
+    if build_signing(settings) is None:
+        logger.warning(NOT_SIGNED)
+    refuse_evicting_redis(settings.redis_url)
     return asyncio.run(_run(settings))
 
 

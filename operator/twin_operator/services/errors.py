@@ -19,6 +19,13 @@ class TryAgain(Exception):  # noqa: N818 - a wish, not a fault
     """An attempt of a task that another one may not fail: its message is the sentence that people see meanwhile."""
 
 
+class Unsafe(Exception):  # noqa: N818 - a fact about a configuration
+    """A process must not start like this: work could be lost or done twice, or strangers could give orders.
+
+    Its message is one sentence that names the setting to change.
+    """
+
+
 class Stalled(Exception):  # noqa: N818 - the name of the condition that it becomes
     """Only a person's change can mend it.
 

@@ -59,6 +59,10 @@ class Meters(Protocol):
         """Show how many outcomes wait to be graded."""
         ...
 
+    def dead_letters(self, messages: int) -> None:
+        """Show how many messages could not be carried out and are kept."""
+        ...
+
 
 class SimulationMeters(Protocol):
     """What is told of Simulations."""

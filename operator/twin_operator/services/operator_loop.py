@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,9 +49,10 @@ class OperatorLoop:
         results: reads workers' reports.
         expiry: deletes what expired.
         resources: the API server.
-        meters: shows in which phase models are, and whether the archive answers.
+        meters: shows in which phase models are, whether the archive answers, and how many dead letters there are.
         process: shows whether this process leads, and how reconciliations go.
         broker: asks Redis whether it is there.
+        dead_letters: counts those.
         resync_seconds: between two looks for what was lost.
         clock: seconds since the epoch.
     """
@@ -70,6 +71,7 @@ class OperatorLoop:
     meters: Meters
     process: ProcessMeters
     broker: BrokerWatch
+    dead_letters: Callable[[], Awaitable[int]]
     resync_seconds: float
     clock: Callable[[], float]
     last_resync: float = 0.0
@@ -201,6 +203,7 @@ class OperatorLoop:
             await asyncio.sleep(self.resync_seconds)
             try:
                 await self.simulations.resync()
+                self.meters.dead_letters(await self.dead_letters())
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
                 continue

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 from kubernetes.aio.client import Configuration
@@ -17,6 +18,7 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.pool_metrics import PoolMetrics
+from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive_access import ArchiveAccess
@@ -113,6 +115,7 @@ async def build_operator(
         meters=meters,
         process=process,
         broker=BrokerWatch(redis.ping, process),
+        dead_letters=partial(count_dead_letters, redis),
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )

@@ -1,41 +1,46 @@
 """The Celery application of the workers: one configuration, safe for work that must neither be lost nor run twice."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery
+from kombu import Exchange, Queue
 
+from twin_operator.adapters.redis_queue import keys
 from twin_operator.settings import Settings
 
 SOCKET_SECONDS: Final = 10  # a dead connection is noticed within this time
+RESTORE_SECONDS: Final = 2  # between two looks for messages whose visibility timeout has passed
+HEALTH_SECONDS: Final = 5  # between two checks of an idle connection: a half-open one waits for ever
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
-    """Return Celery's configuration.
+    """Return Celery's configuration: ours, with `settings.celery_overrides` over it.
 
-    Delivery is at least once (late acknowledgement, requeued when a child is lost); claims make it once.
+    Delivery is at least once (late acknowledgement, requeued when a child is lost); claims make it once. Nothing is
+    published through Celery, so there are no routes: a task's queue is in its object's spec.
     """
+    overrides = dict(settings.celery_overrides)
+    tuned = overrides.pop("broker_transport_options", {})
     return {
         "broker_url": settings.redis_url,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_transport_options": {
-            "global_keyprefix": "twinops:",
-            "visibility_timeout": settings.visibility_timeout_seconds,
-            "unacked_restore_interval": 2,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": SOCKET_SECONDS,
-            "socket_keepalive": True,
-            "health_check_interval": 5,
-            "queue_order_strategy": "priority",
-            "client_name": "twin-operator-worker",
-        },
+        "broker_transport_options": {**_transport_options(settings), **(tuned if isinstance(tuned, dict) else {})},
         "accept_content": ["json"],
         "task_serializer": "json",
+        "result_serializer": "json",
+        "event_serializer": "json",
+        "task_protocol": 2,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "worker_lost_wait": settings.lease_seconds,  # then the lease of a lost child has ended: no claim is refused
+        "task_routes": None,
+        "result_backend": None,
+        "beat_schedule": {},
+        "worker_pool": "prefork",
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
         "worker_enable_remote_control": False,
@@ -44,12 +49,39 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "task_default_queue": "simulations",
-        "task_create_missing_queues": True,
+        "task_create_missing_queues": False,
+        **overrides,
     }
 
 
-def create_app(settings: Settings) -> Celery:
-    """Build the application without any task."""
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "global_keyprefix": keys.PREFIX,
+        "priority_steps": list(keys.PRIORITY_STEPS),
+        "sep": keys.PRIORITY_SEPARATOR,
+        "visibility_timeout": settings.visibility_timeout_seconds,
+        "unacked_restore_interval": RESTORE_SECONDS,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": HEALTH_SECONDS,
+        "queue_order_strategy": "priority",
+        "client_name": "twin-operator-worker",
+    }
+
+
+def create_app(settings: Settings, queues: Sequence[str], transport: object = None) -> Celery:
+    """Build the application without any task.
+
+    Args:
+        settings: all of them.
+        queues: that the worker serves; Celery knows no others and makes none.
+        transport: class that reads from Redis; None for kombu's own.
+    """
     app = Celery("twinops", set_as_current=False)
     app.conf.update(configuration(settings))
+    direct = Exchange("")  # the list of a queue has its name: there are no bindings to look up
+    app.conf.update(task_queues=[Queue(name, direct, routing_key=name) for name in queues])
+    if transport is not None:
+        app.conf.update(broker_transport=transport)
     return app

@@ -11,11 +11,7 @@ from typing import Any, Final
 
 from celery import Celery
 from celery.bootsteps import StartStopStep
-from celery.exceptions import Reject
-from celery.worker.request import Request
 from redis.exceptions import RedisError
-
-from twin_operator.worker.reporting import TruthfulRequest
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 1.0  # between two looks at the flag: one small question, and a second matters to nobody
@@ -46,24 +42,6 @@ class Draining:
     def begin(self) -> None:
         """Stop at once: a claim was refused before the next look."""
         self.active = True
-
-
-def reject_as_draining() -> Reject:
-    """Return what puts a message back untouched."""
-    return Reject(DRAINING, requeue=True)
-
-
-def request_class(draining: Draining) -> type[Request]:
-    """Return Celery's request, which stops the worker before a message that a claim refused is back in its queue."""
-
-    class DrainingRequest(TruthfulRequest):
-        def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's
-            error = getattr(exc_info.exception, "exc", exc_info.exception)
-            if isinstance(error, Reject) and error.args[0] == DRAINING:
-                draining.begin()
-            super().on_failure(exc_info, *args, **options)
-
-    return DrainingRequest
 
 
 def stop_while_draining(app: Celery, draining: Draining) -> None:

@@ -1,5 +1,6 @@
 """What a worker does for each kind of task, and its start."""
 
+from collections.abc import Sequence
 from time import time
 
 from celery.signals import worker_process_shutdown
@@ -56,6 +57,9 @@ def build_frame(settings: Settings) -> Frame:
     return Frame(claims, LeaseThread(claims, abandon), work, attempts)
 
 
-def run_worker(settings: Settings, queues: str, concurrency: int, tier: str) -> None:
-    """Run a worker that carries out every kind of task."""
-    serve(settings, queues, concurrency, tier, build_frame)
+def run_worker(settings: Settings, queues: Sequence[str], concurrency: int, tier: str) -> int:
+    """Run a worker that carries out every kind of task; return its exit code.
+
+    `queues` and settings have passed the preflight.
+    """
+    return serve(settings, queues, concurrency, tier, build_frame)

@@ -1,48 +1,79 @@
 """The worker's process, whatever its work: a Celery worker with its status page, its draining flag and its end."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from prometheus_client import REGISTRY
 
+from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
+from twin_operator.adapters.redis_queue.delivery import Check, Reason
+from twin_operator.adapters.worker_metrics import dead_letter_counter
 from twin_operator.settings import Settings
 from twin_operator.wiring.claims import build_parent_claims
+from twin_operator.wiring.connections import worker_redis
+from twin_operator.wiring.signing import NOT_SIGNED, build_signing
 from twin_operator.wiring.status_pages import serve_worker_status
 from twin_operator.worker.app import create_app
 from twin_operator.worker.draining import Draining, stop_while_draining
 from twin_operator.worker.grace import Grace, seconds_to_finish
 from twin_operator.worker.meters import show_worker
 from twin_operator.worker.reporting import HEARTBEAT_SECONDS, tell_of_worker
+from twin_operator.worker.requests import requests_that
 from twin_operator.worker.tasks import Frame, register
+from twin_operator.worker.transport import Guard, guarded_transport
+
+logger = logging.getLogger(__name__)
 
 
-def serve(settings: Settings, queues: str, concurrency: int, tier: str, build: Callable[[Settings], Frame]) -> None:
-    """Run a worker until it is told to stop; it finishes what it has in hand, or gives it back.
+def serve(
+    settings: Settings, queues: Sequence[str], concurrency: int, tier: str, build: Callable[[Settings], Frame]
+) -> int:
+    """Run a worker until it is told to stop; it finishes what it has in hand, or gives it back. Return the exit code.
 
     Args:
         settings: the environment.
-        queues: separated by commas.
+        queues: to serve.
         concurrency: tasks at a time.
         tier: a label.
         build: builds what carries out tasks, in each child process.
     """
-    app = create_app(settings)
+    guard, claims = build_guard(settings), build_parent_claims(settings)
+    app = create_app(settings, queues, guarded_transport(guard))
 
     @cache
     def frame() -> Frame:
         return build(settings)
 
-    claims = build_parent_claims(settings)
     draining = Draining(claims.draining)
-    register(app, frame, draining)
+    register(app, frame, requests_that(draining, guard.put_aside))
     stop_while_draining(app, draining)
     Grace(seconds_to_finish(settings.grace_seconds), claims.give_back_of_worker).install()
     show_worker(REGISTRY, draining)
     serve_worker_status(settings, REGISTRY)
-    name = f"{tier.lower()}@{settings.identity}"
-    quiet = ["--without-gossip", "--without-mingle"]
     if settings.task_events:
-        tell_of_worker(app, queues.split(","), concurrency)
-    heartbeat = ["--heartbeat-interval", str(HEARTBEAT_SECONDS)] if settings.task_events else ["--without-heartbeat"]
-    options = ["--pool", "prefork", "--concurrency", str(concurrency), "--queues", queues, "--hostname", name]
-    app.worker_main(["worker", "--loglevel", "INFO", *options, *quiet, *heartbeat])
+        tell_of_worker(app, list(queues), concurrency)
+    # Not by Celery's command line: that would read BROKER_URL, CONFIG_MODULE and the like from the environment.
+    worker = app.Worker(
+        hostname=f"{tier.lower()}@{settings.identity}",
+        pool_cls="prefork",
+        concurrency=concurrency,
+        loglevel="INFO",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=not settings.task_events,
+        heartbeat_interval=HEARTBEAT_SECONDS,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def build_guard(settings: Settings) -> Guard:
+    """Build what judges messages as they come, with a connection of the parent process."""
+    signing = build_signing(settings)
+    if signing is None:
+        logger.warning(NOT_SIGNED)
+    count = dead_letter_counter([str(reason) for reason in Reason], REGISTRY)
+    letters = DeadLetters(worker_redis(settings.redis_url))
+    return Guard(Check(signing, settings.run_ttl_seconds), letters, settings.identity, count)

@@ -11,12 +11,13 @@ from celery.app.task import Task as CeleryTask
 from celery.worker.request import Request
 
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.adapters.redis_queue.delivery import TASK_PREFIX
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
 from twin_operator.services.tracing import within
 from twin_operator.worker.attempts import Attempts, continued, trace_of_attempt
-from twin_operator.worker.draining import DRAINING, Draining, reject_as_draining, request_class
 from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.requests import GIVEN_UP, giving_up
 
 logger = logging.getLogger(__name__)
 ERROR_LENGTH = 500  # characters of an unexpected error that travel into status
@@ -38,8 +39,6 @@ class Frame:
         if task.deadline is not None and time() > task.deadline:
             return "past its deadline"
         verdict = self.claims.claim(task)
-        if verdict == DRAINING:
-            raise reject_as_draining()
         if verdict != "claimed":
             return verdict
         self.leases.hold(task.run, delivery_tag)
@@ -69,18 +68,26 @@ class Frame:
         return "recorded" if outcome.succeeded else f"refused: {outcome.reason}"
 
 
-def register(app: Celery, frame: Callable[[], Frame], draining: Draining) -> None:
-    """Register a task a kind; `frame` is built in the child process, since connections do not survive a fork."""
+def register(app: Celery, frame: Callable[[], Frame], request: type[Request]) -> None:
+    """Register a task a kind.
+
+    Args:
+        app: where.
+        frame: built in the child process, since connections do not survive a fork.
+        request: what the parent process does with a message that the child gives up.
+    """
     for kind in TaskKind:
-        _register(app, kind, frame, request_class(draining))
+        _register(app, kind, frame, request)
 
 
 def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame], request: type[Request]) -> None:
-    @app.task(name=f"twinops.{kind}", bind=True, Request=request, send_events=False)
+    @app.task(name=f"{TASK_PREFIX}{kind}", bind=True, Request=request, send_events=False)
     def run(self: "CeleryTask[Any, Any]", message: JSON) -> str:
         task = continued(Task.from_json(message), self.request.get("traceparent"))
         tag = (self.request.properties or {}).get("delivery_tag")
         with within(trace_of_attempt(task)):
             verdict = frame().carry_out(task, None if tag is None else str(tag))
             logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
+        if verdict in GIVEN_UP:
+            raise giving_up(verdict)
         return verdict

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
@@ -38,6 +40,7 @@ EVERYTHING = (
     ),
     *("--set-json", 'events.env=[{"name":"TWINOPS_EVENTS_FORGET_SECONDS","value":"900"}]'),
     *("--set-json", 'events.tolerations=[{"key":"dedicated","operator":"Exists"}]'),
+    *("--set", "signing.existingSecret.name=signing", "--set", "signing.existingSecret.key=hmac"),
 )
 SECRET = (
     *("--set", "redis.existingSecret.name=redis", "--set", "redis.existingSecret.key=url"),
@@ -134,6 +137,7 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "archive.existingSecret.name=a"), ("at '/archive/existingSecret'", "property 'key'")),
         ((*POSTGRESQL, "--set", "archive.url=postgresql://host/db"), ("at '/archive/url': maxLength",)),
         ((*ADDRESSES, "--set", "archive.persistence.size=large"), ("at '/archive/persistence/size'", "pattern")),
+        ((*ADDRESSES, "--set", "signing.existingSecret.name=a"), ("at '/signing/existingSecret'", "property 'key'")),
         ((*ADDRESSES, "--set", "dataWatch.intervalSeconds=9"), ("at '/dataWatch/intervalSeconds': minimum",)),
         ((*ADDRESSES, "--set", "approvalPolicy.create=true"), ("at '/approvalPolicy'", "'create' not allowed")),
         ((*ADDRESSES, "--set", "events.replicas=2"), ("at '/events'", "'replicas' not allowed")),
@@ -192,6 +196,46 @@ def test_a_redis_address_with_a_password_stays_in_its_secret(helm: Helm) -> None
     assert variables["TWINOPS_REDIS_URL"] == reference
     workers = json.loads(variables["TWINOPS_WORKER_ENV"])
     assert workers[0] == {"name": "TWINOPS_REDIS_URL", "valueFrom": reference}
+
+
+def signing_of(manifests: list[Manifest]) -> list[Manifest]:
+    """Return the references to keys: the operator's, which have to be the workers' as well."""
+    variables = environment(manifests)
+    workers = {each["name"]: each.get("valueFrom") for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    names = ("TWINOPS_SIGNING_KEY", "TWINOPS_SIGNING_KEY_PREVIOUS")
+    found = [variables[name]["secretKeyRef"] for name in names if name in variables]
+    assert found == [workers[name]["secretKeyRef"] for name in names if name in workers]
+    return found
+
+
+def secrets(manifests: list[Manifest]) -> list[Manifest]:
+    return [each for each in manifests if each["kind"] == "Secret"]
+
+
+def test_the_chart_makes_one_key_for_operator_and_workers_of_every_pool(helm: Helm) -> None:
+    manifests = helm.template(NAMESPACED)
+    assert signing_of(manifests) == [
+        {"name": "twin-operator-signing", "key": "key"},
+        {"name": "twin-operator-signing", "key": "previous", "optional": True},
+    ]
+    made = secrets(manifests)
+    assert [each["metadata"]["namespace"] for each in made] == ["default", "kube-public"]
+    assert made[0]["data"] == made[1]["data"]
+    key = base64.b64decode(made[0]["data"]["key"]).decode()
+    assert Settings(signing_key=SecretStr(key)).signing_key.get_secret_value() == key
+
+
+def test_a_key_of_ones_own_is_used_and_none_is_made(helm: Helm) -> None:
+    own = ("--set", "signing.existingSecret.name=signing", "--set", "signing.existingSecret.key=hmac")
+    manifests = helm.template((*ADDRESSES, *own))
+    assert [each["name"] for each in signing_of(manifests)] == ["signing", "signing"]
+    assert [each["key"] for each in signing_of(manifests)] == ["hmac", "previous"]
+    assert secrets(manifests) == []
+
+
+def test_signing_can_be_left_out(helm: Helm) -> None:
+    manifests = helm.template((*ADDRESSES, "--set", "signing.enabled=false"))
+    assert (signing_of(manifests), secrets(manifests)) == ([], [])
 
 
 def archive_of(manifests: list[Manifest]) -> Manifest:

@@ -40,7 +40,7 @@ def workloads(kube: Kube, helm: Helm, restricted: str) -> dict[str, Manifest]:
     manifests = helm.template(EVERYTHING, restricted)
     kube.apply(*(each for each in manifests if each["kind"] == "ServiceAccount"))
     found = {each["metadata"]["name"]: each for each in manifests if each["kind"] in WORKLOADS}
-    found["twin-operator-light"] = deployment(pool(restricted), DEFAULTS)
+    found["twin-operator-light"] = deployment(pool(restricted), DEFAULTS, 1)
     del found["twin-operator-light"]["metadata"]["ownerReferences"]
     for each in found.values():
         each["metadata"].pop("annotations", None)  # the hook's: nothing here is a release
@@ -96,7 +96,7 @@ def test_every_root_file_system_is_read_only_and_only_who_asks_the_api_server_ha
 
 def test_a_template_that_asks_for_more_is_refused_and_the_deployment_says_why(kube: Kube, restricted: str) -> None:
     worker = {"name": "worker", "securityContext": {"allowPrivilegeEscalation": True}}
-    refused = deployment(pool(restricted, spec={"containers": [worker]}), DEFAULTS)
+    refused = deployment(pool(restricted, spec={"containers": [worker]}), DEFAULTS, 1)
     del refused["metadata"]["ownerReferences"]
     refused["metadata"]["name"] = "escalating"
     kube.apply(refused)

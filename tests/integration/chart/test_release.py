@@ -104,12 +104,14 @@ def test_a_check_fails_with_a_sentence_for_each_part_that_is_not_there(tmp_path:
 def test_an_upgrade_brings_the_crds_up_to_date_and_leaves_nothing_behind(
     helm: Helm, kube: Kube, values: list[str]
 ) -> None:
+    key = kube.kubectl("get", "secret/twin-operator-signing", *WHERE, "-o", "jsonpath={.data}")
     assert "shortNames" not in kube.get(CRD)["spec"]["names"]
     answer = helm("upgrade", "twin-operator", helm.chart, *WHERE, *PATIENCE, *values)
     assert answer.returncode == 0, answer.stderr
     assert kube.get(CRD)["spec"]["names"]["shortNames"] == ["twinsim"]
     schema = kube.get(CRD)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert "worker" in schema["properties"]["status"]["properties"]
+    assert kube.kubectl("get", "secret/twin-operator-signing", *WHERE, "-o", "jsonpath={.data}") == key
     assert kube.kubectl("get", "jobs,serviceaccounts", *WHERE, "-l", "app.kubernetes.io/component=crds") == ""
     assert kube.kubectl("get", "clusterroles", "-l", "app.kubernetes.io/component=crds") == ""
 

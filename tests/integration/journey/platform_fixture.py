@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -182,6 +183,7 @@ def operator_environment(
     workers = {
         "TWINOPS_REDIS_URL": redis_users.address(redis_url, "worker"),
         "TWINOPS_MLFLOW_TRACKING_URI": mlflow_url,
+        "TWINOPS_SIGNING_KEY": secrets.token_hex(32),
     }
     return {
         **os.environ,

@@ -45,7 +45,7 @@ def main() -> None:
         return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: sleeper(Path(journal), settings.identity)})
 
     configure_logging(LogFormat.TEXT)
-    serve(Settings(), queues, int(concurrency), "Light", frame)
+    serve(Settings(), queues.split(","), int(concurrency), "Light", frame)
 
 
 if __name__ == "__main__":

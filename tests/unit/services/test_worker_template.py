@@ -18,7 +18,7 @@ DEFAULTS = WorkerDefaults("twin-operator:test", "IfNotPresent", "workers", [], 9
 def pod(**template: Any) -> dict[str, Any]:
     spec = {"queues": ["simulations"], "template": template}
     body = {"metadata": {"name": "light", "namespace": "twins", "uid": "u"}, "spec": spec}
-    found: dict[str, Any] = deployment(body, DEFAULTS)["spec"]["template"]["spec"]
+    found: dict[str, Any] = deployment(body, DEFAULTS, 1)["spec"]["template"]["spec"]
     return found
 
 

@@ -65,6 +65,7 @@ class ModelMetrics:
             "twinops_archive_waiting_entries", "Finished Simulations that wait for the archive."
         )
         self._outcomes_waiting = gauge("twinops_outcomes_waiting", "Outcomes that are not graded yet.")
+        self._dead_letters = gauge("twinops_dead_letters", "Messages put aside, at most 1,000.")
         self._archive_up.set(1)
         self._trainings = counter(
             "twinops_model_trainings", "First trainings that ended, by reason.", (*MODEL, "reason")
@@ -142,6 +143,10 @@ class ModelMetrics:
     def outcomes_waiting(self, outcomes: int) -> None:
         """Show how many outcomes wait to be graded."""
         self._outcomes_waiting.set(outcomes)
+
+    def dead_letters(self, messages: int) -> None:
+        """Show how many messages could not be carried out and are kept."""
+        self._dead_letters.set(messages)
 
 
 def _remove(gauge: Gauge, key: Key) -> None:

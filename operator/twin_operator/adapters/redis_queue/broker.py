@@ -27,13 +27,14 @@ class Broker:
         run_ttl_seconds: life of a run's record.
         sent: tells that a task was sent; None where nobody wants Celery's events.
         on_publish: called with the queues that tasks went into.
+        messages: writes them, signed where the installation has a key.
     """
 
     redis: Redis
     run_ttl_seconds: int
     sent: SentEvents | None = None
     on_publish: Callable[[Collection[str]], None] = lambda _queues: None
-    _messages: Messages = field(default_factory=Messages)
+    messages: Messages = field(default_factory=Messages)
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
@@ -44,7 +45,7 @@ class Broker:
             for task in tasks:
                 if self.sent:  # before the message: a worker may be quicker than the rest of the pipeline
                     pipe.publish(*self.sent.write(task, time()))
-                pipe.execute_command("LPUSH", *self._messages.write(task))
+                pipe.execute_command("LPUSH", *self.messages.write(task))
             counts = Counter(task.queue for task in tasks)
             for queue, count in counts.items():
                 pipe.hincrby(keys.PUBLISHED, queue, count)
@@ -90,13 +91,13 @@ class Broker:
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
-        found: set[str] = set()
+        found: set[str | None] = set()
         for queue in queues:
             for key in keys.queue_keys(queue):
                 found |= {run_of(message) async for message in self._list(key)}
         async for _tag, content in self.redis.hscan_iter(f"{keys.PREFIX}unacked", count=PAGE):
             found.add(run_of(orjson.dumps(orjson.loads(content)[0])))
-        return found
+        return {run for run in found if run is not None}
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return how many messages stand in each queue, over its priorities."""

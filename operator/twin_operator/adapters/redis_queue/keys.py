@@ -13,6 +13,7 @@ GROUP: Final = "operator"
 CONSUMER: Final = "leader"  # fixed, so that a new leader first re-reads what the old one left pending
 PUBLISHED: Final = f"{PREFIX}published"  # hash: tasks ever published, by queue; arrivals are its differences
 PUBLISHED_AT: Final = "twinops-published"  # header of a message: when, seconds since the epoch
+DEAD_LETTERS: Final = f"{PREFIX}dead-letters"  # stream of what cannot be carried out
 PRIORITY_STEPS: Final = (0, 3, 6, 9)  # kombu's sub-lists; 0 is popped first
 PRIORITY_SEPARATOR: Final = "\x06\x16"
 
@@ -46,6 +47,11 @@ def queue_key(queue: str, priority: int) -> str:
     """Return the list that a message of this kombu priority (0 most urgent, 9 least) stands in."""
     step = max(step for step in PRIORITY_STEPS if step <= priority)
     return f"{PREFIX}{queue}" if step == 0 else f"{PREFIX}{queue}{PRIORITY_SEPARATOR}{step}"
+
+
+def priority_of(message: bytes) -> int:
+    """Return the kombu priority of a sound message."""
+    return int(orjson.loads(message)["properties"]["priority"])
 
 
 def write_report(event: Event, task: Task) -> bytes:

@@ -9,15 +9,21 @@ import orjson
 from celery import Celery
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
 from twin_operator.services.tasks import JSON, Task
 
 LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
 
 
 class Messages:
-    """Builds messages; one a process, as Celery's own builder needs an application."""
+    """Builds messages; one a process, as Celery's own builder needs an application.
 
-    def __init__(self) -> None:
+    Args:
+        signing: signs them; None where messages are not signed.
+    """
+
+    def __init__(self, signing: Signing | None = None) -> None:
+        self._signing = signing
         self._celery = Celery("twinops", set_as_current=False)
 
     def write(self, task: Task) -> tuple[str, bytes]:
@@ -31,15 +37,29 @@ class Messages:
             "body": base64.b64encode(body).decode(),
             "content-encoding": "utf-8",
             "content-type": "application/json",
-            "headers": {**message.headers, keys.PUBLISHED_AT: time(), **_tracing(task)},
+            "headers": {
+                **message.headers,
+                keys.PUBLISHED_AT: time(),
+                **_tracing(task),
+                **self._signature(task, message.headers, body),
+            },
             "properties": _properties(task, priority, message.properties),
         }
         return keys.queue_key(task.queue, priority), orjson.dumps(envelope)
 
+    def _signature(self, task: Task, headers: JSON, body: bytes) -> JSON:
+        if self._signing is None:
+            return {}
+        fields = SignedFields(headers["id"], headers["task"], headers["retries"], task.queue, body)
+        return {HEADER: self._signing.sign(fields, int(time()))}
 
-def run_of(message: bytes) -> str:
-    """Return the run that a message is for."""
-    return str(orjson.loads(message)["headers"]["id"])
+
+def run_of(message: bytes) -> str | None:
+    """Return the run that a message says it is for; None of what is no message: anybody may have put it there."""
+    try:
+        return str(orjson.loads(message)["headers"]["id"])
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return None
 
 
 def _tracing(task: Task) -> dict[str, str]:

@@ -1,0 +1,91 @@
+"""kombu's Redis transport with a guard at the door: each message is judged as it comes off its list.
+
+Celery's own hooks (on_decode_error and the like) come too late: kombu has parsed the envelope by then, and an envelope
+that it cannot parse ends the consuming loop with the message gone. The list that a message was taken from is known
+here and only here; what a message says of its queue is the sender's word.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from time import time
+from typing import Any
+
+from kombu.transport import redis as kombu_redis
+from redis.exceptions import RedisError
+
+from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
+from twin_operator.adapters.redis_queue.delivery import Check, Refusal
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Lets sound messages in and makes dead letters of the others.
+
+    Args:
+        check: what is sound.
+        letters: where the others go.
+        worker: this worker's name.
+        count: told the reason of each dead letter.
+    """
+
+    check: Check
+    letters: DeadLetters
+    worker: str
+    count: Callable[[str], None]
+
+    def lets_in(self, message: bytes, queue: str) -> bool:
+        """Judge a message that was taken from the list of `queue`; put it aside when it is not sound."""
+        refusal = self.check.refusal(message, queue, time())
+        if refusal is not None:
+            self.put_aside(message, queue, refusal)
+        return refusal is None
+
+    def put_aside(self, message: bytes, queue: str, refusal: Refusal) -> None:
+        """Make a dead letter of a message, count it and say so in one line; a Redis that is down does not stop us."""
+        self.count(refusal.reason)
+        try:
+            entry = self.letters.add(message, queue, refusal, self.worker)
+        except RedisError as error:
+            entry = f"(not kept: {error})"
+        logger.error(
+            "A message of the queue %s is a dead letter, %s: %s; run %s, entry %s.",
+            queue,
+            refusal.reason,
+            refusal.because,
+            refusal.run,
+            entry,
+        )
+
+
+class _GuardedRedis(kombu_redis.PrefixedStrictRedis):
+    """A client whose BRPOP answers as if its time had run out where the guard turns the message away."""
+
+    def __init__(self, *args: object, guard: Guard, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._guard = guard
+
+    def parse_response(self, connection: object, command_name: str, **options: object) -> object:
+        answer: Any = super().parse_response(connection, command_name, **options)
+        if command_name != "BRPOP" or not answer:
+            return answer
+        key, message = answer
+        queue = key.decode().partition(keys.PRIORITY_SEPARATOR)[0]
+        return answer if self._guard.lets_in(bytes(message), queue) else None
+
+
+class _GuardedChannel(kombu_redis.Channel):
+    guard: Guard
+
+    def _get_client(self) -> Callable[..., _GuardedRedis]:
+        return partial(_GuardedRedis, guard=self.guard, global_keyprefix=self.global_keyprefix)
+
+
+def guarded_transport(guard: Guard) -> type[kombu_redis.Transport]:
+    """Return a transport class for `broker_transport`; kombu makes its objects, so the guard is part of the class."""
+    channel = type("Channel", (_GuardedChannel,), {"guard": guard})
+    return type("Transport", (kombu_redis.Transport,), {"Channel": channel})

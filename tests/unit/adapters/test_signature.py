@@ -1,0 +1,84 @@
+"""A signature fits one message: any field that is not as it was signed is noticed, and no field runs into the next."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.adapters.messages import KEY, OTHER_KEY
+from twin_operator.adapters.redis_queue.signature import Forged, SignedFields, Signing
+
+FIELDS = SignedFields(id="run-1", task="twinops.train", attempt=0, queue="training", body=b'[["x"], {}, {}]')
+MOMENT = 1_800_000_000
+TEXTS = st.text(max_size=12)
+
+
+def test_what_was_signed_is_verified_and_dated() -> None:
+    signing = Signing(KEY)
+    assert signing.verify(signing.sign(FIELDS, MOMENT), FIELDS) == MOMENT
+
+
+def test_the_code_is_the_hmac_of_the_fields_behind_their_lengths() -> None:
+    text = b""
+    for field in (b"v1", b"run-1", b"twinops.train", b"0", b"training", b"1800000000", FIELDS.body):
+        text += len(field).to_bytes(8, "big") + field
+    expected = hmac.new(KEY, text, hashlib.sha256).hexdigest()
+    assert Signing(KEY).sign(FIELDS, MOMENT).split(":")[3] == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "run-2"}, {"task": "twinops.gate"}, {"attempt": 1}, {"queue": "trials"}, {"body": b"[]"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_field_is_forged(change: dict[str, Any]) -> None:
+    signing = Signing(KEY)
+    with pytest.raises(Forged, match="does not fit"):
+        signing.verify(signing.sign(FIELDS, MOMENT), replace(FIELDS, **change))
+
+
+def test_another_moment_is_forged() -> None:
+    signing = Signing(KEY)
+    signature = signing.sign(FIELDS, MOMENT).replace(str(MOMENT), str(MOMENT + 1))
+    with pytest.raises(Forged, match="does not fit"):
+        signing.verify(signature, FIELDS)
+
+
+@given(TEXTS, TEXTS, TEXTS, TEXTS)
+def test_no_two_messages_share_a_code(one: str, two: str, three: str, four: str) -> None:
+    signing = Signing(KEY)
+    first, second = SignedFields(one, two, 0, "q", b""), SignedFields(three, four, 0, "q", b"")
+    assert (signing.sign(first, 0) == signing.sign(second, 0)) == (first == second)
+
+
+def test_a_key_that_nobody_knows_is_forged() -> None:
+    with pytest.raises(Forged, match="not known here"):
+        Signing(KEY).verify(Signing(OTHER_KEY).sign(FIELDS, MOMENT), FIELDS)
+
+
+def test_the_previous_key_is_accepted_and_does_not_sign() -> None:
+    rotated = Signing(KEY, previous=OTHER_KEY)
+    assert rotated.verify(Signing(OTHER_KEY).sign(FIELDS, MOMENT), FIELDS) == MOMENT
+    assert rotated.sign(FIELDS, MOMENT) == Signing(KEY).sign(FIELDS, MOMENT)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        "v1",
+        "v0:00000000:1:" + "0" * 64,
+        "v1:xyz:1:" + "0" * 64,
+        "v1:00000000:-1:" + "0" * 64,
+        "v1:00000000:\u0661:00",
+    ],
+)
+def test_what_is_no_signature_is_forged(signature: str) -> None:
+    with pytest.raises(Forged):
+        Signing(KEY).verify(signature, FIELDS)
