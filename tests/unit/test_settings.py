@@ -33,13 +33,13 @@ def test_an_error_does_not_repeat_what_was_given() -> None:
 
 
 def test_connections_do_not_show_their_password() -> None:
-    with worker_redis(SECRETIVE.redis_url) as redis, create_app(SECRETIVE).connection() as connection:
+    with worker_redis(SECRETIVE.redis_url) as redis, create_app(SECRETIVE, ["simulations"]).connection() as connection:
         shown = [repr(redis), repr(operator_redis(SECRETIVE.redis_url)), repr(connection), connection.as_uri()]
     assert not [text for text in shown if PASSWORD in text]
 
 
 def test_celery_shows_stars_in_its_banner() -> None:
-    assert "operator:**@redis" in create_app(SECRETIVE).connection().as_uri()
+    assert "operator:**@redis" in create_app(SECRETIVE, ["simulations"]).connection().as_uri()
 
 
 @pytest.mark.parametrize("authority", [None, Path("/etc/redis/ca.crt")])
