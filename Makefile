@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint generate lock cluster clean
+.PHONY: help demo test soak bench lint generate lock cluster clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (A
 
 bench: $(SYNCED) ## Scaling of worker pools against KEDA's rule, in simulated time: a table, in seconds
 	@$(BIN)/python -m benchmarks.autoscaling
+
+soak: $(SYNCED) ## Ten minutes of changing load, killed workers and a killed broker on a pool from zero (MINUTES=n)
+	SOAK_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/integration/journey/test_soak.py -q $(ARGS)
 
 lint: $(SYNCED) ## Style, types, layers, and whether the CRDs are those of the models
 	$(BIN)/ruff check

@@ -77,6 +77,8 @@ class Grace:
         try:
             if self.give_back(request.id, request.delivery_info["routing_key"]):
                 logger.warning("Run %s did not finish in its time; another worker begins it anew.", request.id)
-            request.reject(requeue=True)
+            message = request.message
+            # To the front; a rejection would put it behind all others, and would wait for a loop that no longer runs.
+            message.channel.qos.restore_by_tag(message.delivery_tag)
         except (RedisError, OSError) as error:
             logger.warning("Run %s returns when its message's visibility ends: %r", request.id, error)

