@@ -6,7 +6,6 @@ import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -84,13 +83,13 @@ async def measure(folder: Path, trials: int) -> dict[str, Seconds]:
         )
         configuration = await _configuration(cluster)
         graph = await build_operator(settings, configuration)
-        running = asyncio.create_task(OperatorProcess(settings, graph).run())
+        process = OperatorProcess(settings, graph)
+        running = asyncio.create_task(process.run())
         try:
             return await _measure(Bench(KubernetesApi(configuration), graph, Broker(graph.redis, 60)), trials)
         finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            process.end()
+            await running
 
 
 async def _measure(bench: Bench, trials: int) -> dict[str, Seconds]:
