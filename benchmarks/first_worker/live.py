@@ -6,7 +6,6 @@ import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from devcluster import Cluster, services
+from devcluster.layout import free_ports
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.broker import Broker
@@ -28,6 +28,7 @@ Seconds = list[float]
 NAMESPACE: Final = "default"
 POOL: Final = "measured"
 POLL_SECONDS: Final = 2  # the default of a pool
+READY_SECONDS: Final = 60.0  # for the operator to look after the pool
 LOOK_SECONDS: Final = 0.02  # between our looks at the Deployment
 DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{POOL}"
 CRDS: Final = Path(__file__).parents[2] / "crds"
@@ -75,29 +76,31 @@ async def measure(folder: Path, trials: int) -> dict[str, Seconds]:
     """Return the seconds of each trial, by who publishes."""
     with Cluster(folder / "cluster") as cluster, services.redis(folder) as redis:
         _prepare(cluster)
+        metrics, health = free_ports(2)
         settings = Settings(
             redis_url=redis.url,
             namespace=NAMESPACE,
             archive_url=f"sqlite:///{folder}/archive.db",
-            metrics_port=0,
-            health_port=0,
+            metrics_port=metrics,
+            health_port=health,
         )
         configuration = await _configuration(cluster)
         graph = await build_operator(settings, configuration)
-        running = asyncio.create_task(OperatorProcess(settings, graph).run())
+        process = OperatorProcess(settings, graph)
+        running = asyncio.create_task(process.run())
         try:
             return await _measure(Bench(KubernetesApi(configuration), graph, Broker(graph.redis, 60)), trials)
         finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            process.end()
+            await running
 
 
 async def _measure(bench: Bench, trials: int) -> dict[str, Seconds]:
     broker = bench.graph.loop.simulations.queue
     ways = {"the operator": broker.publish, "another program": bench.stranger.publish}
     try:
-        await bench.ready()
+        async with asyncio.timeout(READY_SECONDS):
+            await bench.ready()
         return {name: [await bench.trial(publish) for _ in range(trials)] for name, publish in ways.items()}
     finally:
         await bench.api.close()

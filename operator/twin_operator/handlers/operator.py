@@ -40,7 +40,7 @@ class OperatorProcess:
     async def run(self) -> int:
         """Run until stopped; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._done.set)
+            asyncio.get_running_loop().add_signal_handler(number, self.end)
         async with serve_status(self.settings, self.complaint, REGISTRY):
             election = asyncio.create_task(self.graph.lease.lead(self._lead, self._lost))
             await self._done.wait()
@@ -50,6 +50,10 @@ class OperatorProcess:
                 await election
             await self.graph.close(leading=self.leading)
         return 1 if self.failed else 0
+
+    def end(self) -> None:
+        """Have `run` come to its end."""
+        self._done.set()
 
     def complaint(self) -> str | None:
         """Return what is wrong with this process; a standby is well."""

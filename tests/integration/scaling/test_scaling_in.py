@@ -58,7 +58,7 @@ def test_a_new_template_is_rolled_out_without_a_lost_task(scaling: Scaling) -> N
     runs = scaling.publish("roll", 2, seconds=10)
     scaling.kube.until(lambda: len(scaling.lines("begin", runs)) == 2)
     old = {pod["metadata"]["name"] for pod in pods(scaling, "roll")}
-    scaling.patch("WorkerPool", "roll", {"concurrency": 2})
+    scaling.patch("WorkerPool", "roll", {"terminationGracePeriodSeconds": 100})
     scaling.kube.until(lambda: not old & {pod["metadata"]["name"] for pod in pods(scaling, "roll")}, within=120)
     assert sorted(scaling.lines("end", runs)) == sorted(scaling.lines("begin", runs)) == sorted(runs)
     scaling.until_phase("WorkerPool", "roll", "Ready")

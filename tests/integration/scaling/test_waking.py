@@ -24,7 +24,8 @@ async def test_a_published_task_wakes_a_pool_between_its_looks(
             monkeypatch.setenv(name, value)
     scaling.operator.stop()
     graph = await build_operator(Settings(), await scaling.configuration())
-    running = asyncio.create_task(OperatorProcess(Settings(), graph).run())
+    process = OperatorProcess(Settings(), graph)
+    running = asyncio.create_task(process.run())
     try:
         scaling.pool("asleep", autoscaling={"pollSeconds": SELDOM})
         await asyncio.to_thread(scaling.until_phase, "WorkerPool", "asleep", "Idle")
@@ -34,7 +35,7 @@ async def test_a_published_task_wakes_a_pool_between_its_looks(
         await graph.loop.simulations.queue.publish([task])
         await asyncio.to_thread(scaling.kube.until, lambda: scaling.wanted("asleep") == 1, 20)
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        process.end()
+        await running
         scaling.operator.start()
         scaling.remove("asleep")
