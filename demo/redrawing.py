@@ -110,7 +110,7 @@ class Canvas:
 
     def render(self) -> Group:
         """Draw it as it is now; the last row is this moment."""
-        table = Table(*_HEADER, box=None, pad_edge=False)
+        table = Table(*_HEADER, box=None, pad_edge=False, collapse_padding=True)
         for column in table.columns:
             column.justify = "right"
         rows = [*self.changes[-_ROWS:], *self.moments[-1:]]
