@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
-from demo.kubernetes import CommandError, Kubernetes
+from demo.kubernetes import Kubernetes
 
-_GAP = "\t"
+_GAP = "|"  # kubectl puts blanks in the place of a tab
+_PAUSE = 0.5  # seconds before a watch that has ended is begun again
 
 
 @dataclass(frozen=True)
@@ -25,30 +26,37 @@ class Seen:
 
 @dataclass
 class Follower:
-    """What a kubectl that watches has printed, and nobody has taken yet."""
+    """What a kubectl that watches has printed, and nobody has taken yet.
 
-    process: subprocess.Popen[str]
+    API servers end the watches of whom they think slow. It is begun again then, and tells first how everything is.
+    """
+
+    begin: Callable[[], subprocess.Popen[str]]
+    _process: subprocess.Popen[str] | None = None
+    _stopped: Event = field(default_factory=Event)
     _seen: SimpleQueue[Seen] = field(default_factory=SimpleQueue)
 
     def listen(self) -> None:
-        """Take line after line until kubectl ends."""
-        for line in self.process.stdout or ():
-            self._seen.put(Seen(time.time(), tuple(line.rstrip("\n").split(_GAP))))
+        """Take line after line until it is stopped."""
+        while not self._stopped.is_set():
+            with self.begin() as self._process:
+                for line in self._process.stdout or ():
+                    self._seen.put(Seen(time.time(), tuple(line.rstrip("\n").split(_GAP))))
+            self._stopped.wait(_PAUSE)
+
+    def stop(self) -> None:
+        """Have `listen` return."""
+        self._stopped.set()
+        if self._process is not None:
+            self._process.terminate()
 
     def take(self) -> Iterator[Seen]:
-        """Give what came since the last time.
-
-        Raises:
-            CommandError: kubectl has ended.
-        """
-        ended = self.process.poll() is not None
+        """Give what came since the last time."""
         while True:
             try:
                 yield self._seen.get_nowait()
             except Empty:
-                break
-        if ended:
-            raise CommandError("a kubectl get --watch has ended; what it said is above")
+                return
 
 
 @contextmanager
@@ -60,13 +68,12 @@ def following(kubernetes: Kubernetes, fields: tuple[str, ...], *what: str) -> It
         fields: JSON paths of what is to be seen of each, such as `.status.phase`.
         what: which objects, as arguments of `kubectl get`.
     """
-    template = '{"\\t"}'.join(f"{{{path}}}" for path in fields) + '{"\\n"}'
-    follower = Follower(kubernetes.begin("get", *what, "--watch", "-o", f"jsonpath={template}"))
+    template = _GAP.join(f"{{{path}}}" for path in fields) + '{"\\n"}'
+    follower = Follower(lambda: kubernetes.begin("get", *what, "--watch", "-o", f"jsonpath={template}"))
     listener = Thread(target=follower.listen, daemon=True)
     listener.start()
     try:
         yield follower
     finally:
-        follower.process.terminate()
-        follower.process.wait()
-        listener.join()
+        follower.stop()
+        listener.join(_PAUSE)

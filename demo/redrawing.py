@@ -23,7 +23,6 @@ _QUIET = 3.0  # seconds between lines while only counts change
 _ROWS = 12  # of the table that is redrawn: the last changes
 _WIDTH = 60  # characters of a sparkline or bar
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_REDRAWS = 4  # a second
 
 
 def cells(moment: Moment, most: int, total: int) -> tuple[str, ...]:
@@ -111,10 +110,11 @@ class Canvas:
 
     def render(self) -> Group:
         """Draw it as it is now; the last row is this moment."""
-        table = Table(*_HEADER, box=None, pad_edge=False)
+        table = Table(*_HEADER, box=None, pad_edge=False, collapse_padding=True)
         for column in table.columns:
             column.justify = "right"
-        for moment in [*self.changes[-_ROWS:], *self.moments[-1:]]:
+        rows = [*self.changes[-_ROWS:], *self.moments[-1:]]
+        for moment in dict.fromkeys(rows):
             table.add_row(*cells(moment, self.most, self.total))
         return Group(table, Text(), *(Text(line) for line in self._lines()))
 
@@ -132,7 +132,7 @@ def table(most: int, total: int) -> Iterator[Draw]:
         yield Lines(most, total).draw
         return
     canvas = Canvas(most, total)
-    with Live(console=Console(), refresh_per_second=_REDRAWS, get_renderable=canvas.render) as live:
+    with Live(console=Console(), auto_refresh=False, get_renderable=canvas.render) as live:
 
         def draw(moment: Moment) -> None:
             canvas.add(moment)

@@ -94,12 +94,25 @@ _FEATURES = (
     ),
 )
 
+# Pairs without customers: a question about nobody fails (EmptyPopulation).
+_NOBODY = frozenset(
+    {
+        "Multichannel, $0 - $100",
+        "Multichannel, $100 - $200",
+        "goods of both kinds, $0 - $100",
+        "goods of both kinds, $100 - $200",
+        "not new, $500 - $750",
+        "not new, $750 - $1,000",
+        "not new, $1,000 +",
+    }
+)
+
 
 def segments() -> list[Segment]:
-    """Give all segments: everybody, then levels, then pairs of levels of different features."""
+    """Give all segments: everybody, levels, and pairs of levels of different features; each has customers."""
     levels = [level for feature in _FEATURES for level in feature]
     pairs = [one & other for feature, another in combinations(_FEATURES, 2) for one, other in product(feature, another)]
-    return [EVERYBODY, *levels, *pairs]
+    return [EVERYBODY, *levels, *(pair for pair in pairs if pair.name not in _NOBODY)]
 
 
 def questions() -> list[dict[str, Any]]:

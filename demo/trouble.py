@@ -7,13 +7,13 @@ from collections.abc import Callable
 from demo.install import NAMESPACE
 from demo.kubernetes import CommandError, Kubernetes
 from demo.telling import show
-from demo.watching import describe
+from demo.watching import describe, phase_of
 
 _LINES = "25"  # of each log: the last error with what led to it
 
 
 def show_trouble(kubernetes: Kubernetes) -> None:
-    """Print conditions, Pods, warnings and the ends of the operator's and the workers' logs."""
+    """Print conditions of what is not done, Pods, warnings and the ends of the operator's and the workers' logs."""
     _section("Conditions", lambda: _conditions(kubernetes))
     _section("Pods", lambda: kubernetes.kubectl("get", "pods", "-A", "-o", "wide"))
     _section("Warnings", lambda: kubernetes.kubectl("get", "events", "-A", "--field-selector", "type=Warning"))
@@ -30,7 +30,7 @@ def _section(title: str, content: Callable[[], str]) -> None:
 
 def _conditions(kubernetes: Kubernetes) -> str:
     items = kubernetes.items("twinmodels,simulations,retrainingjobs,workerpools,deployments", "-A")
-    return "\n".join(line for item in items for line in _lines(item))
+    return "\n".join(line for item in items if phase_of(item) != "Succeeded" for line in _lines(item))
 
 
 def _lines(item: dict[str, object]) -> list[str]:

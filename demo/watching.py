@@ -88,7 +88,7 @@ def condition(item: Json, kind: str) -> Json:
 def tell_changes(items: Iterable[Json], told: dict[str, str], say: Say) -> None:
     """Say what is other than it was told before, in one line for all of a kind that changed alike.
 
-    Of Pods only what restarts is said.
+    Of Pods only what restarts is said, of a pool's Deployment nothing: the pool says it.
     """
     alike: dict[tuple[str, str], list[str]] = {}
     for item in items:
@@ -103,7 +103,7 @@ def tell_changes(items: Iterable[Json], told: dict[str, str], say: Say) -> None:
 def _states(item: Json) -> dict[str, str]:
     """Give what is to be told of an object, by subject."""
     name = f"{item['kind']} {item['metadata']['name']}"
-    if item["kind"] == "Pod" and not restarts(item):
+    if (item["kind"] == "Pod" and not restarts(item)) or _is_of_pool(item):
         return {}
     found = {kind: condition(item, kind) for kind in _TELLING}
     return {name: f": {describe(item)}"} | {
@@ -111,6 +111,10 @@ def _states(item: Json) -> dict[str, str]:
         for kind, each in found.items()
         if each.get("status") in {"True", "False"}
     }
+
+
+def _is_of_pool(item: Json) -> bool:
+    return item["kind"] == "Deployment" and "ownerReferences" in item["metadata"]
 
 
 def refuse_hopeless(items: Iterable[Json]) -> None:

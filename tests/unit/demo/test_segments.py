@@ -45,5 +45,12 @@ def test_the_levels_of_each_feature_part_the_customers(dealt: Path) -> None:
     assert min(each.treated for each in sizes) > 0
 
 
+def test_there_are_customers_of_each_arm_in_every_segment(dealt: Path) -> None:
+    rows = read_rows(dealt / ALL_CAMPAIGNS)
+    for segment in segments():
+        found = plain_difference(rows, HILLSTROM, Question(segment.name, "Mens E-Mail", segment.clauses))
+        assert min(found.treated, found.controls) > 0, segment.name
+
+
 def test_all_questions_are_one_list() -> None:
     assert manifests().startswith('{"apiVersion": "v1", "kind": "List"')

@@ -61,6 +61,14 @@ def test_what_is_not_known_yet_is_not_told() -> None:
     assert said == ["TwinModel goods: Ready"]
 
 
+def test_the_deployment_of_a_pool_is_left_to_the_pool() -> None:
+    owned = {"name": "heavy", "ownerReferences": [{"kind": "WorkerPool"}]}
+    deployment = {"kind": "Deployment", "metadata": owned, "spec": {"replicas": 0}}
+    said: list[str] = []
+    tell_changes([deployment, resource("WorkerPool", "heavy", "Idle")], {}, said.append)
+    assert said == ["WorkerPool heavy: Idle"]
+
+
 def test_an_object_is_found_by_kind_and_name() -> None:
     items = [resource("TwinModel", "a", "Ready", WAITING), resource("Simulation", "a", "Running")]
     assert phase_of(find(items, "Simulation", "a")) == "Running"
