@@ -50,7 +50,8 @@ async def test_operator_and_worker_connect_where_the_authority_has_signed(addres
 
 
 def test_celery_connects_where_the_authority_has_signed(address: str, authority: Authority) -> None:
-    with create_app(settings(address, authority), ["simulations"]).connection() as connection:
+    app = create_app(settings(address, authority), ["simulations"])
+    with app.connection() as connection:
         connection.connect()
         assert connection.connected
 
@@ -66,5 +67,6 @@ def test_nobody_connects_to_who_cannot_show_who_it_is(
         pytest.raises(RedisConnectionError, match=reason),
     ):
         redis.ping()
-    with create_app(chosen, ["simulations"]).connection() as connection, pytest.raises(RedisConnectionError, match=reason):
+    app = create_app(chosen, ["simulations"])
+    with app.connection() as connection, pytest.raises(RedisConnectionError, match=reason):
         connection.connect()
