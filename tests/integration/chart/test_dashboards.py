@@ -14,7 +14,7 @@ from dashboards.__main__ import DASHBOARDS
 from devcluster import promtool as programs
 from tests.integration.chart.conftest import Helm
 from tests.integration.chart.monitoring.alerts import Promtool, alerts_of, rules_of
-from tests.integration.chart.monitoring.names import OF_OTHERS, known_series, of_the_operator
+from tests.integration.chart.monitoring.names import everybodys, known_series, of_the_operator
 from tests.integration.chart.monitoring.promql import named, unknown
 from tests.integration.chart.monitoring.rendering import ALL, CHART, REPOSITORY
 
@@ -105,10 +105,7 @@ def test_the_chart_ships_every_dashboard_for_grafanas_sidecar(offline_helm: Helm
 
 def test_the_table_of_metrics_is_complete_and_says_what_the_code_says() -> None:
     table = (REPOSITORY / "docs" / "metrics.md").read_text()
-    rows = {
-        f"| `{each.name}` | {each.kind} | {', '.join(each.labels) or '-'} | {each.text}"
-        for each in (*of_the_operator(), *OF_OTHERS)
-    }
+    rows = {f"| `{each.name}` | {each.kind} | {', '.join(each.labels) or '-'} | {each.text}" for each in everybodys()}
     assert sorted(row for row in rows if row not in table) == []
 
 

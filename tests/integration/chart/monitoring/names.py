@@ -8,10 +8,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
+from twin_operator.adapters.celery_metrics import CeleryMetrics
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
-
-POOL = ("namespace", "pool", "tier")
-TASK = ("name", "hostname", "queue_name", "tier")
+from twin_operator.adapters.pool_metrics import PoolMetrics
+from twin_operator.adapters.worker_metrics import dead_letter_counter
+from twin_operator.worker.draining import Draining
+from twin_operator.worker.meters import show_worker
 
 
 @dataclass(frozen=True)
@@ -30,38 +32,6 @@ class Metric:
         if self.kind != "histogram":
             return {self.name: own}
         return {f"{self.name}_bucket": own | {"le"}, f"{self.name}_sum": own, f"{self.name}_count": own}
-
-
-# OF_OTHERS: these are registered by code of their own; where it is there, registries take the place of this list.
-OF_OTHERS = (
-    *(
-        Metric(f"twinops_pool_{name}", "gauge", POOL)
-        for name in (
-            *("replicas", "ready_replicas", "desired_replicas", "max_replicas", "running_tasks", "drain_seconds"),
-            "scaling_active",
-        )
-    ),
-    Metric("twinops_pool_limited", "gauge", (*POOL, "reason")),
-    Metric("twinops_pool_scalings_total", "counter", (*POOL, "direction")),
-    *(
-        Metric(f"twinops_queue_{name}", "gauge", (*POOL, "queue"))
-        for name in ("depth", "oldest_seconds", "arrivals_per_second", "seconds_per_task")
-    ),
-    *(
-        Metric(f"celery_task_{state}_total", "counter", TASK)
-        for state in ("sent", "received", "started", "succeeded", "failed", "retried", "rejected", "revoked")
-    ),
-    Metric("celery_task_runtime", "histogram", TASK),
-    Metric("celery_task_queue_wait_time", "histogram", TASK),
-    Metric("celery_worker_up", "gauge", ("hostname", "tier")),
-    Metric("celery_worker_tasks_active", "gauge", ("hostname", "tier")),
-    *(
-        Metric(f"celery_{name}", "gauge", ("queue_name",))
-        for name in ("queue_length", "active_worker_count", "active_process_count", "active_consumer_count")
-    ),
-    Metric("twinops_dead_letters_total", "counter", ("reason",)),
-    Metric("twinops_dead_letters", "gauge", ()),
-)
 
 
 class Listing(CollectorRegistry):
@@ -86,16 +56,36 @@ class Listing(CollectorRegistry):
 def of_the_operator() -> list[Metric]:
     """Return the metrics of the operator's process."""
     listing = Listing()
-    for metrics in (SimulationMetrics, ModelMetrics):
+    for metrics in (SimulationMetrics, ModelMetrics, PoolMetrics):
         metrics(listing)
     ProcessMetrics(listing, "0")
     return listing.metrics
 
 
+def of_workers() -> list[Metric]:
+    """Return the metrics of a worker."""
+    listing = Listing()
+    show_worker(listing, Draining(lambda: False))
+    dead_letter_counter([], listing)
+    return listing.metrics
+
+
+def of_the_exporter() -> list[Metric]:
+    """Return the metrics of the exporter of Celery's events."""
+    listing = Listing()
+    CeleryMetrics(listing)
+    return listing.metrics
+
+
+def everybodys() -> list[Metric]:
+    """Return the metrics of all three."""
+    return [*of_the_operator(), *of_workers(), *of_the_exporter()]
+
+
 def known_series() -> dict[str, frozenset[str]]:
     """Return every name that a query may use, with its labels; what Prometheus itself adds included."""
     series = {"up": frozenset[str]()}
-    for metric in (*of_the_operator(), *OF_OTHERS):
+    for metric in everybodys():
         series |= metric.series
     of_targets = frozenset({"namespace", "job", "instance", "pod"})
     return {name: labels | of_targets for name, labels in series.items()}
