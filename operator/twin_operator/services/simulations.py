@@ -16,23 +16,13 @@ from twin_operator.services.simulation_status import finished, unfinished
 from twin_operator.services.simulation_task import simulation_task
 from twin_operator.services.tasks import Outcome, Run, Stop, Target, Task
 from twin_operator.services.tracing import within
+from twin_operator.services.tracked import Tracked
 from twin_operator.services.twins import Twins
 
 logger = logging.getLogger(__name__)
 KIND = "Simulation"
 SETTLED_SECONDS = 2.0  # a message that was published less than this ago may not be visible yet
 WRITE_ATTEMPTS = 5  # of a status that others change at the same time
-
-
-@dataclass
-class Tracked:
-    """What the operator remembers of an unfinished Simulation."""
-
-    simulation: Simulation
-    seen: float
-    published: float | None = None
-    reason: str | None = None
-    writing: bool = False
 
 
 async def _keep_nothing(_vectors: Mapping[str, TauWeights]) -> None:
