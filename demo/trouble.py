@@ -9,6 +9,7 @@ from demo.kubernetes import CommandError, Kubernetes
 from demo.telling import show
 from demo.watching import describe, phase_of
 
+_OBJECTS = 40  # whose conditions are shown: hundreds of questions that wait say the same
 _LINES = "25"  # of each log: the last error with what led to it
 
 
@@ -29,8 +30,9 @@ def _section(title: str, content: Callable[[], str]) -> None:
 
 
 def _conditions(kubernetes: Kubernetes) -> str:
-    items = kubernetes.items("twinmodels,simulations,retrainingjobs,workerpools,deployments", "-A")
-    return "\n".join(line for item in items if phase_of(item) != "Succeeded" for line in _lines(item))
+    items = kubernetes.items("deployments,workerpools,twinmodels,retrainingjobs,simulations", "-A")
+    undone = [item for item in items if phase_of(item) != "Succeeded"]
+    return "\n".join(line for item in undone[:_OBJECTS] for line in _lines(item))
 
 
 def _lines(item: dict[str, object]) -> list[str]:
