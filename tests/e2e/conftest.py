@@ -173,7 +173,16 @@ def open_volumes(kube: Kube, cluster: str) -> None:
     """Let any user write to the volumes: a folder of the node has no fsGroup, and its provisioner may be strict."""
     for volume in kube.get("persistentvolumes")["items"]:
         if "hostPath" in volume["spec"] and volume["status"]["phase"] == "Bound":
-            docker("exec", f"{cluster}-control-plane", "chmod", "0777", volume["spec"]["hostPath"]["path"])
+            # Not there yet: the next look finds it.
+            command = [
+                "docker",
+                "exec",
+                f"{cluster}-control-plane",
+                "chmod",
+                "0777",
+                volume["spec"]["hostPath"]["path"],
+            ]
+            subprocess.run(command, check=False, capture_output=True)
 
 
 def put_data(kube: Kube, rows: list[str]) -> None:
