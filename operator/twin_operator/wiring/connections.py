@@ -21,7 +21,6 @@ SOCKET_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 2.0  # of a look at the queues: scaling holds what there is rather than wait
 IMPATIENT_SECONDS: Final = 1.0  # of a caller that asks again soon, and meanwhile must do other things
 OPTIONS: Final[dict[str, Any]] = {
-    "retry_on_error": ERRORS,
     "socket_timeout": SOCKET_SECONDS,
     "socket_keepalive": True,
     "health_check_interval": 5,
@@ -31,7 +30,7 @@ ONE_LOOK: Final = 3.0  # seconds that a start may wait for a Redis that does not
 
 def worker_redis(url: str) -> Redis:
     """Return a blocking connection."""
-    return Redis.from_url(url, retry=Retry(BACKOFF, RETRIES), **OPTIONS)
+    return Redis.from_url(url, retry=Retry(BACKOFF, RETRIES), retry_on_error=ERRORS, **OPTIONS)
 
 
 def impatient_redis(url: str) -> Redis:
@@ -42,7 +41,7 @@ def impatient_redis(url: str) -> Redis:
 
 def operator_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection."""
-    return AsyncRedis.from_url(url, retry=AsyncRetry(BACKOFF, RETRIES), **OPTIONS)
+    return AsyncRedis.from_url(url, retry=AsyncRetry(BACKOFF, RETRIES), retry_on_error=ERRORS, **OPTIONS)
 
 
 def looking_redis(url: str) -> AsyncRedis:
@@ -52,7 +51,7 @@ def looking_redis(url: str) -> AsyncRedis:
 
 def events_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection that does not try again by itself: its user counts how often it was lost."""
-    return AsyncRedis.from_url(url, retry=None, **(OPTIONS | {"retry_on_error": None}))
+    return AsyncRedis.from_url(url, retry=None, **OPTIONS)
 
 
 def database_of(redis: AsyncRedis) -> int:
@@ -61,7 +60,7 @@ def database_of(redis: AsyncRedis) -> int:
 
 
 def _hurried(seconds: float) -> dict[str, Any]:
-    return OPTIONS | {"retry_on_error": None, "socket_timeout": seconds, "socket_connect_timeout": seconds}
+    return OPTIONS | {"socket_timeout": seconds, "socket_connect_timeout": seconds}
 
 
 def refuse_evicting_redis(url: str) -> None:
