@@ -33,7 +33,7 @@ class Helm:
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Helm, whatever it says."""
         command = [str(self._program), *arguments]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=600, check=False)
 
     def template(self, values: Sequence[str], namespace: str = "default") -> list[dict[str, Any]]:
         """Render the chart into manifests."""

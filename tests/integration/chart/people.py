@@ -103,10 +103,19 @@ class People:
             kind = "--role" if role == "approve-named" else "--clusterrole"
             self.run("", "create", "rolebinding", user, f"{kind}={role}", f"--user={user}")
         self.run("", "create", "rolebinding", "nell-edits", "--clusterrole=twin-editor", "--user=nell")
+        for namespace in (self.namespace, self.doomed):
+            self._let_kubectl_look(namespace)
         for user, question in (("emma", "create"), ("adam", "approve")):
             self.kube.until(lambda u=user, q=question: self._may(u, q))  # type: ignore[misc]
         self.kube.until(lambda: "denied" in self.create("ed", job(overrideCooldown=True), DRY))
         self.kube.until(lambda: "denied" in self.create("ed", model(version="1"), DRY))
+
+    def _let_kubectl_look(self, namespace: str) -> None:
+        """Let kubectl, in the operator's name, read what it is about to patch; the operator itself does not."""
+        statuses = "twinmodels.twinops.dev/status,retrainingjobs.twinops.dev/status"
+        where = ("-n", namespace)
+        self.run("", "create", "role", "kubectl", "--verb=get", f"--resource={statuses}", *where)
+        self.run("", "create", "rolebinding", "kubectl", "--role=kubectl", f"--user={self.operator}", *where)
 
     def _may(self, user: str, verb: str) -> bool:
         return not self.refusal(user, "auth", "can-i", verb, "retrainingjobs.twinops.dev")

@@ -68,7 +68,7 @@ def test_passwords_and_certificates_stay_over_upgrades(helm: Helm, kube: Kube, n
     assert {each["metadata"]["name"]: each["data"] for each in again} == {
         each["metadata"]["name"]: each["data"] for each in secrets
     }
-    assert len(secrets) == 3
+    assert len(secrets) == 4  # and the key that signs messages
 
 
 def test_images_of_bundled_services_name_a_version(helm: Helm) -> None:
