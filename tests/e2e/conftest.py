@@ -108,7 +108,7 @@ def values(images: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
         "image": parts(IMAGE),
         "redis": {"bundled": {"enabled": True, "image": parts(images[3])}, "tls": {"enabled": True}},
         "mlflow": {"bundled": {"enabled": True, "image": parts(MLFLOW_IMAGE)}},
-        "dataWatch": {"intervalSeconds": 10},
+        "dataWatch": {"intervalSeconds": 60},
         "workers": {"data": {"volume": {"configMap": {"name": "experiments"}}}},
         "workerPools": {"pools": pools},
         "watchNamespaces": [NAMESPACE],
