@@ -16,7 +16,7 @@ def test_no_log_shows_a_password(trained: Platform) -> None:
     trained.until_phase("Simulation", "discreet", "Succeeded")
     logs = [program.log for program in (trained.operator, *trained.workers.values())]
     assert [log.name for log in logs if PASSWORD.search(log.read_text(errors="replace"))] == []
-    assert "redis://worker:**@" in trained.workers["light"].log.read_text(errors="replace")
+    assert "://worker:**@" in trained.workers["light"].log.read_text(errors="replace")
 
 
 def test_no_resource_event_or_command_line_shows_a_password(trained: Platform) -> None:
