@@ -53,7 +53,7 @@ def main() -> None:
         return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: answer})
 
     configure_logging(LogFormat.TEXT)
-    serve(Settings(), queue, 1, "Light", frame)
+    serve(Settings(), [queue], 1, "Light", frame)
 
 
 if __name__ == "__main__":
