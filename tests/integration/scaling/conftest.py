@@ -17,6 +17,7 @@ from tests.integration.journey.conftest import KillableRedis
 from tests.integration.journey.platform_fixture import Platform, Program, operator_environment
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.message import Messages
+from twin_operator.adapters.redis_queue.signature import Signing
 from twin_operator.services.tasks import Target, Task, TaskKind
 
 NAMESPACE = "scaling"
@@ -99,8 +100,9 @@ def scaling(kube: Kube, redis: KillableRedis, tmp_path_factory: pytest.TempPathF
     kube.kubectl("create", "namespace", NAMESPACE)
     environment = operator_environment(kube, redis.service.url, NOWHERE, NAMESPACE, folder)
     operator = Program(["run"], environment, folder / "operator.log")
+    messages = Messages(Signing(environment["TWINOPS_SIGNING_KEY"].encode(), b""))
     url, journal = redis.service.url, folder / "journal"
-    scaling = Scaling(kube, NAMESPACE, folder, operator, redis_url=url, redis=redis, journal=journal)
+    scaling = Scaling(kube, NAMESPACE, folder, operator, redis_url=url, redis=redis, journal=journal, messages=messages)
     operator.start()
     yield scaling
     operator.stop()
