@@ -25,14 +25,12 @@ async def test_a_child_that_is_killed_costs_an_attempt_and_its_message_comes_bac
 
 
 async def test_the_run_of_a_node_that_vanished_is_taken_over_when_its_lease_has_ended(place: Workplace) -> None:
-    lost, other = place.worker("one", **SHORT), place.worker("two", **SHORT)
-    place.ready(lost)
-    work = place.task(2)
-    other.signal_all(signal.SIGSTOP)  # so that the first one takes it
+    lost = place.ready(place.worker("one", **SHORT))
+    work = place.task(8)
     await place.broker.publish([work])
     until(lambda: place.begun(work))
+    place.worker("two", **SHORT)
     lost.signal_all(signal.SIGKILL)
-    other.signal_all(signal.SIGCONT)
     until(lambda: place.outcome(work))
     assert (place.begun(work), place.attempts(work)) == (["one", "two"], 2)
     assert place.reported() == {work.run: 1}
