@@ -18,6 +18,7 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.pool_metrics import PoolMetrics
+from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.outbox import Outbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
@@ -86,17 +87,13 @@ async def build_operator(
     redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
     tracer = build_tracer(settings, "twin-operator")
     queue = build_queue(redis, settings, tracer)
-    versions = ThreadedVersions(
-        MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
-    )
+    versions = _versions(settings)
     archive, access = SqlArchive(settings.archive_url), ArchiveAccess()
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
     ledger.changed = twins.outcomes_changed
     archiving = Archiving(archive, access, Outbox(redis), resources, clock, meters.archive_waiting)
-    pace = Pace(settings.second_writes_per_second)
-    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace, figures)
-    figures.follow(simulations.unfinished, simulations.oldest)
+    simulations = _simulations(settings, queue, resources, twins, figures, clock)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
     models = ModelReconciler(queue, resources, versions, keeper, meters, cluster, clock, settings.data_retry_seconds)
@@ -121,8 +118,30 @@ async def build_operator(
     )
     queue.on_publish = loop.published
     _tell_of_runs(loop, RunTraces(tracer, clock))
-    lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-    return OperatorGraph(loop, lease, api, redis, looking, archive, tracer)
+    return OperatorGraph(loop, _lease(settings, configuration), api, redis, looking, archive, tracer)
+
+
+def _lease(settings: Settings, configuration: Configuration) -> LeaderLease:
+    return LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
+
+
+def _versions(settings: Settings) -> ThreadedVersions:
+    registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
+    return ThreadedVersions(registry)
+
+
+def _simulations(
+    settings: Settings,
+    queue: Broker,
+    resources: ClusterResources,
+    twins: Twins,
+    figures: SimulationMetrics,
+    clock: Callable[[], float],
+) -> Simulations:
+    pace = Pace(settings.second_writes_per_second)
+    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace, figures)
+    figures.follow(simulations.unfinished, simulations.oldest)
+    return simulations
 
 
 def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
