@@ -8,9 +8,9 @@ from typing import Any
 
 from twin_operator.services.tasks import Outcome, TaskKind
 from twin_operator.settings import Settings
-from twin_operator.wiring.worker_graph import build_claims
-from twin_operator.worker import main
+from twin_operator.wiring.claims import build_claims
 from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.serving import serve
 from twin_operator.worker.tasks import Frame
 
 
@@ -33,5 +33,4 @@ def build_frame(settings: Settings) -> Frame:
 
 
 if __name__ == "__main__":
-    main.build_frame = build_frame
-    main.run_worker(Settings(), sys.argv[1], 2, "Light")
+    serve(Settings(), sys.argv[1].split(","), 2, "Light", build_frame)
