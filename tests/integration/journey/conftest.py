@@ -68,13 +68,21 @@ class KillableRedis:
         service = self.stack.enter_context(services.redis(self.directory, port, self.users))
         return replace(service, url=redis_users.address(service.url, "admin"))
 
-    def kill_and_start(self) -> None:
-        """Kill it as a lost node does; start it on the same port."""
+    def kill(self) -> None:
+        """Kill it as a lost node does."""
         self.check()
         self.service.process.kill()
         self.service.process.wait()
         self.stack.close()
+
+    def start(self) -> None:
+        """Start a killed one on its port."""
         self.service = self._start(self.service.port)
+
+    def kill_and_start(self) -> None:
+        """Kill it; start it on the same port."""
+        self.kill()
+        self.start()
 
     def check(self) -> None:
         """See that the users' rules are enough for all that has happened since it was started."""

@@ -11,11 +11,11 @@ def test_a_pool_holds_what_it_has_until_its_queues_answer(scaling: Scaling) -> N
     scaling.until_phase("WorkerPool", "held", "Ready", within=120)
     runs = scaling.publish("held", 8, seconds=3)
     scaling.kube.until(lambda: scaling.wanted("held") == 3)
-    scaling.redis.service.process.kill()
+    scaling.redis.kill()
     condition = scaling.until_condition("WorkerPool", "held", "ScalingActive", "QueueUnreachable", within=30)
     assert (condition["status"], scaling.wanted("held")) == ("False", 3)
     assert "QueueUnreachable" in scaling.events("held")
-    scaling.redis.kill_and_start()
+    scaling.redis.start()
     condition = scaling.until_condition("WorkerPool", "held", "ScalingActive", "FollowingQueues", within=30)
     assert condition["status"] == "True"
     scaling.until_done(runs)
