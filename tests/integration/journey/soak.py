@@ -121,6 +121,7 @@ class Soak:
     def run(self, seconds: float) -> Report:
         """Load, kill and restart for some seconds; wait for what is left, and report."""
         self._prepare()
+        self.report.replicas.append(self._wanted())
         with self._watching(), self._beside(self._kill_now_and_then):
             began = time.monotonic()
             restart = began + seconds / 2
