@@ -151,11 +151,11 @@ def test_a_worker_that_is_told_to_end_sends_what_it_has(traced: tuple[Platform, 
 
 def test_a_message_that_waits_names_the_trace(traced: tuple[Platform, Collector]) -> None:
     platform, kept = traced
-    ask(platform, "Simulation", "parked-trace", question(queue="parked"), traceparent("7" * 32))
+    ask(platform, "Simulation", "parked-trace", question(queue="parked-traces"), traceparent("7" * 32))
     with Redis.from_url(platform.redis_url) as redis:
-        (message,) = platform.kube.until(lambda: redis.lrange(queue_key("parked", 4), 0, -1), 30)
-    published = spans_of(platform, kept, "7" * 32, 1)["publish parked"]
+        (message,) = platform.kube.until(lambda: redis.lrange(queue_key("parked-traces", 4), 0, -1), 30)
+    published = spans_of(platform, kept, "7" * 32, 1)["publish parked-traces"]
     assert f'"traceparent":"00-{"7" * 32}-{published.span_id}-01"'.encode() in message
     platform.kube.kubectl("delete", "simulation", "parked-trace", "-n", platform.namespace)
     with Redis.from_url(platform.redis_url) as redis:
-        redis.delete(queue_key("parked", 4))
+        redis.delete(queue_key("parked-traces", 4))
