@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +73,14 @@ class Kube:
 @pytest.fixture(scope="session")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     """A cluster that knows the operator's kinds."""
-    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as kube:
+        yield kube
+
+
+@contextmanager
+def running_cluster(directory: Path) -> Iterator[Kube]:
+    """Run a cluster that knows the operator's kinds until the end of the block."""
+    with Cluster(directory) as cluster:
         kube = Kube(cluster)
         if list(CRDS.glob("*.yaml")):
             kube.kubectl("apply", "--server-side", "-f", str(CRDS))

@@ -18,6 +18,7 @@ JOURNEYS: Final = frozenset((Path(__file__).parent / "journey").glob("test_*.py"
 """What makes use of rights: a session with all of these must have made use of each."""
 UNSEEN: Final = {
     Right("create", "apps", "deployments"): "asked of whoever applies what is not there, and audited as patch",
+    Right("patch", "", "pods"): "made use of where pools scale in, in the cluster of tests/integration/scaling",
 }
 """Rights that the log cannot show, each with its reason."""
 

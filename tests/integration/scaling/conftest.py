@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.integration.conftest import Kube
+from tests.integration.conftest import Kube, running_cluster
 from tests.integration.journey.conftest import KillableRedis
 from tests.integration.journey.platform_fixture import Platform, Program, operator_environment
 from twin_operator.adapters.redis_queue import keys
@@ -83,6 +83,13 @@ class Scaling(Platform):
     def remove(self, name: str) -> None:
         """Delete a pool and wait for its workers to go."""
         self.kube.kubectl("delete", "workerpool", name, "-n", self.namespace)
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """A cluster of its own: the operator of the journeys would refuse the pools of this namespace."""
+    with running_cluster(tmp_path_factory.mktemp("scaling-cluster")) as kube:
+        yield kube
 
 
 @pytest.fixture(scope="session")
