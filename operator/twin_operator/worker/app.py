@@ -36,7 +36,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
-        "worker_lost_wait": settings.lease_seconds,  # then the lease of a lost child has ended: no claim is refused
         "task_routes": None,
         "result_backend": None,
         "beat_schedule": {},

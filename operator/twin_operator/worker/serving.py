@@ -46,7 +46,7 @@ def serve(
         return build(settings)
 
     draining = Draining(claims.draining)
-    register(app, frame, requests_that(draining, guard.put_aside))
+    register(app, frame, requests_that(draining, guard.put_aside, claims.end_attempt_of_worker))
     stop_while_draining(app, draining)
     Grace(seconds_to_finish(settings.grace_seconds), claims.give_back_of_worker).install()
     show_worker(REGISTRY, draining)

@@ -57,6 +57,7 @@ ENDS: dict[str, Callable[[Claims, Task], Any]] = {
     "fail": lambda claims, work: claims.fail_attempt(work, "boom"),
     "give back": lambda claims, work: claims.give_back(work.run),
     "give back by the parent": lambda claims, work: claims.give_back_of_worker(work.run, QUEUE),
+    "end by the parent": lambda claims, work: claims.end_attempt_of_worker(work.run, QUEUE),
 }
 
 
@@ -153,3 +154,13 @@ def test_a_parent_gives_back_only_what_its_own_worker_holds(redis: Redis) -> Non
     assert worker(redis, "pod-2").give_back_of_worker(work.run, QUEUE) is False
     assert worker(redis, "pod-1").give_back_of_worker(work.run, QUEUE) is True
     assert redis.hget(f"twinops:run:{work.run}", "attempts") == b"0"
+
+
+def test_a_parent_ends_the_lease_of_a_dead_child_and_its_attempt_stays_counted(redis: Redis) -> None:
+    work = task()
+    worker(redis, "pod-1").claim(work)
+    assert worker(redis, "pod-2").end_attempt_of_worker(work.run, QUEUE) is False
+    assert worker(redis, "pod-2").claim(work) == "leased"
+    assert worker(redis, "pod-1").end_attempt_of_worker(work.run, QUEUE) is True
+    assert worker(redis, "pod-2").claim(work) == "claimed"
+    assert redis.hget(f"twinops:run:{work.run}", "attempts") == b"2"

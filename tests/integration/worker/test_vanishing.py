@@ -14,7 +14,7 @@ SHORT = {"lease_seconds": "2", "visibility_timeout_seconds": "5"}  # so that a t
 
 
 async def test_a_child_that_is_killed_costs_an_attempt_and_its_message_comes_back(place: Workplace) -> None:
-    worker = place.ready(place.worker("one", **SHORT))
+    worker = place.ready(place.worker("one", lease_seconds="600"))  # nobody waits for the dead child's lease
     work = place.task(2)
     await place.broker.publish([work])
     until(lambda: place.begun(work))
@@ -22,6 +22,20 @@ async def test_a_child_that_is_killed_costs_an_attempt_and_its_message_comes_bac
     os.kill(child, signal.SIGKILL)
     until(lambda: place.outcome(work))
     assert (place.begun(work), place.attempts(work)) == (["one", "one"], 2)
+
+
+async def test_a_task_that_kills_its_child_each_time_has_as_many_attempts_as_its_limit(place: Workplace) -> None:
+    worker = place.ready(place.worker("one", lease_seconds="600"))
+    work = place.task(60)
+    await place.broker.publish([work])
+    for attempt in range(1, work.attempt_limit + 1):
+        until(lambda begun=attempt: len(place.begun(work)) == begun)
+        (child,) = worker.children()
+        os.kill(child, signal.SIGKILL)
+        until(lambda gone=child: gone not in worker.children())
+    until(lambda: "exhausted" in worker.log.read_text())
+    assert (place.begun(work), place.attempts(work)) == (["one"] * work.attempt_limit, work.attempt_limit)
+    assert place.redis.zcard("twinops:leases:sleep") == 0
 
 
 async def test_the_run_of_a_node_that_vanished_is_taken_over_when_its_lease_has_ended(place: Workplace) -> None:

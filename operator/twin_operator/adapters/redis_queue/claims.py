@@ -105,8 +105,15 @@ class Claims:
         Returns:
             Whether this worker held the run.
         """
-        places = self._places(run, queue)
-        return bool(self.redis.eval(scripts.GIVE_BACK_OF_WORKER, 2, *places, self.worker, self._member(run)))
+        return self._end_lease_of_worker(run, queue, -1)
+
+    def end_attempt_of_worker(self, run: str, queue: str) -> bool:
+        """End the lease of a child of this worker that died; its attempt stays counted.
+
+        Returns:
+            Whether this worker held the run.
+        """
+        return self._end_lease_of_worker(run, queue, 0)
 
     def draining(self) -> bool:
         """Whether this worker is to take no further task."""
@@ -121,6 +128,10 @@ class Claims:
             script, len(places), *places, claim.token, self._member(task.run), content, report, *pace
         )
         return bool(answer)
+
+    def _end_lease_of_worker(self, run: str, queue: str, attempts: int) -> bool:
+        terms = [self.worker, self._member(run), str(attempts)]
+        return bool(self.redis.eval(scripts.END_LEASE_OF_WORKER, 2, *self._places(run, queue), *terms))
 
     def _places(self, run: str, queue: str) -> tuple[str, str]:
         return keys.run_key(run), keys.leases_key(queue)

@@ -87,11 +87,12 @@ redis.call('HINCRBY', KEYS[1], 'attempts', -1)
 return 1
 """
 
-# KEYS: run, leases of the queue. ARGV: worker, member of the index. For a parent that has ended its children.
-GIVE_BACK_OF_WORKER = f"""
+# KEYS: run, leases of the queue. ARGV: worker, member of the index, change of the count of attempts.
+# For a parent whose child is no more.
+END_LEASE_OF_WORKER = f"""
 local run = redis.call('HMGET', KEYS[1], 'worker', 'lease')
 if run[1] ~= ARGV[1] or not run[2] then return 0 end
 {_END_LEASE}
-redis.call('HINCRBY', KEYS[1], 'attempts', -1)
+redis.call('HINCRBY', KEYS[1], 'attempts', ARGV[3])
 return 1
 """
