@@ -34,8 +34,9 @@ helm install twin-operator {path} --namespace twins --create-namespace \\
 helm test twin-operator --namespace twins
 ```
 
-`helm upgrade` applies the new version's CRDs first (`crds.upgrade`); `helm uninstall` keeps CRDs, resources and the
-archive's volume. [values.schema.json](values.schema.json) refuses misspelt values.
+`helm upgrade --reset-then-reuse-values` keeps the values that you set (`--reuse-values` would leave out what a new
+version brings) and applies the new version's CRDs first (`crds.upgrade`); `helm uninstall` keeps CRDs, resources and
+the archive's volume. [values.schema.json](values.schema.json) refuses misspelt values.
 
 ## Values
 """

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         description="Where Simulations, outcomes and retrainings are kept: SQLite for one operator, or postgresql://.",
     )
     data_watch_seconds: float = Field(
-        300.0, ge=1, description="Between two looks at a model's data; a file that did not change is not read."
+        3600.0, ge=1, description="Between two looks at a model's data; a file that did not change is not read."
     )
     bind_address: str = Field("127.0.0.1", description="Address that probes and metrics are served on.")
     metrics_port: int = Field(9090, ge=0, le=65535, description="Port of /metrics (and of a worker's /healthz).")
