@@ -121,7 +121,7 @@ class Soak:
     def run(self, seconds: float) -> Report:
         """Load, kill and restart for some seconds; wait for what is left, and report."""
         self._prepare()
-        self.report.replicas.append(self._wanted())
+        self._note()
         with self._watching(), self._beside(self._kill_now_and_then):
             began = time.monotonic()
             restart = began + seconds / 2
@@ -193,9 +193,12 @@ class Soak:
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(0.5):
-            wanted = self._wanted()
-            if not self.report.replicas or wanted != self.report.replicas[-1]:
-                self.report.replicas.append(wanted)
+            self._note()
+
+    def _note(self) -> None:
+        wanted = self._wanted()
+        if not self.report.replicas or wanted != self.report.replicas[-1]:
+            self.report.replicas.append(wanted)
 
     def _wanted(self) -> int:
         return int(self.platform.kube.get("deployment", POOL, "-n", self.platform.namespace)["spec"]["replicas"])
@@ -232,7 +235,7 @@ class Soak:
     def _finished(self) -> Report:
         self.report.succeeded = self._succeeded()
         self.report.pods_left = len(self._pods())
-        self.report.replicas.append(self._wanted())
+        self._note()
         with Redis.from_url(self.platform.redis_url) as redis:
             runs = [f"twinops:run:{item['metadata']['uid']}" for item in self._simulations()]
             self.report.recorded = sum(bool(redis.hexists(run, "outcome")) for run in runs)
