@@ -30,7 +30,7 @@ soak: $(SYNCED) ## Ten minutes of changing load, killed workers and a killed bro
 	SOAK_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/integration/journey/test_soak.py -q $(ARGS)
 
 e2e: $(SYNCED) ## The built image on a kind cluster: install, helm test, journeys, upgrade, uninstall (ARGS="--kind-image ..." for pytest-kind)
-	$(BIN)/python -m pytest tests/e2e -s $(ARGS)
+	$(BIN)/python -m pytest tests/e2e -s --timeout 3600 $(ARGS)
 
 lint: $(SYNCED) ## Style, types, layers, and whether CRDs, dashboards and the chart's README are as generated
 	$(BIN)/ruff check

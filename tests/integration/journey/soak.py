@@ -78,6 +78,11 @@ class Report:
         """Up and down again with each change of the load, and with each kill, as a killed worker's task waits anew."""
         return 2 * (self.phases + self.kills + self.restarts)
 
+    def progress(self, seconds: float) -> str:
+        """Return a line for people who wait."""
+        workers = self.replicas[-1] if self.replicas else 0
+        return f"{seconds:6.0f} s  {self.asked:4} asked, {workers} workers wanted, {self.kills:2} killed"
+
     def table(self) -> str:
         """Return the figures for people."""
         rows = {
@@ -109,6 +114,7 @@ class Soak:
         question: makes the spec of a Simulation.
         restart_broker: kills the broker and starts it again.
         random: of load and kills.
+        tell: shows a line of progress.
     """
 
     platform: Any
@@ -116,6 +122,7 @@ class Soak:
     question: Question
     restart_broker: Callable[[], None]
     random: random.Random
+    tell: Callable[[str], None]
     report: Report = field(default_factory=Report)
 
     def run(self, seconds: float) -> Report:
@@ -126,10 +133,12 @@ class Soak:
             began = time.monotonic()
             restart = began + seconds / 2
             while (now := time.monotonic()) < began + seconds:
+                self.tell(self.report.progress(now - began))
                 if self.report.restarts == 0 and now > restart:
                     self.restart_broker()
                     self.report.restarts += 1
                 self._phase(min(PHASE, began + seconds - now))
+        self.tell(f"{self.report.progress(seconds)}; now the rest")
         with self._watching():
             self._settle()
         return self._finished()

@@ -16,15 +16,22 @@ from platform_fixture import Platform
 from soak import Soak
 
 SECONDS = 60 * float(os.environ.get("SOAK_MINUTES", "1"))
+BESIDE = 600.0  # seconds that a cluster, a model, and what is left at the end may take
 
 
+@pytest.mark.timeout(SECONDS + BESIDE)
 def test_nothing_is_lost_or_done_twice_at_once(
     trained: Platform, redis_restart: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(7)  # noqa: S311 - the same load each time
-    report = Soak(trained, tmp_path, question, redis_restart, chance).run(SECONDS)
-    with capsys.disabled():
-        print(f"\n{report.table()}")  # noqa: T201 - the table is what `make soak` is for
+
+    def tell(text: str) -> None:
+        with capsys.disabled():
+            print(text, flush=True)  # noqa: T201 - people wait for long, and the table is what `make soak` is for
+
+    tell("")
+    report = Soak(trained, tmp_path, question, redis_restart, chance, tell).run(SECONDS)
+    tell(f"\n{report.table()}")
     assert report.asked == report.succeeded == report.recorded
     assert report.overlaps == 0
     assert report.kills > 0
