@@ -75,8 +75,8 @@ class Report:
 
     @property
     def turns_allowed(self) -> int:
-        """Up and down again with each change of the load, and with each kill, as a killed worker's task waits anew."""
-        return 2 * (self.phases + self.kills + self.restarts)
+        """One with each change of the load, and one with each kill, as a killed worker's task waits anew."""
+        return self.phases + self.kills + self.restarts
 
     def progress(self, seconds: float) -> str:
         """Return a line for people who wait."""
