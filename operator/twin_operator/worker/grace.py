@@ -39,10 +39,12 @@ class Grace:
     Args:
         seconds: how long tasks in hand may go on.
         give_back: gives an attempt back.
+        returning: whether that has begun: children that die from now on were ended here, and give back.
     """
 
     seconds: float
     give_back: GiveBack
+    returning: bool = False
     _told: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -66,10 +68,12 @@ class Grace:
     def _wait(self) -> None:
         logger.info("No further task is taken; what is in hand has %.0f s to finish.", self.seconds)
         self._over.wait(self.seconds)
+        self.returning = True
+        in_hand = tuple(state.reserved_requests)  # now: the loop drops those whose children it finds dead
         for child in active_children():
             if child.pid is not None:
                 os.kill(child.pid, signal.SIGKILL)  # first, so that nobody works on a run that another may claim
-        for request in tuple(state.reserved_requests):
+        for request in in_hand:
             self._return(request)
         os._exit(EX_OK)
 

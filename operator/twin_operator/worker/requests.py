@@ -22,14 +22,13 @@ GIVEN_UP: Final[Mapping[str, bool]] = {DRAINING: True, EXHAUSTED: False}
 
 PutAside = Callable[[bytes, str, Refusal], None]
 
+EndAttempt = Callable[[str, str], bool]
+"""Takes a run and its queue; ends this worker's lease, and tells whether it held one."""
+
 
 def giving_up(verdict: str) -> Reject:
     """Return what a task raises for a verdict of `GIVEN_UP`."""
     return Reject(verdict, requeue=GIVEN_UP[verdict])
-
-
-EndAttempt = Callable[[str, str], bool]
-"""Takes a run and its queue; ends this worker's lease, and tells whether it held one."""
 
 
 def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttempt) -> type[Request]:

@@ -6,6 +6,7 @@ from functools import cache
 
 from prometheus_client import REGISTRY
 
+from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
 from twin_operator.adapters.worker_metrics import dead_letter_counter
@@ -19,7 +20,7 @@ from twin_operator.worker.draining import Draining, stop_while_draining
 from twin_operator.worker.grace import Grace, seconds_to_finish
 from twin_operator.worker.meters import show_worker
 from twin_operator.worker.reporting import HEARTBEAT_SECONDS, tell_of_worker
-from twin_operator.worker.requests import requests_that
+from twin_operator.worker.requests import EndAttempt, requests_that
 from twin_operator.worker.tasks import Frame, register
 from twin_operator.worker.transport import Guard, guarded_transport
 
@@ -46,9 +47,10 @@ def serve(
         return build(settings)
 
     draining = Draining(claims.draining)
-    register(app, frame, requests_that(draining, guard.put_aside, claims.end_attempt_of_worker))
+    grace = Grace(seconds_to_finish(settings.grace_seconds), claims.give_back_of_worker)
+    register(app, frame, requests_that(draining, guard.put_aside, of_dead_child(grace, claims)))
     stop_while_draining(app, draining)
-    Grace(seconds_to_finish(settings.grace_seconds), claims.give_back_of_worker).install()
+    grace.install()
     show_worker(REGISTRY, draining)
     serve_worker_status(settings, REGISTRY)
     if settings.task_events:
@@ -67,6 +69,15 @@ def serve(
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def of_dead_child(grace: Grace, claims: Claims) -> EndAttempt:
+    """Return what ends the attempt of a child that died: by itself it counts, by the grace's end it is given back."""
+
+    def end(run: str, queue: str) -> bool:
+        return (claims.give_back_of_worker if grace.returning else claims.end_attempt_of_worker)(run, queue)
+
+    return end
 
 
 def build_guard(settings: Settings) -> Guard:

@@ -11,6 +11,8 @@ from redis import Redis
 
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.tasks import Outcome, Target, Task, TaskKind
+from twin_operator.worker.grace import Grace
+from twin_operator.worker.serving import of_dead_child
 
 QUEUE = "paced"
 LEASES = f"twinops:leases:{QUEUE}"
@@ -164,3 +166,16 @@ def test_a_parent_ends_the_lease_of_a_dead_child_and_its_attempt_stays_counted(r
     assert worker(redis, "pod-1").end_attempt_of_worker(work.run, QUEUE) is True
     assert worker(redis, "pod-2").claim(work) == "claimed"
     assert redis.hget(f"twinops:run:{work.run}", "attempts") == b"2"
+
+
+@pytest.mark.parametrize(("returning", "attempts"), [(False, b"1"), (True, b"0")])
+def test_a_child_that_the_end_of_the_grace_killed_costs_no_attempt(
+    redis: Redis, *, returning: bool, attempts: bytes
+) -> None:
+    work, claims = task(), worker(redis, "pod-1")
+    claims.claim(work)
+    end = of_dead_child(Grace(0.0, claims.give_back_of_worker, returning=returning), claims)
+    assert end(work.run, QUEUE) is True
+    assert claims.give_back_of_worker(work.run, QUEUE) is False  # whoever is second changes nothing
+    assert redis.hget(f"twinops:run:{work.run}", "attempts") == attempts
+    assert members(redis) == []
