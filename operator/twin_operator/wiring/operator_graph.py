@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -14,16 +14,18 @@ from redis.asyncio import Redis
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
+from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.pool_metrics import PoolMetrics
-from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
-from twin_operator.adapters.redis_queue.outbox import Outbox
+from twin_operator.adapters.redis_queue.loads import Loads
+from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
+from twin_operator.services.archive import Archive
 from twin_operator.services.archive_access import ArchiveAccess
-from twin_operator.services.archiving import Archiving
+from twin_operator.services.archiving import Archiving, Outbox
 from twin_operator.services.broker_watch import BrokerWatch
 from twin_operator.services.expiry import Expiry
 from twin_operator.services.fidelity.ledger import Ledger
@@ -32,6 +34,8 @@ from twin_operator.services.model_keeper import ModelKeeper
 from twin_operator.services.model_reconciler import ModelReconciler
 from twin_operator.services.operator_loop import OperatorLoop
 from twin_operator.services.pace import Pace
+from twin_operator.services.pools.ports import QueueLoads, WorkerPods
+from twin_operator.services.ports import Resources, RunQueue, Versions
 from twin_operator.services.registry_reader import ThreadedVersions
 from twin_operator.services.results import ResultsLoop
 from twin_operator.services.retraining.data_watch import DataWatch
@@ -75,35 +79,97 @@ async def connect() -> Configuration:
     return await load_configuration()
 
 
+@dataclass(frozen=True)
+class OperatorPorts:
+    """What the operator needs of the world, each on an adapter of one real system (in unit tests: of none).
+
+    Attributes:
+        queue: queues, runs and results.
+        resources: the API server.
+        versions: the registry.
+        archive: history; its methods block.
+        outbox: what waits for the archive.
+        loads: readings of queues for scaling.
+        pods: Pods of WorkerPools.
+        ping: answers while Redis does.
+        dead_letters: counts dead letters.
+    """
+
+    queue: RunQueue
+    resources: Resources
+    versions: Versions
+    archive: Archive
+    outbox: Outbox
+    loads: QueueLoads
+    pods: WorkerPods
+    ping: Callable[[], Awaitable[object]]
+    dead_letters: Callable[[], Awaitable[int]]
+
+
 async def build_operator(
     settings: Settings, configuration: Configuration, clock: Callable[[], float] = time.time
 ) -> OperatorGraph:
     """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
     registry = CollectorRegistry() if clock is not time.time else REGISTRY
-    meters, process, figures = _metrics(registry)
+    process = ProcessMetrics(registry, version("twin-operator"))
     api = KubernetesApi(configuration, process.api_retried)
     resources = ClusterResources(api, settings.watch_namespaces)
-    cluster = await resources.cluster_uid()
     redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
     tracer = build_tracer(settings, "twin-operator")
-    queue = build_queue(redis, settings, tracer)
-    versions = _versions(settings)
-    archive, access = SqlArchive(settings.archive_url), ArchiveAccess()
+    queue, archive = build_queue(redis, settings, tracer), SqlArchive(settings.archive_url)
+    ports = OperatorPorts(
+        queue=queue,
+        resources=resources,
+        versions=_versions(settings),
+        archive=archive,
+        outbox=RedisOutbox(redis),
+        loads=Loads(looking),
+        pods=ClusterPods(api),
+        ping=redis.ping,
+        dead_letters=partial(count_dead_letters, redis),
+    )
+    loop = assemble(settings, ports, await resources.cluster_uid(), registry, process, tracer, clock)
+    queue.on_publish = loop.published
+    return OperatorGraph(loop, _lease(settings, configuration), api, redis, looking, archive, tracer)
+
+
+def assemble(
+    settings: Settings,
+    ports: OperatorPorts,
+    cluster: str,
+    registry: CollectorRegistry,
+    process: ProcessMetrics,
+    tracer: Tracer,
+    clock: Callable[[], float],
+) -> OperatorLoop:
+    """Build the controllers on ports; nothing is called yet.
+
+    Args:
+        settings: intervals and limits.
+        ports: the world.
+        cluster: uid of the cluster.
+        registry: where metrics are registered.
+        process: metrics of the process.
+        tracer: records spans.
+        clock: seconds since the epoch.
+    """
+    meters, figures = ModelMetrics(registry), SimulationMetrics(registry)
+    queue, resources, versions, archive = ports.queue, ports.resources, ports.versions, ports.archive
+    access = ArchiveAccess()
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
     ledger.changed = twins.outcomes_changed
-    archiving = Archiving(archive, access, Outbox(redis), resources, clock, meters.archive_waiting)
+    archiving = Archiving(archive, access, ports.outbox, resources, clock, meters.archive_waiting)
     simulations = _simulations(settings, queue, resources, twins, figures, clock)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
-    models = ModelReconciler(queue, resources, versions, keeper, meters, cluster, clock, settings.data_retry_seconds)
     loop = OperatorLoop(
         simulations=simulations,
         twins=twins,
-        models=models,
+        models=ModelReconciler(queue, resources, versions, keeper, meters, cluster, clock, settings.data_retry_seconds),
         keeper=keeper,
         jobs=JobReconciler(queue, resources, versions, keeper, archive, access, meters, cluster, clock),
-        pools=build_pools(settings, resources, api, looking, PoolMetrics(registry), clock),
+        pools=build_pools(settings, resources, ports.pods, ports.loads, PoolMetrics(registry), clock),
         outcomes=Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand),
         archiving=archiving,
         results=ResultsLoop(queue, simulations, lambda *_key: None),
@@ -111,14 +177,13 @@ async def build_operator(
         resources=resources,
         meters=meters,
         process=process,
-        broker=BrokerWatch(redis.ping, process),
-        dead_letters=partial(count_dead_letters, redis),
+        broker=BrokerWatch(ports.ping, process),
+        dead_letters=ports.dead_letters,
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
-    queue.on_publish = loop.published
     _tell_of_runs(loop, RunTraces(tracer, clock))
-    return OperatorGraph(loop, _lease(settings, configuration), api, redis, looking, archive, tracer)
+    return loop
 
 
 def _lease(settings: Settings, configuration: Configuration) -> LeaderLease:
@@ -132,8 +197,8 @@ def _versions(settings: Settings) -> ThreadedVersions:
 
 def _simulations(
     settings: Settings,
-    queue: Broker,
-    resources: ClusterResources,
+    queue: RunQueue,
+    resources: Resources,
     twins: Twins,
     figures: SimulationMetrics,
     clock: Callable[[], float],
@@ -148,7 +213,3 @@ def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
     loop.simulations.on_trace = traces.simulation_ended
     loop.models.on_trace = traces.training_ended
     loop.jobs.on_trace = traces.job_ended
-
-
-def _metrics(registry: CollectorRegistry) -> tuple[ModelMetrics, ProcessMetrics, SimulationMetrics]:
-    return ModelMetrics(registry), ProcessMetrics(registry, version("twin-operator")), SimulationMetrics(registry)
