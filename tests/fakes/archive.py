@@ -1,0 +1,78 @@
+"""The archive in memory: `services.archive.Archive`, with rows that are written and read as those of the databases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from twin_operator.adapters.sql_archive import codec
+from twin_operator.domain.ledger import RecordedOutcome
+from twin_operator.domain.mixture import TauWeights
+from twin_operator.services.archive import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
+
+Table = dict[str, codec.Row]
+
+
+class InMemoryArchive:
+    """Rows by key; the first of a key stays. While `reachable` is False every call raises `ArchiveUnreachable`."""
+
+    def __init__(self) -> None:
+        self.reachable = True
+        self.simulations: Table = {}
+        self.retrainings: Table = {}
+        self._outcomes: Table = {}
+        self._weights: Table = {}
+
+    def store(self, simulations: Sequence[ArchivedSimulation], weights: Mapping[str, TauWeights]) -> None:
+        self._check()
+        rows = [_written(codec.simulation_row(each)) for each in simulations]
+        _insert(self._weights, "digest", [codec.weights_row(*item) for item in weights.items()])
+        _insert(self.simulations, "uid", rows)
+
+    def known(self, uids: Collection[str]) -> set[str]:
+        self._check()
+        return self.simulations.keys() & set(uids)
+
+    def record(self, outcomes: Sequence[RecordedOutcome]) -> dict[str, RecordedOutcome]:
+        self._check()
+        _insert(self._outcomes, "simulation", [_written(codec.outcome_row(each)) for each in outcomes])
+        return self.recorded({each.simulation for each in outcomes})
+
+    def recorded(self, uids: Collection[str]) -> dict[str, RecordedOutcome]:
+        self._check()
+        return {uid: codec.outcome_of(self._outcomes[uid]) for uid in uids if uid in self._outcomes}
+
+    def outcomes(self, registered_model: str) -> list[RecordedOutcome]:
+        self._check()
+        rows = [row for row in self._outcomes.values() if row["registered_model"] == registered_model]
+        rows.sort(key=lambda row: (row["recorded"], row["time"], row["simulation"]))
+        return [codec.outcome_of(row) for row in rows]
+
+    def weights(self, digests: Collection[str]) -> dict[str, TauWeights]:
+        self._check()
+        return {each: codec.weights_of(self._weights[each]) for each in digests if each in self._weights}
+
+    def store_retraining(self, job: ArchivedRetraining) -> None:
+        self._check()
+        _insert(self.retrainings, "uid", [_written(codec.retraining_row(job))])
+
+    def _check(self) -> None:
+        if not self.reachable:
+            raise ArchiveUnreachable("The archive cannot be reached: Connection refused.")
+
+
+def _insert(table: Table, key: str, rows: Sequence[codec.Row]) -> None:
+    for row in rows:
+        table.setdefault(row[key], row)
+
+
+def _written(row: codec.Row) -> codec.Row:
+    """Return a row as a database gives it back: JSON through text, and no NUL in plain text."""
+    return {column: _value(value) for column, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return json.loads(json.dumps(value)) if isinstance(value, dict | list) else value

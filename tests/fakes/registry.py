@@ -1,0 +1,185 @@
+"""The MLflow registry in memory: blocking, as `adapters/mlflow_registry.py` is, and for the operator's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twin_operator.domain.bank import Bank
+from twin_operator.services.conditions import timestamp
+from twin_operator.services.errors import Stalled
+from twin_operator.services.ports import RollBack
+from twin_operator.services.tasks import JSON
+
+# Tags, named here once more: importing the adapter imports MLflow, which takes seconds.
+FINGERPRINT = "twinops.fingerprint"
+RUN = "twinops.run"
+REPLACED_BY = "twinops.replacedBy"
+ROLLED_BACK = "twinops.rolledBack"
+
+
+@dataclass
+class _Version:
+    summary: str
+    tags: dict[str, str]
+    bank: Bank | None
+    deleted: bool = False  # its number is not given again
+
+
+@dataclass
+class _RegisteredModel:
+    owner: str
+    versions: list[_Version] = field(default_factory=list)
+    champion: str | None = None
+
+
+class InMemoryRegistry:
+    """Registers and reads versions; while `reachable` is False every call raises `ConnectionError`.
+
+    Args:
+        clock: seconds since the epoch, for the time of a rollback.
+    """
+
+    def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
+        self.reachable = True
+        self.clock = clock
+        self._models: dict[str, _RegisteredModel] = {}
+
+    def check_owner(self, name: str, owner: str) -> None:
+        model = self._registered().setdefault(name, _RegisteredModel(owner))
+        holder = model.owner.rpartition("/")[0]
+        if holder != owner.rpartition("/")[0]:
+            sentence = f"The registered model {name} belongs to {holder}; choose another spec.registeredModel."
+            raise Stalled("RegisteredModelTaken", sentence)
+        model.owner = owner
+
+    def adoptable(self, name: str, fingerprint: str) -> JSON | None:
+        champion = self.champion_version(name)
+        if champion is None or self.tags(name, champion).get(FINGERPRINT) != fingerprint:
+            return None
+        return self.summary(name, champion)
+
+    def champion_version(self, name: str) -> str | None:
+        model = self._registered().get(name)
+        return None if model is None else model.champion
+
+    def version_of_run(self, name: str, run: str) -> str | None:
+        made = (number for number in self.versions(name) if self.tags(name, number).get(RUN) == run)
+        return next(made, None)
+
+    def register(
+        self, name: str, owner: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str], *, promote: bool
+    ) -> str:
+        self.check_owner(name, owner)
+        version = self._settle(name, tags[RUN], self._create(name, bank, summary, tags))
+        if promote:
+            self.serve(name, version)
+        return version
+
+    def serve(self, name: str, version: str) -> None:
+        serving = self.champion_version(name)
+        if serving is None or int(serving) <= int(version):
+            self.promote(name, version, {})
+
+    def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        own, serving = self._version(name, version).tags, self.champion_version(name)
+        if serving not in {None, version}:
+            self._version(name, str(serving)).tags[REPLACED_BY] = version
+        own.pop(REPLACED_BY, None)
+        own.update(tags)
+        self._models[name].champion = version
+
+    def roll_back(self, name: str, from_version: str, to_version: str, reason: str, by: str) -> bool:
+        serving = self.champion_version(name)
+        if serving != from_version:
+            return serving == to_version
+        self.tags(name, to_version)
+        moment = str(timestamp(self.clock()))
+        left = {ROLLED_BACK: reason, f"{ROLLED_BACK}By": by, f"{ROLLED_BACK}Time": moment}
+        self._version(name, from_version).tags.update(left)
+        self.promote(name, to_version, {})
+        return True
+
+    def tags(self, name: str, version: str) -> dict[str, str]:
+        return dict(self._version(name, version).tags)
+
+    def summary(self, name: str, version: str) -> JSON:
+        content: JSON = json.loads(self._version(name, version).summary)
+        return {**content, "version": version}
+
+    def bank(self, name: str, version: str) -> Bank:
+        bank = self._version(name, version).bank
+        if bank is None:
+            raise LookupError(f"Version {version} of {name} was registered without a bank.")
+        return bank
+
+    # What tests do to a registry.
+
+    def versions(self, name: str) -> list[str]:
+        """Return the numbers of the versions of a registered model, in their order."""
+        model = self._registered().get(name)
+        every = [] if model is None else model.versions
+        return [str(number) for number, version in enumerate(every, 1) if not version.deleted]
+
+    def add(self, name: str, owner: str, run: str, *, promote: bool = True, **summary: Any) -> str:
+        """Register a version without a bank: enough for the operator, which reads summaries only."""
+        content = {"metrics": {}, "samples": 0, **summary}
+        return self.register(name, owner, None, content, {RUN: run}, promote=promote)
+
+    def remove_champion(self, name: str) -> None:
+        """Delete the alias, as the one that was cut short before its promotion leaves it."""
+        self._models[name].champion = None
+
+    def _registered(self) -> dict[str, _RegisteredModel]:
+        if not self.reachable:
+            raise ConnectionError("The MLflow server cannot be reached.")
+        return self._models
+
+    def _version(self, name: str, version: str) -> _Version:
+        if version not in self.versions(name):
+            raise LookupError(f"Registered model {name} has no version {version}.")
+        return self._models[name].versions[int(version) - 1]
+
+    def _create(self, name: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str]) -> str:
+        versions = self._models[name].versions
+        {key: float(value) for key, value in summary["metrics"].items()}
+        content = json.dumps({**summary, "runID": f"{name}-{len(versions) + 1}"})
+        versions.append(_Version(content, {**tags, "twinops.samples": str(summary["samples"])}, bank))
+        return str(len(versions))
+
+    def _settle(self, name: str, run: str, version: str) -> str:
+        """Return the first version of a run, and delete a later one of the same run."""
+        first = self.version_of_run(name, run) or version
+        if first != version:
+            self._version(name, version).deleted = True
+        return first
+
+
+@dataclass(frozen=True)
+class InMemoryVersions:
+    """The registry for the event loop, without threads: `services.ports.Versions`.
+
+    Args:
+        registry: that is read and written.
+    """
+
+    registry: InMemoryRegistry
+
+    async def summary(self, registered_model: str, version: str) -> JSON:
+        await asyncio.sleep(0)
+        return self.registry.summary(registered_model, version)
+
+    async def champion(self, registered_model: str) -> str | None:
+        await asyncio.sleep(0)
+        return self.registry.champion_version(registered_model)
+
+    async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
+        await asyncio.sleep(0)
+        self.registry.promote(registered_model, version, tags)
+
+    async def roll_back(self, registered_model: str, request: RollBack) -> bool:
+        await asyncio.sleep(0)
+        return self.registry.roll_back(registered_model, request.leave, request.take, request.reason, request.by)
