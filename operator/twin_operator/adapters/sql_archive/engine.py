@@ -1,7 +1,9 @@
 """Connections to the two databases: how long they wait, what keeps a record safe, and which errors mean unreachable."""
 
 import json
+import random
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,8 +31,9 @@ _CONNECTION: Final = {
     "tcp_user_timeout": 20_000,  # milliseconds until it gives up on what it sent and was not acknowledged
     "application_name": "twin-operator",
 }
-# Readers do not hold up the writer, and a commit is on disk before it is answered.
-_SAFETY: Final = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+_SAFETY: Final = ("PRAGMA synchronous = FULL",)  # a commit is on disk before it is answered
+# Seconds between two attempts to switch a file to WAL, at most: other connections hold it for milliseconds.
+_SWITCH_PAUSE: Final = 0.05
 # Primary result codes of SQLite that tell of the disk or of other processes, not of a wrong statement.
 _OF_THE_FILE: Final = {
     sqlite3.SQLITE_PERM,
@@ -46,6 +49,7 @@ _OF_THE_FILE: Final = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_NOTADB,
 }
+_BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _PRIMARY: Final = 0xFF  # an extended result code holds the primary one in its lowest byte
 
 
@@ -76,8 +80,27 @@ _strict_json = partial(json.dumps, allow_nan=False)
 
 
 def _keep_safe(connection: sqlite3.Connection, _record: object) -> None:
+    _switch_to_wal(connection)
     for pragma in _SAFETY:
         connection.execute(pragma)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and the writer of a file work side by side; a file that is in WAL mode already stays as it is.
+
+    Once in the life of a file this turns a shared lock into an exclusive one. SQLite refuses that at once while
+    another connection has the file open, without waiting for its busy timeout, so the waiting is done here.
+    """
+    deadline = time.monotonic() + STATEMENT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) not in _BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0, _SWITCH_PAUSE))  # noqa: S311 - so that several do not collide for ever
+        else:
+            return
 
 
 def _only_read(connection: sqlite3.Connection, _record: object) -> None:
@@ -112,10 +135,14 @@ def telling(address: Address) -> Iterator[None]:
 def _of_the_database(error: DBAPIError) -> bool:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _OF_THE_FILE
+        return _primary_code(cause) in _OF_THE_FILE
     # A standby that became the primary's place-holder refuses writes until the address leads to the new primary.
     temporary = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
     return error.connection_invalidated or isinstance(cause, temporary)
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY
 
 
 def _cause(error: DBAPIError, address: Address) -> str:
