@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from typing import Self
 from devcluster import processes
 from devcluster.binaries import Binaries, find
 from devcluster.layout import MARK, Layout, State
+from devcluster.node.images import IMAGES
 
 _READY_WITHIN = 120.0  # seconds: the supervisor gives up sooner, and says why
 _GONE_WITHIN = 30.0  # seconds for a clean end, with the grace of every Pod; then SIGKILL
@@ -33,10 +35,14 @@ class Cluster:
     """A development cluster in a directory of its own.
 
     As a context manager it lives as long as the block, and never longer than this process; `up()`
-    with `detached=True` leaves it running until `down()`.
+    with `detached=True` leaves it running until `down()`. `images` has virtual environments of other
+    versions of the project, by name of image.
     """
 
-    def __init__(self, directory: Path | str, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, directory: Path | str, say: Callable[[str], None] = print, images: Mapping[str, Path] | None = None
+    ) -> None:
+        self._images = {name: str(prefix) for name, prefix in (images or {}).items()}
         self._layout = Layout(Path(directory).absolute())
         self._say = say
         self._binaries: Binaries | None = None
@@ -95,6 +101,7 @@ class Cluster:
         if self._layout.etcd.exists():
             self._say(f"keeping the objects of an earlier run in {self.directory} (`down --delete` starts afresh)")
         path = os.pathsep.join(filter(None, [str(processes.PROJECT), os.environ.get("PYTHONPATH")]))
+        variables = {"PYTHONPATH": path, MARK: str(self.directory), IMAGES: json.dumps(self._images)}
         command = [sys.executable, "-m", "devcluster.supervisor", str(self.directory), "free" if detached else "leash"]
         with self._layout.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(
@@ -102,7 +109,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": path, MARK: str(self.directory)},
+                env=os.environ | variables,
                 start_new_session=True,
             )
 

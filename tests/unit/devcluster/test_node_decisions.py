@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -167,6 +168,14 @@ def test_the_repository_of_an_image(name: str, expected: str) -> None:
 def test_only_the_operators_image_has_an_entrypoint() -> None:
     assert find("example/twin-operator:1").entrypoint == ("twin-operator",)
     assert find("busybox").entrypoint == ()
+
+
+def test_an_image_of_another_version_runs_in_its_own_virtual_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVCLUSTER_IMAGES", '{"twin-operator:0.1.0": "/srv/first"}')
+    first, other = find("twin-operator:0.1.0"), find("twin-operator:0.2.0")
+    assert first.environment["PATH"].startswith("/srv/first/bin:")
+    assert (first.environment["VIRTUAL_ENV"], other.environment["VIRTUAL_ENV"]) == ("/srv/first", sys.prefix)
+    assert "/srv/first" in first.exposed
 
 
 @pytest.mark.parametrize(
