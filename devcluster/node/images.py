@@ -32,8 +32,8 @@ def repository(name: str) -> str:
 def find(name: str) -> Image:
     """Map an image name: a repository that ends with `twin-operator` is this project, all else is the host.
 
-    The project is in the virtual environment that the variable DEVCLUSTER_IMAGES has for the whole name, else in that of
-    this process.
+    The project is in the virtual environment that the variable DEVCLUSTER_IMAGES has for the whole name, else in that
+    of this process.
     """
     path = os.environ.get("PATH", os.defpath)
     environment = {"PATH": path, "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108 - a home that every host has
