@@ -10,16 +10,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import time
-from typing import Any
+from typing import Any, Protocol
 
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import RedisError
 
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Refusal
 
 logger = logging.getLogger(__name__)
+
+
+class Letters(Protocol):
+    """Where dead letters go."""
+
+    def add(self, message: bytes, queue: str, refusal: Refusal, worker: str) -> str:
+        """Keep a message that `worker` took from `queue`; return its entry."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Guard:
     """
 
     check: Check
-    letters: DeadLetters
+    letters: Letters
     worker: str
     count: Callable[[str], None]
 
@@ -78,7 +84,45 @@ class _GuardedRedis(kombu_redis.PrefixedStrictRedis):
         return answer if self._guard.lets_in(bytes(message), queue) else None
 
 
+class _ForgettingQoS(kombu_redis.QoS):
+    """Forgets a delivery before it asks Redis to, so that one failed acknowledgement does not stop all consuming.
+
+    kombu asks Redis first. When that fails, the delivery tag still counts against the prefetch count, and Celery logs
+    the error and goes on: no further BRPOP is sent, so nothing notices that the connection is lost either. A message
+    that Redis still keeps is delivered again after its visibility timeout; its claim is refused if the run has ended.
+    """
+
+    _quick_ack: Callable[[str], None]  # kombu's; its type stubs lack both
+    _remove_from_indices: Callable[[str], Any]
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a delivery.
+
+        Raises:
+            RedisError: Redis could not be asked; the delivery does not count any more all the same.
+        """
+        self._forget(delivery_tag)
+        self._remove_from_indices(delivery_tag).execute()
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature
+        """Reject a delivery; with `requeue` its message goes behind all others of its queue.
+
+        Raises:
+            RedisError: as `ack`.
+        """
+        self._forget(delivery_tag)
+        if requeue:
+            self.restore_by_tag(delivery_tag, leftmost=True)
+        else:
+            self._remove_from_indices(delivery_tag).execute()
+
+    def _forget(self, delivery_tag: str) -> None:
+        if delivery_tag in (self._delivered or ()):  # a tag that is not there would make room for one message too many
+            self._quick_ack(delivery_tag)
+
+
 class _GuardedChannel(kombu_redis.Channel):
+    QoS = _ForgettingQoS
     guard: Guard
 
     def _get_client(self) -> Callable[..., _GuardedRedis]:
