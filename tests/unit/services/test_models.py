@@ -25,13 +25,13 @@ COLUMNS = {
     "treatment": {"name": "arm", "control": "A"},
     "outcome": {"name": "y", "type": "Binary", "better": "Higher"},
 }
-SPEC = {
+SPEC: dict[str, Any] = {
     "data": {"uri": "file:///data/a.csv"},
     "columns": COLUMNS,
     "learner": {"algorithm": "Linear", "folds": 5, "seed": 0},
     "uncertainty": {"confidence": 0.95, "betweenExperimentScale": 0.25, "acceptPrior": False},
 }
-SUMMARY = {
+SUMMARY: dict[str, Any] = {
     "version": "1",
     "runID": "r",
     "specDigest": spec_digest(SPEC),
@@ -59,6 +59,10 @@ def next_for(body: dict[str, Any], run: Run | None = None, **known: Any) -> Mode
 
 def reason(decision: ModelPlan, kind: str = "Ready") -> str | None:
     return next((c["reason"] for c in decision.status["conditions"] if c["type"] == kind), None)
+
+
+def message(decision: ModelPlan, kind: str = "Ready") -> str | None:
+    return next((c["message"] for c in decision.status["conditions"] if c["type"] == kind), None)
 
 
 def trained() -> dict[str, Any]:
@@ -145,6 +149,76 @@ def test_a_data_error_stalls_and_is_tried_again_later() -> None:
 
 def test_lost_workers_end_in_a_condition_not_in_silence() -> None:
     assert reason(next_for(model(), Run(attempts=ATTEMPTS, error="boom")), "Stalled") == "InternalError"
+
+
+def test_a_running_attempt_is_named_with_its_worker() -> None:
+    decision = next_for(model(), Run(attempts=2, leased=True, worker="worker-7"))
+    assert (decision.task, reason(decision)) == (None, "Training")
+    assert message(decision, "Reconciling") == "Attempt 2 on worker-7."
+
+
+def test_a_failed_training_is_due_again_when_its_wait_is_over() -> None:
+    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW - 30)
+    assert next_for(model(), run, failures=1, failed=NOW - 29.9).again == NOW + 0.1
+    due = next_for(model(), run, failures=1, failed=NOW - 30)
+    assert (due.task, due.again) == (None, NOW)
+
+
+def test_a_training_that_keeps_failing_is_tried_again_once_an_hour() -> None:
+    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW)
+    assert next_for(model(), run, failures=20, failed=NOW).again == NOW + 3600
+
+
+def test_a_suspended_model_that_serves_goes_on_to_answer() -> None:
+    decision = next_for(model(trained(), suspend=True))
+    assert (decision.status["phase"], reason(decision)) == ("Suspended", "ModelServing")
+
+
+def test_what_a_training_found_wrong_with_its_data_is_a_condition_until_the_next_version() -> None:
+    found = {**SUMMARY, "assignmentNotRandom": "age tells who got B.", "warnings": ["One.", "Two."]}
+    status = next_for(model(), Run(outcome=Outcome("Succeeded", "", found))).status
+    later = next_for(model(status))
+    for decision in (next_for(model(), Run(outcome=Outcome("Succeeded", "", found))), later):
+        assert message(decision, "AssignmentNotRandom") == "age tells who got B."
+        assert message(decision, "DataWarning") == "One. Two."
+    replaced = next_for(model(status), chosen={**SUMMARY, "version": "2"})
+    assert (message(replaced, "AssignmentNotRandom"), message(replaced, "DataWarning")) == (None, None)
+
+
+def test_a_deletion_policy_that_is_not_supported_is_said() -> None:
+    decision = next_for(model(trained(), deletionPolicy="Delete"))
+    assert reason(decision, "Retrainable") == "NotSupported"
+    assert reason(next_for(model(trained(), deletionPolicy="Orphan")), "Retrainable") is None
+
+
+def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> None:
+    summary = {
+        **SUMMARY,
+        "experiments": [f"e{number}" for number in range(1001)],
+        "metrics": {f"m{number}": 0.5 for number in range(65)},
+        "effects": [{"arm": f"a{number}", "estimate": 0.5} for number in range(33)],
+    }
+    status = next_for(model(), Run(outcome=Outcome("Succeeded", "", summary))).status
+    assert (len(status["model"]["experiments"]), len(status["model"]["metrics"])) == (1000, 64)
+    assert len(status["effects"]) == 32
+
+
+def test_what_is_known_of_a_version_s_fidelity_stays_while_nothing_new_is_known() -> None:
+    upkeep = Upkeep({}, [Fact("Faithful", "True", "ThresholdsMet", "It is.")])
+    status = next_for(model(trained()), upkeep=upkeep).status
+    assert reason(next_for(model(status)), "Faithful") == "ThresholdsMet"
+
+
+def test_a_time_of_training_that_the_summary_lacks_is_now() -> None:
+    assert trained()["model"]["trainedTime"] == "1970-01-12T13:46:40Z"
+    outcome = Outcome("Succeeded", "", {**SUMMARY, "trainedTime": "2026-01-01T00:00:00Z"})
+    assert next_for(model(), Run(outcome=outcome)).status["model"]["trainedTime"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_pin_without_a_version_before_it_fails_with_what_to_do() -> None:
+    decision = next_for(model(version="9"), absent="9")
+    assert (decision.status["phase"], reason(decision, "Stalled")) == ("Failed", "ModelNotFound")
+    assert message(decision) == "n.m has no version 9; pin another one or remove spec.version."
 
 
 def test_a_pinned_version_serves_although_its_columns_were_others() -> None:
