@@ -102,7 +102,7 @@ def test_what_a_bank_depends_on_is_in_the_digest_of_the_spec(changed: JSON) -> N
         {**SPEC, "uncertainty": {"confidence": 0.8}},
         {**SPEC, "retraining": {"cooldown": "1h"}},
         {**SPEC, "suspend": True},
-        dict(reversed(SPEC.items())),
+        {**SPEC, "learner": dict(reversed(LEARNER.items()))},
     ],
     ids=["uncertainty", "retraining", "suspend", "order"],
 )
