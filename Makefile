@@ -12,22 +12,36 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench e2e lint generate lock cluster clean
+.PHONY: help demo unit test test-slow nightly bench e2e lint generate lock cluster clean
+
+# Options of the test commands: ARGS="-k name" picks tests, SEED=n repeats the order of a run, JOBS=n processes.
+# Tests of one file run in one process, in a shuffled order; each process has a cluster and services of its own.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest --durations=10 $(if $(SEED),--randomly-seed=$(SEED)) $(ARGS)
+SLOW_FOLDERS = $(wildcard tests/integration tests/slow tests/upgrade)
+SIDE_BY_SIDE = -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster in processes (ONLY=burst tells one chapter, KEEP=1 leaves it running, STOP=1 ends that)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(ONLY),--only $(ONLY)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
-test: $(SYNCED) ## Unit tests, then integration tests on a real control plane (ARGS="-k name" picks some)
-	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+unit: $(SYNCED) ## Unit tests but those that fit learners, under a minute (COVERAGE=1 adds a table by package)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner" $(if $(COVERAGE),--cov=twin_operator --cov-report=) tests/unit
+	$(if $(COVERAGE),@$(BIN)/python -m tests.package_coverage)
+
+test: $(SYNCED) ## Unit tests, and the essential journeys on a real control plane: minutes (ARGS="-k name" picks some)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not nightly" tests/unit tests/integration
+
+test-slow: $(SYNCED) ## Kills, freezes, scaling, outages, upgrade: at most 45 minutes (RECORD=1 writes tests/durations.json)
+	$(PYTEST) $(SIDE_BY_SIDE) -m slow $(if $(RECORD),--record-durations) $(SLOW_FOLDERS)
+
+nightly: $(SYNCED) ## What takes longer, PART=soak|chaos|fuzz|mutation|coverage: at most an hour, then goes on where it stopped
+	@$(BIN)/python -m tests.nightly $(PART)
 
 bench: $(SYNCED) ## Scaling of worker pools against KEDA's rule, in simulated time: a table, in seconds
 	@$(BIN)/python -m benchmarks.autoscaling
-
-soak: $(SYNCED) ## Ten minutes of changing load, killed workers and a killed broker on a pool from zero (MINUTES=n)
-	SOAK_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/integration/journey/test_soak.py -q $(ARGS)
 
 e2e: $(SYNCED) ## The built image on a kind cluster: install, helm test, journeys, upgrade, uninstall (ARGS="--kind-image ..." for pytest-kind)
 	$(BIN)/python -m pytest tests/e2e -s --timeout 3600 $(ARGS)
@@ -40,6 +54,7 @@ lint: $(SYNCED) ## Style, types, layers, and whether CRDs, dashboards and the ch
 	$(BIN)/python -m twin_operator.crdgen --check
 	$(BIN)/python -m dashboards --check
 	$(BIN)/python charts/readme.py --check
+	$(BIN)/python -m tests.durations
 
 generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, the dashboards, and the chart's README
 	$(BIN)/python -m twin_operator.crdgen

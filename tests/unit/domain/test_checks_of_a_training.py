@@ -35,6 +35,7 @@ def test_without_strata_the_rank_test_is_mann_and_whitney_s(seed: int) -> None:
     assert p == pytest.approx(oracle.pvalue)
 
 
+@pytest.mark.learner
 def test_a_random_assignment_is_not_accused() -> None:
     p_values = [assignment(trial(rows=600, seed=seed)).findings.metrics["assignment_p"] for seed in range(12)]
     assert min(p_values) > 0.001

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from tests.unit.domain.tables import BINARY, COLUMNS, LINEAR, Table, trial
 from twin_operator.domain.cross_fitting import cross_fit
@@ -13,6 +14,8 @@ from twin_operator.domain.propensity import propensity_of
 from twin_operator.domain.schema import Columns
 from twin_operator.domain.scores import bank_of
 from twin_operator.domain.weighted_effect import WeightedEffect, weighted_effect
+
+pytestmark = pytest.mark.learner
 
 TRIALS = 60
 

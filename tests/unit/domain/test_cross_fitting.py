@@ -20,6 +20,7 @@ def own_predictions(data: ExperimentData, models: OutcomeModels) -> np.ndarray:
     return models.prediction[np.arange(data.rows), data.arm]
 
 
+@pytest.mark.learner
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_every_algorithm_learns_what_there_is_to_learn(algorithm: Algorithm) -> None:
     data = prepare(trial(rows=3_000), COLUMNS)
@@ -28,6 +29,7 @@ def test_every_algorithm_learns_what_there_is_to_learn(algorithm: Algorithm) -> 
     assert (models.loss < 0.9 * models.mean_loss).all()
 
 
+@pytest.mark.learner
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_every_algorithm_takes_missing_values(algorithm: Algorithm) -> None:
     table = trial(rows=1_000)
@@ -46,6 +48,7 @@ def test_predictions_agree_with_a_plain_regression_per_arm() -> None:
     assert np.abs(fitted(data).prediction[:, 1] - plain).mean() < 0.1
 
 
+@pytest.mark.learner
 def test_features_that_tell_nothing_give_way_to_the_mean() -> None:
     rng = np.random.default_rng(5)
     table = {**trial(rows=800), "spend": rng.normal(size=800)}
@@ -79,6 +82,7 @@ def test_progress_ends_at_one() -> None:
     assert shares[-1] == 1.0
 
 
+@pytest.mark.learner
 def test_a_feature_may_have_hundreds_of_levels() -> None:
     table = trial(rows=2_000)
     table["region"] = np.array([f"town {number % 700}" for number in range(2_000)], dtype=object)

@@ -38,6 +38,7 @@ def gaps(table: Table) -> Table:
     return table
 
 
+@pytest.mark.learner
 @pytest.mark.parametrize("columns", [SITES, SITES_BINARY])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_the_champion_is_refitted_to_what_it_was(algorithm: Algorithm, columns: Columns) -> None:
@@ -148,12 +149,14 @@ def rejections(versions: list[tuple[Bank, Bank]]) -> float:
     return float(np.mean([not compare_losses(held_out_losses(*pair, PLAN), 0.0).passed for pair in versions]))
 
 
+@pytest.mark.learner
 def test_equally_good_trainings_are_rarely_rejected_although_half_have_a_larger_loss() -> None:
     larger = [compare_losses(held_out_losses(*pair, PLAN), 0.0).difference > 0 for pair in trainings()]
     assert rejections(trainings()) <= 0.125
     assert np.mean(larger) > 0.35
 
 
+@pytest.mark.learner
 def test_a_candidate_trained_on_shuffled_outcomes_is_rejected() -> None:
     spoilt = []
     for seed in range(12):

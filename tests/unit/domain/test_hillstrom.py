@@ -16,6 +16,8 @@ from twin_operator.domain.schema import Columns, Feature, FeatureType, Learner, 
 from twin_operator.domain.simulation import Question, simulate
 from twin_operator.domain.training import TrainedTwin, train
 
+pytestmark = pytest.mark.learner
+
 FILE = Path(__file__).parents[3] / "examples" / "hillstrom" / "hillstrom.csv.gz"
 NUMERIC = ("recency", "history", "mens", "womens", "newbie")
 CATEGORICAL = ("zip_code", "channel", "history_segment")

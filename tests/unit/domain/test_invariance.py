@@ -13,6 +13,8 @@ from twin_operator.domain.schema import Algorithm, Columns, Learner, Uncertainty
 from twin_operator.domain.simulation import Question, simulate
 from twin_operator.domain.training import TrainedTwin
 
+pytestmark = pytest.mark.learner
+
 FULL = replace(COLUMNS, experiment="site", weight="w", time="when")
 KINDS = {"a quantity": FULL, "an event": replace(FULL, outcome="bought", outcome_type=BINARY.outcome_type)}
 # A training takes a quarter of a second: two examples for each algorithm, and no clock on them.

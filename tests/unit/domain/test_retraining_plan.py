@@ -107,6 +107,7 @@ def curved() -> Table:
     return {**table, "spend": np.sin(table["age"] / 3) * 5 + np.random.default_rng(1).normal(0, 0.5, 900)}
 
 
+@pytest.mark.learner
 @pytest.mark.parametrize(
     ("table", "best"), [(trial(rows=900), Algorithm.LINEAR), (curved(), Algorithm.GRADIENT_BOOSTING)]
 )
