@@ -1,0 +1,101 @@
+"""What an installation has come to: everything that outlives a process, without what differs between equal runs.
+
+Times, identities that the API server or Redis gives out, and traces (made of these) differ; nothing else may.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Final
+
+from tests.fakes.installation import Installation
+from tests.fakes.redis_content import RunRecord
+from twin_operator.domain.bank import Bank
+
+KINDS: Final = ("TwinModel", "RetrainingJob", "WorkerPool", "Simulation", "Deployment")
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+MOMENTS: Final = frozenset(
+    {"queued", "started", "attempt_started", "finished", "failed", "expires", "lease", "lease_until", "completed"}
+    | {"recorded", "time"}
+)
+"""Fields of records that are seconds since the epoch, or a token."""
+FLEETING: Final = frozenset({"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"})
+OBSERVATION: Final = "-look-"  # in the id of a look at data: each leader takes one of its own
+
+
+def ended(site: Installation) -> dict[str, Any]:
+    """Return custom resources, registry, records of runs, archive and Kubernetes Events, comparable with `==`."""
+    names = {body["metadata"]["uid"]: _name(body) for kind in KINDS for body in site.cluster.objects(kind)}
+    content = {
+        "objects": [body for kind in KINDS for body in site.cluster.objects(kind)],
+        "registry": vars(site.registry),
+        "runs": {run: _run(record) for run, record in site.queue.server.content().records.items() if _counts(run)},
+        "archive": vars(site.archive),
+        "events": {
+            f"{_name(event.body)} {event.reason} {event.warning}: {event.message}" for event in site.cluster.events
+        },
+    }
+    return {part: _plain(value, names) for part, value in content.items()}
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Return one line for each place where two results of `ended` differ."""
+    if before == after:
+        return []
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(set(before) | set(after), key=str)
+        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{path}/{key}")]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [line for index, (b, a) in pairs for line in differences(b, a, f"{path}/{index}")]
+    return [f"{path}: undisturbed {before!r}, after the crash {after!r}"]
+
+
+def _counts(run: str) -> bool:
+    return OBSERVATION not in run
+
+
+def _run(record: RunRecord) -> dict[str, Any]:
+    """Return a record; a stop that comes after the result means nothing."""
+    return vars(record) | ({} if record.outcome is None else {"stop": None})
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    return f"<{body['kind']} {body['metadata'].get('namespace')}/{body['metadata']['name']}>"
+
+
+def _plain(value: Any, names: Mapping[str, str]) -> Any:
+    """Return dicts, lists, numbers and texts only; identities become names, times vanish."""
+    match value:
+        case Bank():
+            plain: Any = f"a bank of {value.rows} rows"
+        case Mapping():
+            plain = _of_mapping(value, names)
+        case set() | frozenset():
+            plain = sorted(str(_plain(item, names)) for item in value)
+        case list() | tuple():
+            plain = [_plain(item, names) for item in value]
+        case str() | bytes():
+            plain = _text(value if isinstance(value, str) else value.decode(errors="replace"), names)
+        case None | bool() | int() | float():
+            plain = value
+        case _ if is_dataclass(value):
+            plain = _of_mapping({each.name: getattr(value, each.name) for each in fields(value)}, names)
+        case _:
+            plain = type(value).__name__
+    return plain
+
+
+def _of_mapping(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    kept = {_text(str(key), names): item for key, item in value.items() if key not in FLEETING}
+    return {key: _plain(item, names) for key, item in kept.items() if not _is_moment(key, item)}
+
+
+def _is_moment(key: str, value: Any) -> bool:
+    return key in MOMENTS and (value is None or isinstance(value, int | float | str))
+
+
+def _text(text: str, names: Mapping[str, str]) -> str:
+    for uid, name in names.items():
+        text = text.replace(uid, name)
+    return TIME.sub("<time>", text)
