@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,10 +20,8 @@ from pytest_kind import KindCluster
 from devcluster import binaries
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
+from tests.integration.journey import experiments
 from tests.previous_chart import previous_chart
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "integration" / "journey"))
-import experiments
 
 ROOT = Path(__file__).parents[2]
 IMAGE, NEXT_IMAGE, MLFLOW_IMAGE = "twin-operator:e2e", "twin-operator:e2e-next", "twin-operator-mlflow:e2e"

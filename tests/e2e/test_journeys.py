@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import experiments
 import pytest
 
 from tests.e2e.conftest import EFFECT, NAMESPACE, Release, put_data
 from tests.integration.conftest import Kube
+from tests.integration.journey import experiments
 
 REAL = -0.05  # what the letter does to those who come later
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import model_spec, question
-from platform_fixture import Platform
 
+from tests.integration.journey.campaign import model_spec, question
+from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 
 MODEL = "down-model"

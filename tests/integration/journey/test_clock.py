@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import experiments
 import pytest
-from conftest import question
-from platform_fixture import Platform
 
+from tests.integration.journey import experiments
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator_loop import OperatorLoop
 from twin_operator.settings import Settings

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from conftest import model_spec, question
-from platform_fixture import Platform
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.journey.campaign import model_spec, question
+from tests.integration.journey.platform_fixture import Platform
 
 
 def figures(platform: Platform) -> dict[str, float]:

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from conftest import question
-from platform_fixture import Platform
 from redis import Redis
 
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.redis_queue.keys import DEAD_LETTERS, queue_key
 
 QUEUE = queue_key("simulations", 4)  # where kombu keeps messages of the default priority

@@ -1,8 +1,9 @@
 """Manifests in, status out: the first path on the real thing."""
 
 import pytest
-from conftest import EFFECT, model_spec, question
-from platform_fixture import Platform
+
+from tests.integration.journey.campaign import EFFECT, model_spec, question
+from tests.integration.journey.platform_fixture import Platform
 
 
 def test_a_twin_is_trained_and_says_what_it_learned(trained: Platform) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import experiments
 import pytest
-from platform_fixture import Platform
+
+from tests.integration.journey import experiments
+from tests.integration.journey.platform_fixture import Platform
 
 APPROVED = {"approval": {"approved": True, "by": "jane"}}
 SLOW = {"learner": {"algorithm": "RandomForest", "folds": 20}}  # a few seconds of training: time to be killed in

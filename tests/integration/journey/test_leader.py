@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import question
-from platform_fixture import Platform
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 
 
 def _holder(platform: Platform) -> str:

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-import experiments
 import pytest
-from conftest import question
 from mlflow import MlflowClient
-from platform_fixture import Platform
 
+from tests.integration.journey import experiments
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 
 MODELS = 200

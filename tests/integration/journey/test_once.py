@@ -7,10 +7,10 @@ import threading
 import time
 from typing import Any
 
-from conftest import question
-from platform_fixture import Platform
 from redis import Redis
 
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.redis_queue.keys import queue_key
 
 PARKED = queue_key("parked", 4)  # where kombu keeps messages of the default priority

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import experiments
 import pytest
-from conftest import question
-from platform_fixture import Platform
+
+from tests.integration.journey import experiments
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 
 EFFECT = 0.15
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from conftest import question
-from platform_fixture import Platform
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 
 
 def test_a_pool_runs_workers_that_answer_and_scales_to_zero(trained: Platform) -> None:

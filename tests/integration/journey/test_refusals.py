@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import model_spec, question, write_campaign
-from platform_fixture import Platform
+
+from tests.integration.journey.campaign import model_spec, question, write_campaign
+from tests.integration.journey.platform_fixture import Platform
 
 
 def _lines(data: Path, change: Callable[[list[list[str]]], list[list[str]]], name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conftest import question
-from platform_fixture import Platform
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
 
 PASSWORD = re.compile(r"(operator|worker):(operator|worker)@")  # as in an address; each user's is its name
 

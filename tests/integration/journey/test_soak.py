@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import question
-from platform_fixture import Platform
-from soak import Soak
+
+from tests.integration.journey.campaign import question
+from tests.integration.journey.platform_fixture import Platform
+from tests.integration.journey.soak import Soak
 
 pytestmark = pytest.mark.nightly
 SECONDS = 60 * float(os.environ.get("SOAK_MINUTES", "10"))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import model_spec, question
-from platform_fixture import Platform, Program
 from redis import Redis
 
+from tests.integration.journey.campaign import model_spec, question
+from tests.integration.journey.platform_fixture import Platform, Program
 from tests.otlp_collector import Collector, Received, collector
 from twin_operator.adapters.redis_queue.keys import queue_key
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import model_spec, question
-from platform_fixture import Platform
+from tests.integration.journey.campaign import model_spec, question
+from tests.integration.journey.platform_fixture import Platform
 
 
 def _version(platform: Platform, name: str) -> str:

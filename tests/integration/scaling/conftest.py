@@ -13,8 +13,8 @@ import pytest
 from redis import Redis
 
 from tests.integration.conftest import Kube, running_cluster
-from tests.integration.journey.conftest import KillableRedis
 from tests.integration.journey.platform_fixture import Platform, Program, operator_environment
+from tests.integration.killable_redis import KillableRedis
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.signature import Signing

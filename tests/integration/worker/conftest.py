@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-sys.path.insert(0, str(Path(__file__).parent))
-from workplace import Workplace
-
+from tests.integration.worker.workplace import Workplace
 from twin_operator.adapters.redis_queue.broker import Broker
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workplace import Workplace, until
+from tests.integration.worker.workplace import Workplace, until
 
 FLAG = "twinops:draining:one"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from workplace import Workplace, until
+from tests.integration.worker.workplace import Workplace, until
 
 
 async def test_a_worker_finishes_what_it_has_in_hand_and_takes_no_more(place: Workplace) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mortal_redis import MortalRedis
 from redis import Redis
-from workplace import Workplace, until
 
+from tests.integration.worker.mortal_redis import MortalRedis
+from tests.integration.worker.workplace import Workplace, until
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.wiring.connections import operator_redis
 

@@ -6,8 +6,7 @@ import os
 import signal
 import time
 
-from workplace import Workplace, until
-
+from tests.integration.worker.workplace import Workplace, until
 from twin_operator.services.tasks import Stop
 
 SHORT = {"lease_seconds": "2", "visibility_timeout_seconds": "5"}  # so that a test need not wait for long
