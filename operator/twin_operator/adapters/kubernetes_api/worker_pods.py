@@ -9,6 +9,7 @@ from twin_operator.services.ports import Changed
 
 JSON_PATCH: Final = "application/json-patch+json"
 OTHER: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
+"""How the API server answers that an object is gone, or another one than the patch names by its uid."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ClusterPods:
         try:
             await self.api.merge(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}", patch)
         except ApiError as error:
-            if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+            if error.status not in OTHER:
                 raise
 
     async def scale(self, deployment: JSON, replicas: int) -> JSON:
