@@ -14,6 +14,8 @@ from tests import durations
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+pytest.register_assert_rewrite("tests.contracts")  # so that their failures show values, as those of test modules do
+
 NIGHTLY_EXAMPLES = 5000  # of a property: what a fuzzing run of an hour has time for
 FUZZ_DATABASE = ".run/nightly/hypothesis"  # failures found by fuzzing are tried first in its next run
 FOLDER_TIERS = {"slow": "slow", "upgrade": "slow", "nightly": "nightly", "e2e": "e2e"}

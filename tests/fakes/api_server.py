@@ -8,22 +8,24 @@ evaluated. Kinds without a CustomResourceDefinition, such as Deployments and Pod
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import count
 from typing import Final
 
+from tests.fakes import kubernetes_kinds
 from tests.fakes.json_objects import merged, sent
+from tests.fakes.kubernetes_kinds import BORN
 from tests.fakes.object_store import Handler, Key, ObjectStore, Watch, key_of
-from tests.fakes.schema import SYSTEM, definitions
+from tests.fakes.schema import definitions
 from tests.fakes.selectors import matches_fields
 from tests.fakes.server_side_apply import Ownership
+from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.services.ports import Changed, Refused
 from twin_operator.services.tasks import JSON
 
 NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 OPTIONAL_METADATA: Final = ("labels", "annotations", "ownerReferences", "finalizers")
 SERVER_METADATA: Final = ("uid", "creationTimestamp", "resourceVersion", "generation")
-BORN: Final[dict[str, JSON]] = {"Deployment": {}, "Pod": {"phase": "Pending"}}
-"""The status with which an object of Kubernetes' own kinds starts; a custom resource has none."""
 
 
 class Invalid(Refused):
@@ -82,8 +84,8 @@ class ApiServer:
 
         Raises:
             KeyError: there is none of this name.
-            Changed: the patch names another uid or resource version.
-            Invalid: the schema or a policy refuses the result.
+            Changed: the patch names another resource version.
+            Invalid: the schema or a policy refuses the result, or it names another uid.
         """
         before = self.get(kind, namespace, name)
         return self._replace(before, merged(before, sent(patch)))
@@ -95,7 +97,7 @@ class ApiServer:
         """
         before = self.get(kind, namespace, name)
         after = merged(before, sent(patch))
-        _require(before, after, "resourceVersion")
+        _require_version(before, after)
         return self._keep(before, self._admitted(_with_status(before, after)))
 
     def remove(self, kind: str, namespace: str, name: str) -> None:
@@ -133,7 +135,7 @@ class ApiServer:
         body["metadata"]["generation"] = 1
         if dry_run:
             return body
-        kept = self._store.insert(body)
+        kept = self._store.insert(body, defaulted="status" in body and not born)
         self._ownership[key] = ownership
         if not ownership.applied:
             ownership.note_update({}, kept)
@@ -142,7 +144,9 @@ class ApiServer:
     def _named(self, body: JSON) -> JSON:
         meta = body["metadata"]
         if meta.get("resourceVersion"):
-            raise Invalid("resourceVersion should not be set on objects to be created")
+            raise ApiError(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "resourceVersion should not be set on objects to be created"
+            )
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = f"{meta['generateName']}{next(self._suffixes):05}"
         if not NAME.fullmatch(meta.get("name", "")):
@@ -151,8 +155,7 @@ class ApiServer:
 
     def _replace(self, before: JSON, after: JSON) -> JSON:
         """Keep what an update sent, on the conditions that it names."""
-        _require(before, after, "uid")
-        _require(before, after, "resourceVersion")
+        _require_version(before, after)
         return self._keep(before, self._updated(before, after))
 
     def _keep(self, before: JSON, after: JSON) -> JSON:
@@ -162,45 +165,37 @@ class ApiServer:
 
     def _updated(self, before: JSON, after: JSON) -> JSON:
         """Return what is kept of an update: not the status, nor metadata that belong to the API server."""
-        owned = {key: before["metadata"][key] for key in SERVER_METADATA}
-        after = self._admitted(_with_status({**after, "metadata": {**after["metadata"], **owned}}, before))
-        if _versioned(before) != _versioned(after):
+        uid, owned = after["metadata"].get("uid"), {key: before["metadata"][key] for key in SERVER_METADATA}
+        if uid not in {None, owned["uid"]}:
+            raise Invalid(f"metadata.uid: Invalid value: {uid}: field is immutable")
+        after = self._admitted(_with_status({**after, "metadata": {**after["metadata"], **owned}}, before), before)
+        if kubernetes_kinds.counted(before) != kubernetes_kinds.counted(after):
             after["metadata"]["generation"] += 1
         return after
 
-    def _admitted(self, body: JSON) -> JSON:
+    def _admitted(self, body: JSON, before: JSON | None = None) -> JSON:
         """Return an object with defaults and without unknown fields; raise `Invalid`."""
         definition = definitions().get(body["kind"])
-        body = definition.admitted(body) if definition else _with_replicas(body)
+        body = definition.admitted(body) if definition else kubernetes_kinds.with_defaults(body)
         meta = {key: value for key, value in body["metadata"].items() if value or key not in OPTIONAL_METADATA}
         body = {**body, "metadata": meta}
-        problems = definition.problems(body) if definition else []
+        problems = definition.problems(body) if definition else [*kubernetes_kinds.problems(body, before)]
         problems += [reason for policy in self.policies if (reason := policy(body))]
         if problems:
             raise Invalid(f'{body["kind"]} "{meta["name"]}" is invalid: {", ".join(problems)}')
         return body
 
 
-def _require(before: JSON, after: JSON, key: str) -> None:
-    there, named = before["metadata"][key], after["metadata"].get(key)
+def _require_version(before: JSON, after: JSON) -> None:
+    there, named = before["metadata"]["resourceVersion"], after["metadata"].get("resourceVersion")
     if named not in {None, there}:
-        raise Changed(f"the object has been modified: metadata.{key} is {there}, not {named}")
+        raise Changed(f"the object has been modified: metadata.resourceVersion is {there}, not {named}")
 
 
 def _with_status(body: JSON, source: JSON) -> JSON:
     """Return `body` with the status of `source`, or without one."""
     rest = {key: value for key, value in body.items() if key != "status"}
     return {**rest, "status": source["status"]} if "status" in source else rest
-
-
-def _with_replicas(body: JSON) -> JSON:
-    return {**body, "spec": {"replicas": 1, **body["spec"]}} if body["kind"] == "Deployment" else body
-
-
-def _versioned(body: JSON) -> JSON:
-    """Return what generations count: a Deployment's annotations are part of it, other metadata are not."""
-    rest = {key: value for key, value in body.items() if key not in {*SYSTEM, "status"}}
-    return {**rest, "annotations": body["metadata"].get("annotations")} if body["kind"] == "Deployment" else rest
 
 
 def selectable(kind: str) -> frozenset[str]:

@@ -58,6 +58,7 @@ class ObjectStore:
 
     clock: Callable[[], float]
     _objects: dict[Key, JSON] = field(default_factory=dict)
+    _as_created: set[Key] = field(default_factory=set)
     _watches: list[Watch] = field(default_factory=list)
     _changes: deque[tuple[JSON | None, JSON | None, str]] = field(default_factory=deque)
     _delivering: bool = False
@@ -76,22 +77,35 @@ class ObjectStore:
         keys = sorted(key for key in self._objects if key[0] == kind and namespace in {None, key[1]})
         return [self.get(key) for key in keys]
 
-    def insert(self, body: JSON) -> JSON:
-        """Keep a new object; its uid and time of creation are made here."""
+    def insert(self, body: JSON, *, defaulted: bool) -> JSON:
+        """Keep a new object; its uid and time of creation are made here.
+
+        Args:
+            body: the object as it is read.
+            defaulted: whether it has a default that is added when it is read, and stored with the next update:
+                that update makes a version even where it changes nothing else.
+        """
         created = datetime.fromtimestamp(self.clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         uid = f"00000000-0000-4000-8000-{next(self._uids):012x}"
         body = {**body, "metadata": {**body["metadata"], "uid": uid, "creationTimestamp": created}}
-        return self._keep(None, body)
+        kept = self._keep(None, body)
+        if defaulted:
+            self._as_created.add(key_of(kept))
+        return kept
 
     def replace(self, body: JSON) -> JSON:
         """Keep an object instead of the one of its key; one that is equal changes nothing."""
         before = self._objects[key_of(body)]
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": before["metadata"]["resourceVersion"]}}
-        return sent(before) if body == before else self._keep(before, body)
+        if body == before and key_of(body) not in self._as_created:
+            return sent(before)
+        self._as_created.discard(key_of(body))
+        return self._keep(before, body)
 
     def remove(self, key: Key) -> None:
         """Delete an object, and what no other owner keeps; raise `KeyError`."""
         gone = self._objects.pop(key)
+        self._as_created.discard(key)
         self._changed(gone, None)
         for dependent in [body for body in self._objects.values() if self._orphaned(body, gone["metadata"]["uid"])]:
             if key_of(dependent) in self._objects:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.fakes.cluster import InMemoryCluster, Write
+from tests.fakes.cluster import InMemoryCluster, Invalid, Write
 from tests.fakes.deployments import DeploymentController
 from tests.fakes.selectors import matches_labels
 from twin_operator.services.ports import Changed
@@ -38,7 +38,7 @@ class InMemoryPods:
         def annotate() -> None:
             try:
                 self.cluster.patch(*place, patch)
-            except (KeyError, Changed):
+            except (KeyError, Invalid):
                 return
             self.cluster.writes.append(Write("patch", *place))
 

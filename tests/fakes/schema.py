@@ -44,7 +44,7 @@ class Definition:
     selectable: Collection[str]
 
     def admitted(self, body: JSON) -> JSON:
-        """Return the object without unknown fields and with defaults."""
+        """Return the object without unknown fields and nulls, and with defaults."""
         content: JSON = _defaulted(_pruned(_content(body), self.schema), self.schema)
         return {key: body[key] for key in SYSTEM & body.keys()} | content
 
@@ -70,6 +70,7 @@ def _content(body: JSON) -> JSON:
 
 
 def _pruned(value: Any, schema: JSON) -> Any:
+    """Return a value without unknown fields, and without nulls of known ones: no field here is nullable."""
     if isinstance(value, list):
         return [_pruned(item, schema.get("items", {})) for item in value]
     if not isinstance(value, dict):
@@ -77,9 +78,9 @@ def _pruned(value: Any, schema: JSON) -> Any:
     kept = {}
     for key, item in value.items():
         within = _of_key(schema, key)
-        if within is not None:
+        if within is not None and item is not None:
             kept[key] = _pruned(item, within)
-        elif schema.get(PRESERVED):
+        elif within is None and schema.get(PRESERVED):
             kept[key] = item
     return kept
 
@@ -91,7 +92,7 @@ def _defaulted(value: Any, schema: JSON) -> Any:
         return value
     filled = dict(value)
     for key, within in schema.get("properties", {}).items():
-        if filled.get(key) is None and "default" in within:
+        if key not in filled and "default" in within:
             filled[key] = deepcopy(within["default"])
     return {key: _defaulted(item, _of_key(schema, key) or {}) for key, item in filled.items()}
 

@@ -1,6 +1,5 @@
 """How the tests of admission ask: manifests laid over full ones, sent as dry runs to the API server."""
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,21 +28,6 @@ class FullManifest(Protocol):
     def __call__(self, kind: str, change: Manifest | None = None) -> Manifest:
         """Give a manifest of the test's own."""
         ...
-
-
-def laid_over(manifest: Manifest, change: dict[str, Any]) -> Manifest:
-    """Set values at dotted paths of a copy; numbers index lists, None removes."""
-    changed = copy.deepcopy(manifest)
-    for path, value in change.items():
-        *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
-        place: Any = changed
-        for parent in parents:
-            place = place[parent]
-        if value is None:
-            del place[last]
-        else:
-            place[last] = value
-    return changed
 
 
 class Admission:

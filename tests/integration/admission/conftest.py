@@ -2,15 +2,13 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import yaml
 from kubernetes import client, config
 
-from tests.integration.admission.asking import Admission, FullManifest, Kube, Manifest, laid_over
-
-MANIFESTS = Path(__file__).parent / "manifests"
+from tests.contracts import manifests
+from tests.contracts.manifests import laid_over
+from tests.integration.admission.asking import Admission, FullManifest, Kube, Manifest
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +16,7 @@ def full_manifest() -> FullManifest:
     """Read a kind's manifest that has every field, with some of them changed."""
 
     def read(kind: str, change: Manifest | None = None) -> Manifest:
-        return laid_over(yaml.safe_load((MANIFESTS / f"{kind}.yaml").read_text()), change or {})
+        return laid_over(manifests.full_manifest(kind), change or {})
 
     return read
 
