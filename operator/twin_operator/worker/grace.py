@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Final
@@ -17,7 +18,6 @@ from billiard import active_children
 from celery.platforms import EX_OK
 from celery.signals import worker_ready
 from celery.worker import state
-from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 LONGEST_MARGIN: Final = 10.0  # seconds kept of the grace for giving back, which takes a fraction of one
@@ -32,6 +32,14 @@ def seconds_to_finish(grace: float) -> float:
     return grace - min(LONGEST_MARGIN, MARGIN_SHARE * grace)
 
 
+def kill_children() -> None:
+    """End the processes of the pool at once."""
+    for child in active_children():
+        if child.pid is not None:
+            with suppress(ProcessLookupError):  # it ended by itself meanwhile
+                os.kill(child.pid, signal.SIGKILL)
+
+
 @dataclass
 class Grace:
     """What a worker does when it is told to end: finish; at the end of its time or when told twice, give back.
@@ -39,11 +47,15 @@ class Grace:
     Args:
         seconds: how long tasks in hand may go on.
         give_back: gives an attempt back.
-        returning: whether that has begun: children that die from now on were ended here, and give back.
+        kill: ends the children.
+        end: ends this process with an exit code.
+        returning: whether giving back has begun: children that die from now on were ended here, and give back.
     """
 
     seconds: float
     give_back: GiveBack
+    kill: Callable[[], None] = kill_children
+    end: Callable[[int], object] = os._exit  # without the finalizers of a loop that may wait for ever
     returning: bool = False
     _told: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -68,14 +80,19 @@ class Grace:
     def _wait(self) -> None:
         logger.info("No further task is taken; what is in hand has %.0f s to finish.", self.seconds)
         self._over.wait(self.seconds)
+        try:
+            self._return_all()
+        except Exception:
+            logger.exception("Runs in progress begin again when the visibility of their messages ends.")
+        finally:
+            self.end(EX_OK)
+
+    def _return_all(self) -> None:
         self.returning = True
-        in_hand = tuple(state.reserved_requests)  # now: the loop drops those whose children it finds dead
-        for child in active_children():
-            if child.pid is not None:
-                os.kill(child.pid, signal.SIGKILL)  # first, so that nobody works on a run that another may claim
-        for request in in_hand:
+        in_progress = tuple(state.reserved_requests)  # now: the loop drops those whose children it finds dead
+        self.kill()  # first, so that no child works on a run that another worker may claim
+        for request in in_progress:
             self._return(request)
-        os._exit(EX_OK)
 
     def _return(self, request: Any) -> None:  # noqa: ANN401 - Celery's
         try:
@@ -84,5 +101,5 @@ class Grace:
             message = request.message
             # To the front; a rejection would put it behind all others, and would wait for a loop that no longer runs.
             message.channel.qos.restore_by_tag(message.delivery_tag)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the others are to be given back all the same
             logger.warning("Run %s returns when its message's visibility ends: %r", request.id, error)

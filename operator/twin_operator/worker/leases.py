@@ -5,10 +5,10 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.tasks import Stop
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,20 @@ def end_process() -> None:
     os._exit(STOPPED_EXIT)
 
 
+class Leases(Protocol):
+    """The leases of a process, as `adapters.redis_queue.claims` keeps them."""
+
+    @property
+    def lease_seconds(self) -> float:
+        """Return the life of a lease without renewal."""
+
+    def renew(self, run: str, delivery_tag: str | None) -> str:
+        """Renew a lease and the visibility of its message; return `go on`, `lost` or a `Stop`."""
+
+    def give_back(self, run: str) -> None:
+        """End a lease; its attempt does not count."""
+
+
 @dataclass
 class LeaseThread:
     """Renews the lease of the run in hand at a third of its life.
@@ -29,7 +43,7 @@ class LeaseThread:
         stop: called when the run is cancelled, deleted, suspended, or the lease is lost.
     """
 
-    claims: Claims
+    claims: Leases
     stop: Callable[[], None] = end_process
     _held: dict[str, str | None] = field(default_factory=dict)
     _wake: threading.Event = field(default_factory=threading.Event)
@@ -63,5 +77,12 @@ class LeaseThread:
         if verdict != "go on" and run in self._held:
             logger.warning("Run %s stops: %s.", run, verdict)
             if verdict == Stop.SUSPENDED:
-                self.claims.give_back(run)  # a person's wish is no failed attempt
+                self._give_back(run)
             self.stop()
+
+    def _give_back(self, run: str) -> None:
+        """Give the attempt of a suspended run back. The process ends whatever Redis answers, not the thread alone."""
+        try:
+            self.claims.give_back(run)
+        except RedisError as error:
+            logger.warning("The attempt of the suspended run %s stays counted: %r", run, error)

@@ -1,15 +1,16 @@
 """What a worker does for each kind of task, and its start."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time
+from typing import Protocol
 
 from celery.signals import worker_process_shutdown
 
 from twin_operator.services.retraining.retrain import retrain_twin
 from twin_operator.services.retraining.validate_candidate import validate_candidate
-from twin_operator.services.simulate import answer_simulation
+from twin_operator.services.simulate import BankSource, answer_simulation
 from twin_operator.services.tasks import JSON, Outcome, TaskKind
-from twin_operator.services.train import train_twin
+from twin_operator.services.train import DataSource, ModelRegistry, train_twin
 from twin_operator.services.validate import validate_data
 from twin_operator.settings import Settings
 from twin_operator.wiring.claims import build_claims
@@ -19,7 +20,11 @@ from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.leases import LeaseThread, end_process
 from twin_operator.worker.progress import log_progress
 from twin_operator.worker.serving import serve
-from twin_operator.worker.tasks import Frame
+from twin_operator.worker.tasks import Frame, Work
+
+
+class Registry(ModelRegistry, BankSource, Protocol):
+    """What tasks need of the model registry."""
 
 
 def build_frame(settings: Settings) -> Frame:
@@ -32,29 +37,43 @@ def build_frame(settings: Settings) -> Frame:
         attempts.abandon()
         end_process()
 
+    return Frame(claims, LeaseThread(claims, abandon), work_of(registry, source, attempts, time), attempts)
+
+
+def work_of(
+    registry: Registry, source: DataSource, attempts: Attempts, clock: Callable[[], float]
+) -> Mapping[TaskKind, Work]:
+    """Return what carries out each kind of task.
+
+    Args:
+        registry: of models.
+        source: of past experiments.
+        attempts: note the progress of long tasks.
+        clock: seconds since the epoch.
+    """
+
     def simulate(payload: JSON) -> Outcome:
         return answer_simulation(payload, registry)
 
     def train(payload: JSON) -> Outcome:
-        return train_twin(payload, source, registry, log_progress(payload["run"], attempts.note), time)
+        return train_twin(payload, source, registry, log_progress(payload["run"], attempts.note), clock)
 
     def validate(payload: JSON) -> Outcome:
         return validate_data(payload, source, registry)
 
     def retrain(payload: JSON) -> Outcome:
-        return retrain_twin(payload, source, registry, log_progress(payload["run"], attempts.note), time)
+        return retrain_twin(payload, source, registry, log_progress(payload["run"], attempts.note), clock)
 
     def gate(payload: JSON) -> Outcome:
         return validate_candidate(payload, registry, log_progress(payload["run"], attempts.note))
 
-    work = {
+    return {
         TaskKind.SIMULATE: simulate,
         TaskKind.TRAIN: train,
         TaskKind.VALIDATE: validate,
         TaskKind.RETRAIN: retrain,
         TaskKind.GATE: gate,
     }
-    return Frame(claims, LeaseThread(claims, abandon), work, attempts)
 
 
 def run_worker(settings: Settings, queues: Sequence[str], concurrency: int, tier: str) -> int:

@@ -44,11 +44,13 @@ def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttem
     class ObservedRequest(TruthfulRequest):
         def on_failure(self, exc_info: Any, *args: bool, **options: bool) -> None:  # noqa: ANN401 - Celery's
             error = getattr(exc_info.exception, "exc", exc_info.exception)
-            if isinstance(error, WorkerLostError):
-                _end(self, end_attempt)
-            elif isinstance(error, Reject):
-                self._give_up(error.args[0])
-            super().on_failure(exc_info, *args, **options)
+            try:
+                if isinstance(error, WorkerLostError):
+                    _end(self, end_attempt)
+                elif isinstance(error, Reject):
+                    self._give_up(error.args[0])
+            finally:  # else the request would count as one in progress for ever, and keep the worker from consuming
+                super().on_failure(exc_info, *args, **options)
 
         def _give_up(self, verdict: str) -> None:
             if verdict == DRAINING:

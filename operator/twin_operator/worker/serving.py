@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Protocol
 
-from prometheus_client import REGISTRY
+from celery.worker import WorkController
+from prometheus_client import REGISTRY, CollectorRegistry
 
-from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
 from twin_operator.adapters.worker_metrics import dead_letter_counter
@@ -39,7 +40,22 @@ def serve(
         tier: a label.
         build: builds what carries out tasks, in each child process.
     """
-    guard, claims = build_guard(settings), build_parent_claims(settings)
+    worker = build_worker(settings, queues, concurrency, tier, build, REGISTRY)
+    serve_worker_status(settings, REGISTRY)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def build_worker(
+    settings: Settings,
+    queues: Sequence[str],
+    concurrency: int,
+    tier: str,
+    build: Callable[[Settings], Frame],
+    registry: CollectorRegistry,
+) -> WorkController:
+    """Build the worker of `serve` without starting it; `registry` takes its metrics."""
+    guard, claims = build_guard(settings, registry), build_parent_claims(settings)
     app = create_app(settings, queues, guarded_transport(guard))
 
     @cache
@@ -51,12 +67,11 @@ def serve(
     register(app, frame, requests_that(draining, guard.put_aside, of_dead_child(grace, claims)))
     stop_while_draining(app, draining)
     grace.install()
-    show_worker(REGISTRY, draining)
-    serve_worker_status(settings, REGISTRY)
+    show_worker(registry, draining)
     if settings.task_events:
         tell_of_worker(app, list(queues), concurrency)
     # Not by Celery's command line: that would read BROKER_URL, CONFIG_MODULE and the like from the environment.
-    worker = app.Worker(
+    worker: WorkController = app.Worker(
         hostname=f"{tier.lower()}@{settings.identity}",
         pool_cls="prefork",
         concurrency=concurrency,
@@ -67,11 +82,20 @@ def serve(
         without_heartbeat=not settings.task_events,
         heartbeat_interval=HEARTBEAT_SECONDS,
     )
-    worker.start()
-    return int(worker.exitcode or 0)
+    return worker
 
 
-def of_dead_child(grace: Grace, claims: Claims) -> EndAttempt:
+class WorkerLeases(Protocol):
+    """The leases of this worker's children, whichever child holds them."""
+
+    def give_back_of_worker(self, run: str, queue: str) -> bool:
+        """End a lease; its attempt does not count."""
+
+    def end_attempt_of_worker(self, run: str, queue: str) -> bool:
+        """End a lease; its attempt stays counted."""
+
+
+def of_dead_child(grace: Grace, claims: WorkerLeases) -> EndAttempt:
     """Return what ends the attempt of a child that died: by itself it counts, by the grace's end it is given back."""
 
     def end(run: str, queue: str) -> bool:
@@ -80,11 +104,11 @@ def of_dead_child(grace: Grace, claims: Claims) -> EndAttempt:
     return end
 
 
-def build_guard(settings: Settings) -> Guard:
+def build_guard(settings: Settings, registry: CollectorRegistry) -> Guard:
     """Build what judges messages as they come, with a connection of the parent process."""
     signing = build_signing(settings)
     if signing is None:
         logger.warning(NOT_SIGNED)
-    count = dead_letter_counter([str(reason) for reason in Reason], REGISTRY)
+    count = dead_letter_counter([str(reason) for reason in Reason], registry)
     letters = DeadLetters(worker_redis(settings.redis_url))
     return Guard(Check(signing, settings.run_ttl_seconds), letters, settings.identity, count)

@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import time
-from typing import Any
+from typing import Any, Protocol
 
 from celery import Celery
 from celery.app.task import Task as CeleryTask
+from celery.exceptions import Reject
 from celery.worker.request import Request
+from redis.exceptions import RedisError
 
-from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.adapters.redis_queue.delivery import TASK_PREFIX
 from twin_operator.services.errors import TryAgain
 from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
@@ -25,25 +26,47 @@ ERROR_LENGTH = 500  # characters of an unexpected error that travel into status
 Work = Callable[[JSON], Outcome]
 
 
+class RunClaims(Protocol):
+    """The claims of a process, as `adapters.redis_queue.claims` keeps them."""
+
+    def claim(self, task: Task) -> str:
+        """Count the attempt and take the lease; return `claimed`, or why not."""
+
+    def record(self, task: Task, outcome: Outcome) -> bool:
+        """Record the result; return whether it stands."""
+
+    def fail_attempt(self, task: Task, error: str) -> bool:
+        """Report an attempt that failed; return whether its lease was still held."""
+
+    def give_back(self, run: str) -> None:
+        """End the lease; the attempt does not count."""
+
+    def spent(self, task: Task) -> bool:
+        """Return whether the run has no attempt left."""
+
+
 @dataclass
 class Frame:
     """Claim, work, record: at most one result a run, however often its message is delivered."""
 
-    claims: Claims
+    claims: RunClaims
     leases: LeaseThread
     work: Mapping[TaskKind, Work]
     attempts: Attempts = field(default_factory=Attempts)
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
-        """Carry out `task` and return what became of it, for the log and for Celery's events (`reporting`)."""
+        """Carry out `task` and return what became of it, for the log and for Celery's events (`reporting`).
+
+        Raises:
+            RedisError: its claim or its end could not be recorded; the message has to be delivered again.
+        """
         if task.deadline is not None and time() > task.deadline:
             return "past its deadline"
         verdict = self.claims.claim(task)
         if verdict != "claimed":
             return verdict
-        self.leases.hold(task.run, delivery_tag)
         try:
-            outcome = self.attempts.carry_out(task, self.work[task.kind])
+            outcome = self._work(task, delivery_tag)
         except (SystemExit, KeyboardInterrupt):
             self.claims.give_back(task.run)
             raise
@@ -53,8 +76,13 @@ class Frame:
             logger.exception("Run %s failed in an unexpected way.", task.run)
             kind = type(error).__name__
             return self._fail(task, "attempt failed", kind, f"{kind}: {error}")
-        else:
-            return self._record(task, outcome)
+        return self._record(task, outcome)
+
+    def _work(self, task: Task, delivery_tag: str | None) -> Outcome:
+        """Work while the lease is renewed. Renewing ends before the record does: it would find the lease lost."""
+        self.leases.hold(task.run, delivery_tag)
+        try:
+            return self.attempts.carry_out(task, self.work[task.kind])
         finally:
             self.leases.release(task.run)
 
@@ -81,13 +109,22 @@ def register(app: Celery, frame: Callable[[], Frame], request: type[Request]) ->
 
 
 def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame], request: type[Request]) -> None:
-    @app.task(name=f"{TASK_PREFIX}{kind}", bind=True, Request=request, send_events=False)
+    @app.task(name=f"{TASK_PREFIX}{kind}", bind=True, shared=False, Request=request, send_events=False)
     def run(self: "CeleryTask[Any, Any]", message: JSON) -> str:
         task = continued(Task.from_json(message), self.request.get("traceparent"))
         tag = (self.request.properties or {}).get("delivery_tag")
         with within(trace_of_attempt(task)):
-            verdict = frame().carry_out(task, None if tag is None else str(tag))
+            verdict = _carry_out(frame(), task, None if tag is None else str(tag))
             logger.info("Run %s of %s/%s: %s.", task.run, task.target.namespace, task.target.name, verdict)
         if verdict in GIVEN_UP:
             raise giving_up(verdict)
         return verdict
+
+
+def _carry_out(frame: Frame, task: Task, delivery_tag: str | None) -> str:
+    """Carry out a task. Without Redis its end is not known, so its message goes back: Celery would acknowledge it."""
+    try:
+        return frame.carry_out(task, delivery_tag)
+    except RedisError as error:
+        logger.warning("Run %s goes back to its queue: %r", task.run, error)
+        raise Reject(repr(error), requeue=True) from error
