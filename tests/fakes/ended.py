@@ -4,7 +4,7 @@ Times, identities that the API server or Redis gives out, and traces (made of th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
@@ -19,12 +19,19 @@ MOMENTS: Final = frozenset(
     | {"recorded", "time"}
 )
 """Fields of records that are seconds since the epoch, or a token."""
-FLEETING: Final = frozenset({"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"})
+SMOOTHED: Final = frozenset({"arrivalsPerSecond", "secondsPerTask", "drainSeconds"})
+"""Rates of a WorkerPool, which a new leader begins to measure again."""
+FLEETING: Final = SMOOTHED | {"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"}
 OBSERVATION: Final = "-look-"  # in the id of a look at data: each leader takes one of its own
 
 
-def ended(site: Installation) -> dict[str, Any]:
-    """Return custom resources, registry, records of runs, archive and Kubernetes Events, comparable with `==`."""
+def ended(site: Installation, but_events: Collection[str] = ()) -> dict[str, Any]:
+    """Return custom resources, registry, records of runs, archive and Kubernetes Events, comparable with `==`.
+
+    Args:
+        site: what has ended.
+        but_events: reasons of Kubernetes Events that are left out.
+    """
     names = {body["metadata"]["uid"]: _name(body) for kind in KINDS for body in site.cluster.objects(kind)}
     content = {
         "objects": [body for kind in KINDS for body in site.cluster.objects(kind)],
@@ -32,7 +39,9 @@ def ended(site: Installation) -> dict[str, Any]:
         "runs": {run: _run(record) for run, record in site.queue.server.content().records.items() if _counts(run)},
         "archive": vars(site.archive),
         "events": {
-            f"{_name(event.body)} {event.reason} {event.warning}: {event.message}" for event in site.cluster.events
+            f"{_name(event.body)} {event.reason} {event.warning}: {event.message}"
+            for event in site.cluster.events
+            if event.reason not in but_events
         },
     }
     return {part: _plain(value, names) for part, value in content.items()}

@@ -32,6 +32,7 @@ async def every_crash(
     ports: Collection[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     moments: Collection[Moment] = tuple(Moment),
+    lost_events: Collection[str] = (),
 ) -> None:
     """Play a scenario undisturbed, then with a crash before and after each call; fail where an end differs.
 
@@ -40,45 +41,49 @@ async def every_crash(
         ports: whose calls are counted, by field of `OperatorPorts`, such as ("queue", "resources"); None: all.
         settings: of the operator, where they differ from their defaults.
         moments: when the process ends, seen from the call.
+        lost_events: reasons of Kubernetes Events that a crash may lose, as those report what is in status, too.
     """
     given = {"resync_seconds": RESYNC_SECONDS, **(settings or {})}
     undisturbed = CrashPlan(ports=ports)
-    expected = await _end_of(scenario, given, undisturbed)
+    expected = await _end_of(scenario, given, undisturbed, lost_events)
     calls, crashes = list(undisturbed.calls), 0
     for number in range(1, len(calls) + 1):
         for moment in moments:
             plan = CrashPlan(number, moment, ports)
-            await _compare(scenario, given, plan, expected, f"{moment} call {number}, {calls[number - 1]}")
+            try:
+                await _compare(scenario, given, plan, expected, lost_events)
+            except Exception as error:
+                where = f"{moment} call {number}, {calls[number - 1]}"
+                raise AssertionError(f"A crash {where} changes the end: {error}") from error
             crashes += plan.dead
     print(f"{len(calls)} effects, {crashes} crashes")  # noqa: T201 - read in the output of pytest
     assert crashes == len(calls) * len(moments) > 0, "not every call was reached"
 
 
-async def _end_of(scenario: Scenario, settings: Mapping[str, Any], plan: CrashPlan) -> dict[str, Any]:
+async def _end_of(
+    scenario: Scenario, settings: Mapping[str, Any], plan: CrashPlan, lost_events: Collection[str]
+) -> dict[str, Any]:
     """Return what a run without a crash comes to; the plan keeps the calls up to the end of the scenario."""
     async with Installation(settings, plan) as site:
         await scenario(site)
         calls = list(plan.calls)
         await site.advance(QUIET_SECONDS)
         plan.calls = calls
-        return ended(site)
+        return ended(site, lost_events)
 
 
 async def _compare(
-    scenario: Scenario, settings: Mapping[str, Any], plan: CrashPlan, expected: dict[str, Any], where: str
+    scenario: Scenario,
+    settings: Mapping[str, Any],
+    plan: CrashPlan,
+    expected: dict[str, Any],
+    lost_events: Collection[str],
 ) -> None:
-    try:
-        async with Installation(settings, plan) as site:
-            await scenario(site)
-            await _settled(site, expected)
-    except Exception as error:
-        raise AssertionError(f"A crash {where} changes the end: {error}") from error
-
-
-async def _settled(site: Installation, expected: dict[str, Any]) -> None:
-    """Wait until all is as in the undisturbed run, and was quiet before that."""
-    end = site.now() + PATIENCE_SECONDS
-    await site.advance(QUIET_SECONDS)
-    while (found := differences(expected, ended(site))) and site.now() < end:
+    """Play a scenario with a crash, and wait until all is as in the undisturbed run, and was quiet before that."""
+    async with Installation(settings, plan) as site:
+        await scenario(site)
+        end = site.now() + PATIENCE_SECONDS
         await site.advance(QUIET_SECONDS)
-    assert not found, "\n".join(found[:MOST_SHOWN])
+        while (found := differences(expected, ended(site, lost_events))) and site.now() < end:
+            await site.advance(QUIET_SECONDS)
+        assert not found, "\n".join(found[:MOST_SHOWN])

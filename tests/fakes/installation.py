@@ -248,13 +248,17 @@ class Installation:
         every: float = STEP_SECONDS,
     ) -> None:
         """Have a worker `work` every so many virtual seconds, until the end of the test."""
+        self.in_background(lambda: self.work(answer, queues, worker), every)
 
-        async def working() -> None:
+    def in_background(self, work: Callable[[], object], every: float) -> None:
+        """Repeat something every so many virtual seconds, until the end of the test."""
+
+        async def repeating() -> None:
             while True:
-                self.work(answer, queues, worker)
+                work()
                 await asyncio.sleep(every)
 
-        self._workers.append(asyncio.create_task(working()))
+        self._workers.append(asyncio.create_task(repeating()))
 
     def _carry_out(self, delivery: Any, answer: Answer) -> None:
         try:
