@@ -85,7 +85,7 @@ class InMemoryQueue:
         counts = Counter(task.queue for task in tasks)
         for task in tasks:
             key = keys.queue_key(task.queue, LEAST_PRIORITY - task.priority)
-            content.lists[key].appendleft(_message(task, self.server.clock()))
+            content.lists[key].appendleft(message_of(task, self.server.clock()))
         content.published.update(counts)
         self.on_publish(counts)
 
@@ -198,7 +198,7 @@ class InMemoryQueue:
         if verdict == "draining":
             self._return(delivery, first=False)
         elif verdict != "claimed":
-            self._settle(delivery)
+            self.settle(delivery)
         if verdict == "exhausted":
             refusal = Refusal(Reason.EXHAUSTED, "its run has had all its attempts", task.run)
             self.dead_letters.add(delivery.message, delivery.queue, refusal, delivery.worker)
@@ -211,13 +211,13 @@ class InMemoryQueue:
     def record(self, delivery: Delivery, outcome: Outcome) -> bool:
         """Record the result and acknowledge the message; return whether this result stands."""
         stands = delivery.claims.record(delivery.task, outcome)
-        self._settle(delivery)
+        self.settle(delivery)
         return stands
 
     def fail(self, delivery: Delivery, error: str) -> bool:
         """Report a failed attempt and acknowledge the message; return whether the lease was still this process's."""
         reported = delivery.claims.fail_attempt(delivery.task, error)
-        self._settle(delivery)
+        self.settle(delivery)
         return reported
 
     def give_back(self, delivery: Delivery) -> None:
@@ -263,11 +263,12 @@ class InMemoryQueue:
             each = unacknowledged.pop(tag)
             self._list_of(each.message, each.queue).append(each.message)
 
-    def _settle(self, delivery: Delivery) -> bool:
+    def settle(self, delivery: Delivery) -> bool:
+        """Acknowledge a message; return whether it was still this delivery's."""
         return self.server.content().unacknowledged.pop(delivery.tag, None) is not None
 
     def _return(self, delivery: Delivery, *, first: bool) -> None:
-        if self._settle(delivery):
+        if self.settle(delivery):
             messages = self._list_of(delivery.message, delivery.queue)
             (messages.append if first else messages.appendleft)(delivery.message)
 
@@ -275,7 +276,7 @@ class InMemoryQueue:
         return self.server.content().lists[keys.queue_key(queue, keys.priority_of(message))]
 
 
-def _message(task: Task, now: float) -> bytes:
+def message_of(task: Task, now: float) -> bytes:
     """Return the parts of a Celery message that somebody reads; `default=list` as in `Messages`."""
     headers = {"id": task.run, "task": f"twinops.{task.kind}", keys.PUBLISHED_AT: now}
     if task.trace is not None:

@@ -81,7 +81,7 @@ class Site:
         claims: Any = plan.wrap("claims", delivery.claims)
         frame = Frame(claims, LeaseThread(claims, lambda: None), {TaskKind.SIMULATE: self._work(plan)})
         verdict = frame.carry_out(delivery.task, delivery.tag)
-        acknowledge = plan.wrap("acknowledge", self.queue._settle)  # noqa: SLF001 - what the parent does on success
+        acknowledge = plan.wrap("acknowledge", self.queue.settle)  # what the parent does on success
         acknowledge(delivery)
         return verdict
 

@@ -1,0 +1,184 @@
+"""Messages, records and reports as operator and workers may rely on them, on a real Redis and in memory.
+
+A test module of a Redis gives the fixture `system`, an empty `QueueSystem`, for this and `queue_claims` and
+`queue_readings`, and `away`, one whose Redis does not answer, for `queue_outage`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
+from twin_operator.domain.trace_context import RunTrace, TraceContext
+from twin_operator.services.tasks import Run, TaskKind
+
+
+async def test_what_is_published_is_found_in_its_queue(system: QueueSystem) -> None:
+    urgent, plain = task(priority=9), task(priority=0)
+    await system.queue.publish([urgent, plain])
+    assert await system.queue.waiting([QUEUE]) == {urgent.run, plain.run}
+    assert await system.queue.waiting(["training"]) == set()
+    assert await system.queue.depths([QUEUE, "training"]) == {QUEUE: 2, "training": 0}
+
+
+async def test_a_publication_is_announced_by_its_queues(system: QueueSystem) -> None:
+    announced: list[set[str]] = []
+    system.on_publish(lambda queues: announced.append(set(queues)))
+    await system.queue.publish([task(), task(queue="training"), task()])
+    assert announced == [{QUEUE, "training"}]
+
+
+async def test_a_message_arrives_as_it_was_published_with_the_context_of_its_trace(system: QueueSystem) -> None:
+    parent, context = TraceContext("a" * 32, "c" * 16), TraceContext("a" * 32, "b" * 16, sampled=True)
+    payload = {"spec": {"arm": "B", "share": 0.1}, "pair": ("a", 1), "none": None}
+    work = task(kind=TaskKind.TRAIN, payload=payload, deadline=1e10, priority=7, trace=RunTrace(context, parent))
+    await system.queue.publish([work])
+    found = taken(system).task
+    assert found.to_json() == {**work.to_json(), "payload": {**payload, "pair": ["a", 1]}}
+    assert found.trace == RunTrace(context)
+
+
+async def test_the_most_urgent_message_is_taken_first_and_then_the_oldest(system: QueueSystem) -> None:
+    by_priority = [task(priority=priority) for priority in (0, 4, 5, 9)]
+    again = task(priority=9)
+    await system.queue.publish([*by_priority, again])
+    consumer = system.consumer()
+    order = [found.task.run for _ in range(5) if (found := consumer.take([QUEUE])) is not None]
+    assert order == [by_priority[3].run, again.run, *(by_priority[n].run for n in (1, 2, 0))]
+    assert consumer.take([QUEUE]) is None
+
+
+async def test_a_delivered_message_waits_until_it_is_acknowledged_but_has_left_its_queue(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.publish([work])
+    consumer = system.consumer()
+    found = consumer.take([QUEUE])
+    assert found is not None
+    assert await system.queue.depths([QUEUE]) == {QUEUE: 0}
+    assert await system.queue.waiting([]) == {work.run}
+    consumer.acknowledge(found)
+    assert await system.queue.waiting([QUEUE]) == set()
+
+
+@pytest.mark.parametrize(("end", "head"), [("restore", True), ("requeue", False)])
+async def test_a_message_returns_to_the_head_of_its_queue_or_to_its_end(
+    system: QueueSystem, end: str, *, head: bool
+) -> None:
+    first, second = task(), task()
+    await system.queue.publish([first, second])
+    consumer = system.consumer()
+    found = consumer.take([QUEUE])
+    assert found is not None
+    getattr(consumer, end)(found)
+    assert taken(system).task.run == (first.run if head else second.run)
+    assert await system.queue.depths([QUEUE]) == {QUEUE: 1}
+
+
+async def test_messages_of_a_worker_that_vanished_return_after_the_visibility_timeout(system: QueueSystem) -> None:
+    works = [task(), task(), task()]
+    await system.queue.publish(works)
+    tags = [taken(system).tag for _ in works[:2]]
+    system.pass_visibility_timeout(*tags)
+    assert [taken(system).task.run for _ in works] == [work.run for work in works]
+
+
+async def test_renewing_a_lease_keeps_the_message_with_its_worker(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.publish([work])
+    found, holder = taken(system), system.claims()
+    holder.claim(found.task)
+    system.pass_visibility_timeout(found.tag)
+    holder.renew(work.run, found.tag)
+    assert system.consumer().take([QUEUE]) is None
+
+
+async def test_bytes_of_another_program_count_and_are_no_run(system: QueueSystem) -> None:
+    system.push(QUEUE, b"{{{ no JSON")
+    assert await system.queue.depths([QUEUE]) == {QUEUE: 1}
+    assert await system.queue.waiting([QUEUE]) == set()
+    (reading,) = await system.loads.read([QUEUE])
+    assert (reading.depth, reading.oldest_seconds) == (1, None)
+
+
+async def test_a_run_without_a_record_reads_as_an_empty_one(system: QueueSystem) -> None:
+    assert await system.queue.runs(["unknown"]) == {"unknown": Run()}
+    assert await system.queue.runs([]) == {}
+
+
+async def test_the_first_time_of_queueing_stays(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.mark_queued({work.run: 1_000.25})
+    await system.queue.mark_queued({work.run: 2_000.0})
+    assert (await run_of(system, work)).queued == 1_000.25
+    assert system.life(work.run) == pytest.approx(60, abs=2)
+
+
+async def test_a_forgotten_run_starts_afresh(system: QueueSystem) -> None:
+    work = task(limit=1)
+    worker = system.claims()
+    worker.claim(work)
+    worker.record(work, DONE)
+    await system.queue.forget([work.run])
+    assert await run_of(system, work) == Run()
+    assert system.claims().claim(work) == "claimed"
+
+
+async def test_a_record_lives_its_time_from_the_latest_claim(system: QueueSystem) -> None:
+    work = task()
+    assert system.life(work.run) == 0
+    system.claims().claim(work)
+    assert system.life(work.run) == pytest.approx(60, abs=2)
+
+
+async def test_reports_come_again_until_they_are_acknowledged(system: QueueSystem) -> None:
+    work, worker = task(), system.claims()
+    await system.queue.reports(pending=False, block_ms=1)
+    worker.claim(work)
+    worker.record(work, DONE)
+    (report,) = await system.queue.reports(pending=False, block_ms=1)
+    assert await system.queue.reports(pending=False, block_ms=1) == []
+    assert await system.queue.reports(pending=True) == [report]
+    await system.queue.acknowledge([report.entry])
+    assert await system.queue.reports(pending=True) == []
+
+
+async def test_a_report_is_not_pending_before_it_was_read(system: QueueSystem) -> None:
+    await system.queue.reports(pending=True)
+    work, worker = task(), system.claims()
+    worker.claim(work)
+    worker.record(work, DONE)
+    assert await system.queue.reports(pending=True) == []
+
+
+async def test_reports_come_in_their_order_and_some_at_a_time(system: QueueSystem) -> None:
+    works = [task() for _ in range(3)]
+    for work in works:
+        worker = system.claims()
+        worker.claim(work)
+        worker.record(work, DONE)
+    await system.queue.reports(pending=False, block_ms=1)
+    pages = [await system.queue.reports(pending=False, block_ms=1, count=2) for _ in range(2)]
+    assert [[report.run for report in page] for page in pages] == [[w.run for w in works[:2]], [works[2].run]]
+    assert [r.run for r in await system.queue.reports(pending=True, count=2)] == [w.run for w in works[:2]]
+
+
+async def test_a_read_waits_for_a_report(system: QueueSystem) -> None:
+    await system.queue.reports(pending=False, block_ms=1)
+    work, worker = task(), system.claims()
+    worker.claim(work)
+    reading = asyncio.create_task(system.queue.reports(pending=False, block_ms=20_000))
+    await asyncio.sleep(0.05)
+    assert not reading.done()
+    worker.record(work, DONE)
+    assert [report.run for report in await asyncio.wait_for(reading, 10)] == [work.run]
+
+
+async def test_after_the_loss_of_every_key_reports_are_read_again(system: QueueSystem) -> None:
+    await system.queue.reports(pending=False, block_ms=1)
+    system.flush()
+    work, worker = task(), system.claims()
+    worker.claim(work)
+    worker.record(work, DONE)
+    assert [report.run for report in await new_reports(system)] == [work.run]
