@@ -136,8 +136,9 @@ class ApiServer:
         if dry_run:
             return body
         kept = self._store.insert(body, defaulted="status" in body and not born)
-        self._ownership[key] = ownership
-        if not ownership.applied:
+        if born:
+            self._ownership[key] = ownership
+        if born and not ownership.applied:
             ownership.note_update({}, kept)
         return kept
 
@@ -160,7 +161,8 @@ class ApiServer:
 
     def _keep(self, before: JSON, after: JSON) -> JSON:
         kept = self._store.replace(after)
-        self._ownership[key_of(kept)].note_update(before, kept)
+        if ownership := self._ownership.get(key_of(kept)):
+            ownership.note_update(before, kept)
         return kept
 
     def _updated(self, before: JSON, after: JSON) -> JSON:

@@ -12,8 +12,14 @@ EXACT: Final = 2**53
 
 
 def sent(value: JSON) -> JSON:
-    """Return a copy of `value` after a journey through JSON, with numbers as the API server writes them."""
+    """Return what a client sends: a copy of `value` with numbers as the API server writes them."""
     copy: JSON = _numbers(orjson.loads(orjson.dumps(value)))
+    return copy
+
+
+def copied(value: JSON) -> JSON:
+    """Return a copy of an object that was sent before."""
+    copy: JSON = orjson.loads(orjson.dumps(value))
     return copy
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 
-from tests.fakes.json_objects import sent
+from tests.fakes.json_objects import copied
 from twin_operator.services.tasks import JSON
 
 Key = tuple[str, str, str]
@@ -43,7 +43,7 @@ class Watch:
         now = after is not None and self.matches(after)
         if self.stopped or not (was or now):
             return
-        body = sent((after if now else before) or {})
+        body = copied((after if now else before) or {})
         body["metadata"]["resourceVersion"] = version
         self.handler(("MODIFIED" if was else "ADDED") if now else "DELETED", body)
 
@@ -70,7 +70,7 @@ class ObjectStore:
 
     def get(self, key: Key) -> JSON:
         """Return a copy; raise `KeyError`."""
-        return sent(self._objects[key])
+        return copied(self._objects[key])
 
     def of_kind(self, kind: str, namespace: str | None = None) -> list[JSON]:
         """Return copies, in order of namespace and name."""
@@ -98,7 +98,7 @@ class ObjectStore:
         before = self._objects[key_of(body)]
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": before["metadata"]["resourceVersion"]}}
         if body == before and key_of(body) not in self._as_created:
-            return sent(before)
+            return copied(before)
         self._as_created.discard(key_of(body))
         return self._keep(before, body)
 
@@ -121,10 +121,10 @@ class ObjectStore:
         return watch
 
     def _keep(self, before: JSON | None, body: JSON) -> JSON:
-        kept = sent({**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version + 1)}})
+        kept = copied({**body, "metadata": {**body["metadata"], "resourceVersion": str(self._version + 1)}})
         self._objects[key_of(kept)] = kept
         self._changed(before, kept)
-        return sent(kept)
+        return copied(kept)
 
     def _orphaned(self, body: JSON, owner: str) -> bool:
         """Return whether `owner`, which is gone, was the last of an object's owners."""
