@@ -22,6 +22,8 @@ MOMENTS: Final = frozenset(
 SMOOTHED: Final = frozenset({"arrivalsPerSecond", "secondsPerTask", "drainSeconds"})
 """Rates of a WorkerPool, which a new leader begins to measure again."""
 FLEETING: Final = SMOOTHED | {"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"}
+TERMINAL: Final = frozenset({"Succeeded", "Failed"})
+UID_LENGTH: Final = 36
 OBSERVATION: Final = "-look-"  # in the id of a look at data: each leader takes one of its own
 
 
@@ -32,11 +34,13 @@ def ended(site: Installation, but_events: Collection[str] = ()) -> dict[str, Any
         site: what has ended.
         but_events: reasons of Kubernetes Events that are left out.
     """
-    names = {body["metadata"]["uid"]: _name(body) for kind in KINDS for body in site.cluster.objects(kind)}
+    objects = [body for kind in KINDS for body in site.cluster.objects(kind)]
+    names = {body["metadata"]["uid"]: _name(body) for body in objects}
+    done = {body["metadata"]["uid"] for body in objects if (body.get("status") or {}).get("phase") in TERMINAL}
     content = {
-        "objects": [body for kind in KINDS for body in site.cluster.objects(kind)],
+        "objects": objects,
         "registry": vars(site.registry),
-        "runs": {run: _run(record) for run, record in site.queue.server.content().records.items() if _counts(run)},
+        "runs": _runs(site.queue.server.content().records, set(names), done),
         "archive": vars(site.archive),
         "events": {
             f"{_name(event.body)} {event.reason} {event.warning}: {event.message}"
@@ -60,13 +64,24 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
     return [f"{path}: undisturbed {before!r}, after the crash {after!r}"]
 
 
-def _counts(run: str) -> bool:
-    return OBSERVATION not in run
+def _runs(records: Mapping[str, RunRecord], existing: Collection[str], done: Collection[str]) -> dict[str, Any]:
+    """Return the records of runs whose object exists; one that has ended is not affected by a stop of its run.
+
+    A run whose object was deleted while no operator watched is not stopped: a worker may still do it, and nothing
+    comes of that.
+    """
+    kept = {run: record for run, record in records.items() if _object_of(run) in existing and OBSERVATION not in run}
+    begun = {run: record for run, record in kept.items() if run not in done or record.attempts}
+    return {run: _record(record, ended=run in done or bool(record.outcome)) for run, record in begun.items()}
 
 
-def _run(record: RunRecord) -> dict[str, Any]:
-    """Return a record; a stop that comes after the result means nothing."""
-    return vars(record) | ({} if record.outcome is None else {"stop": None})
+def _record(record: RunRecord, *, ended: bool) -> dict[str, Any]:
+    return vars(record) | ({"stop": None} if ended else {})
+
+
+def _object_of(run: str) -> str:
+    """Return the uid of the object that a run is of: a Simulation's run is its uid, others' begin with theirs."""
+    return run[:UID_LENGTH]
 
 
 def _name(body: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tests.fakes.archive import InMemoryArchive
 from tests.fakes.cluster import CLUSTER_UID, InMemoryCluster
-from tests.fakes.crashes import CrashPlan
+from tests.fakes.crashes import Crash, CrashPlan
 from tests.fakes.inline_executor import InlineExecutor
 from tests.fakes.loads import InMemoryLoads
 from tests.fakes.operator_process import OperatorProcess, is_crash, owned_task
@@ -32,7 +32,7 @@ NAMESPACE: Final = "default"
 STEP_SECONDS: Final = 0.05  # virtual, between two checks of a condition
 PATIENCE_SECONDS: Final = 300.0  # virtual; longer than two periods of anything that the operator repeats
 RESTART_SECONDS: Final = 0.1  # virtual, between the end of a process by a crash and the next leader
-MANY_TASKS: Final = 100  # that one call of `work` takes at most: a run that comes back for ever must fail the test
+MANY_TASKS: Final = 100  # most that one call of `work` takes: a run that returns for ever must fail the test
 
 Answer = Callable[[Task], Outcome | None]
 
@@ -61,7 +61,8 @@ class Installation:
     Args:
         settings: fields of `Settings` that differ from their defaults.
         crashes: where the first process of the operator ends; the next leader starts by itself.
-        watch_delay: virtual seconds until the operator is told of a change by its watches.
+        watch_delay: virtual seconds from a change to its watch event.
+        expected: errors of tasks that nothing awaits, which asyncio only logs, and which do not fail the test.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class Installation:
         settings: Mapping[str, Any] | None = None,
         crashes: CrashPlan | None = None,
         watch_delay: float = 0.0,
+        expected: tuple[type[BaseException], ...] = (),
     ) -> None:
         self.settings = GivenSettings(**{"namespace": NAMESPACE, **(settings or {})})
         self.crashes = crashes or CrashPlan()
         self.watch_delay = watch_delay
+        self._expected: tuple[type[BaseException], ...] = (Crash, *expected)
         self._began = asyncio.get_running_loop().time()
         self.cluster = InMemoryCluster(self.now)
         self.pods = InMemoryPods(self.cluster)
@@ -89,8 +92,6 @@ class Installation:
     def now(self) -> float:
         """Return the time of the installation, seconds since the epoch."""
         return START + asyncio.get_running_loop().time() - self._began
-
-    # --- the operator
 
     @property
     def operator(self) -> OperatorProcess:
@@ -158,8 +159,9 @@ class Installation:
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is None or not is_crash(error):
-            loop.default_exception_handler(context)
+        if isinstance(error, self._expected):
+            return
+        loop.default_exception_handler(context)
         if error is not None and not is_crash(error):
             self.unhandled.append(error)
 
@@ -181,7 +183,7 @@ class Installation:
             dead_letters=wrap("dead_letters", self.queue.count_dead_letters),
         )
 
-    # --- the user
+    # The user's side.
 
     def apply(self, body: JSON) -> JSON:
         """Create an object, or change its spec; the namespace is `default` where none is given."""
@@ -210,7 +212,7 @@ class Installation:
         """Delete an object."""
         self.cluster.remove(kind, namespace, name)
 
-    # --- the workers
+    # The workers' side.
 
     def answer(self, task: Task) -> Outcome:
         """Compute the real outcome of a Simulation's task, with the bank that the registry has."""
@@ -269,7 +271,7 @@ class Installation:
         if outcome is not None:
             self.queue.record(delivery, outcome)
 
-    # --- the clock
+    # The clock.
 
     async def advance(self, seconds: float) -> None:
         """Let virtual time pass; what the operator has to do in it is done."""
