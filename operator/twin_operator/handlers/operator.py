@@ -1,15 +1,15 @@
 """The operator's process: wait for the Lease, watch, reconcile; stop on a signal or when the Lease is lost."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import kopf
-from kopf._core.engines.peering import Identity
 from prometheus_client import REGISTRY
 
+from twin_operator.adapters.leader_lease import LeaseLost
 from twin_operator.handlers import events
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import refuse_evicting_redis
@@ -33,34 +33,45 @@ class OperatorProcess:
     settings: Settings
     graph: OperatorGraph
     leading: bool = False
-    failed: bool = False
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> int:
-        """Run until stopped; return the exit code."""
+        """Run until stopped; return the exit code, which is 1 where the election of the leader ended by itself."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.end)
         async with serve_status(self.settings, self.complaint, REGISTRY):
-            election = asyncio.create_task(self.graph.lease.lead(self._lead, self._lost))
-            await self._done.wait()
-            self._stop.set()
-            election.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await election
+            code = await self._run_election()
             await self.graph.close(leading=self.leading)
-        return 1 if self.failed else 0
+        return code
 
     def end(self) -> None:
         """Have `run` come to its end."""
-        self._done.set()
+        self._stop.set()
 
     def complaint(self) -> str | None:
         """Return what is wrong with this process; a standby is well."""
-        loop = self.graph.loop
+        if not self.leading:
+            return None
+        loop, lease = self.graph.loop, self.graph.lease
+        if lease.overdue:
+            return f"The Lease was not renewed for {lease.age:.0f} seconds."
         age = loop.clock() - loop.last_resync
         limit = STALE_FACTOR * loop.resync_seconds + STALE_FACTOR
-        return f"No resync for {age:.0f} seconds." if self.leading and age > limit else None
+        return f"No resync for {age:.0f} seconds." if age > limit else None
+
+    async def _run_election(self) -> int:
+        election = asyncio.create_task(self.graph.lease.lead(self._lead))
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({election, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        failed = not self._stop.is_set()
+        for task in (election, stopped):
+            task.cancel()
+        (end, _) = await asyncio.gather(election, stopped, return_exceptions=True)
+        if not failed:
+            return 0
+        self.leading = self.leading and not isinstance(end, LeaseLost)
+        logger.error("The operator stops; its Deployment starts it again.", exc_info=_error(end))
+        return 1
 
     async def _lead(self) -> None:
         self.leading = True
@@ -68,29 +79,23 @@ class OperatorProcess:
         self.graph.loop.last_resync = self.graph.loop.clock()
         registry = kopf.OperatorRegistry()
         events.register(registry, self.graph.loop, self.graph.api, len(self.settings.watch_namespaces))
-        try:
-            async with asyncio.TaskGroup() as group:
-                loops = group.create_task(self.graph.loop.run())
-                await kopf.operator(
-                    registry=registry,
-                    settings=events.settings(),
-                    clusterwide=not self.settings.watch_namespaces,
-                    namespaces=self.settings.watch_namespaces,
-                    stop_flag=self._stop,
-                    # Else kopf asks for the user's name, and a container's user has none.
-                    identity=Identity(self.settings.identity),
-                )
-                loops.cancel()
-        except Exception:
-            self.failed = True
-            logger.exception("The operator stops; its Deployment starts it anew.")
-        finally:
-            self._done.set()
+        async with asyncio.TaskGroup() as group:
+            loops = group.create_task(self.graph.loop.run())
+            await kopf.operator(
+                registry=registry,
+                settings=events.settings(),
+                clusterwide=not self.settings.watch_namespaces,
+                namespaces=self.settings.watch_namespaces,
+                stop_flag=self._stop,
+                # Else kopf asks for the user's name, and a container's user has none. Its type is not public.
+                identity=cast("Any", self.settings.identity),
+            )
+            loops.cancel()
+        self.end()  # kopf takes the signals while it runs, and returns after one
 
-    async def _lost(self) -> None:
-        logger.error("The Lease is lost; the operator stops.")
-        self.failed, self.leading = True, False
-        self._done.set()
+
+def _error(end: object) -> BaseException | None:
+    return end if isinstance(end, BaseException) else None
 
 
 def run_operator(settings: Settings) -> int:

@@ -1,7 +1,7 @@
 """The registry for the operator, asked off the event loop."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,9 +35,11 @@ class ThreadedVersions:
 
     Args:
         registry: what is asked.
+        before_write: awaited before a write; a leader that may have lost its Lease waits there.
     """
 
     registry: BlockingVersions
+    before_write: Callable[[], Awaitable[None]]
 
     async def summary(self, registered_model: str, version: str) -> JSON:
         """Return what training kept beside the bank."""
@@ -49,10 +51,12 @@ class ThreadedVersions:
 
     async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
         """Make a version the champion."""
+        await self.before_write()
         await asyncio.to_thread(self.registry.promote, registered_model, version, tags)
 
     async def roll_back(self, registered_model: str, request: RollBack) -> bool:
         """Make an earlier version the champion again."""
+        await self.before_write()
         leave, take = request.leave, request.take
         return await asyncio.to_thread(
             self.registry.roll_back, registered_model, leave, take, request.reason, request.by

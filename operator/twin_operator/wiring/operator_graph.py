@@ -112,7 +112,8 @@ async def build_operator(
     """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
     registry = CollectorRegistry() if clock is not time.time else REGISTRY
     process = ProcessMetrics(registry, version("twin-operator"))
-    api = KubernetesApi(configuration, process.api_retried)
+    lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
+    api = KubernetesApi(configuration, process.api_retried, lease.wait_until_renewed)
     resources = ClusterResources(api, settings.watch_namespaces)
     redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
     tracer = build_tracer(settings, "twin-operator")
@@ -120,7 +121,7 @@ async def build_operator(
     ports = OperatorPorts(
         queue=queue,
         resources=resources,
-        versions=_versions(settings),
+        versions=_versions(settings, lease),
         archive=archive,
         outbox=RedisOutbox(redis),
         loads=Loads(looking),
@@ -130,7 +131,7 @@ async def build_operator(
     )
     loop = assemble(settings, ports, await resources.cluster_uid(), registry, process, tracer, clock)
     queue.on_publish = loop.published
-    return OperatorGraph(loop, _lease(settings, configuration), api, redis, looking, archive, tracer)
+    return OperatorGraph(loop, lease, api, redis, looking, archive, tracer)
 
 
 def assemble(
@@ -186,13 +187,9 @@ def assemble(
     return loop
 
 
-def _lease(settings: Settings, configuration: Configuration) -> LeaderLease:
-    return LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-
-
-def _versions(settings: Settings) -> ThreadedVersions:
+def _versions(settings: Settings, lease: LeaderLease) -> ThreadedVersions:
     registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
-    return ThreadedVersions(registry)
+    return ThreadedVersions(registry, lease.wait_until_renewed)
 
 
 def _simulations(

@@ -7,7 +7,7 @@ models cost four times the CPU of a request on the hot path.
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,6 +55,10 @@ async def load_configuration() -> Configuration:
     return settings
 
 
+async def _at_once() -> None:
+    """Wait for nothing: only a leader has a Lease to lose."""
+
+
 @dataclass
 class KubernetesApi:
     """Requests against the API server.
@@ -62,10 +66,12 @@ class KubernetesApi:
     Args:
         configuration: address and credentials.
         retried: called with method and HTTP status (0: no answer) of each request that is sent again.
+        before_write: awaited before each attempt of a write; a leader that may have lost its Lease waits there.
     """
 
     configuration: Configuration
     retried: Callable[[str, int], None] = lambda _method, _status: None
+    before_write: Callable[[], Awaitable[None]] = _at_once
     _session: aiohttp.ClientSession | None = None
     _random: random.Random = field(default_factory=random.Random)
 
@@ -160,6 +166,8 @@ class KubernetesApi:
         content = orjson.dumps(body) if body is not None else None
         headers = {"Content-Type": content_type, "Accept": accept, **await self._credentials()}
         for attempt in range(ATTEMPTS):
+            if method != "GET":
+                await self.before_write()
             try:
                 return await self._send(method, path, content, headers, query)
             except ApiError as error:

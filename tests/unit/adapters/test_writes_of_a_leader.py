@@ -1,0 +1,73 @@
+"""Writes wait for the Lease to be fresh; reads do not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from tests.fakes.registry import InMemoryRegistry
+from tests.unit.handlers.watched_server import WatchedServer
+from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
+from twin_operator.services.ports import RollBack
+from twin_operator.services.registry_reader import ThreadedVersions
+
+PATH: Final = "/apis/twinops.dev/v1alpha1/namespaces/home/simulations/question"
+WRITES: Final[dict[str, Callable[[KubernetesApi], Awaitable[object]]]] = {
+    "create": lambda api: api.create(PATH, {}),
+    "merge": lambda api: api.merge(PATH, {}),
+    "apply": lambda api: api.apply(PATH, {}),
+    "delete": lambda api: api.delete(PATH, "uid-question"),
+    "scale": lambda api: api.request("PATCH", PATH, []),
+}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[WatchedServer]:
+    server = WatchedServer()
+    async with server.running():
+        yield server
+
+
+async def refuse() -> None:
+    raise InterruptedError("the Lease is old")
+
+
+async def sent(server: WatchedServer, write: Callable[[KubernetesApi], Awaitable[object]], fresh: asyncio.Event) -> int:
+    """Return how many writes reached the server before the Lease was fresh; then let them through."""
+    api = KubernetesApi(Configuration(host=server.url), before_write=lambda: _until(fresh))
+    writing = asyncio.ensure_future(write(api))
+    await asyncio.wait({writing}, timeout=0.05)
+    early = len(server.writes)
+    fresh.set()
+    await asyncio.gather(writing, return_exceptions=True)
+    await api.close()
+    return early
+
+
+async def _until(fresh: asyncio.Event) -> None:
+    await fresh.wait()
+
+
+@pytest.mark.parametrize("verb", WRITES)
+async def test_a_write_waits_for_the_lease(server: WatchedServer, verb: str) -> None:
+    assert await sent(server, WRITES[verb], asyncio.Event()) == 0
+    assert len(server.writes) == 1
+
+
+async def test_a_read_does_not_wait_for_the_lease(server: WatchedServer) -> None:
+    api = KubernetesApi(Configuration(host=server.url), before_write=refuse)
+    with pytest.raises(ApiError, match="404"):
+        await api.get(PATH)
+    await api.close()
+
+
+async def test_a_promotion_waits_for_the_lease() -> None:
+    registry = InMemoryRegistry()
+    versions = ThreadedVersions(registry, refuse)
+    for write in (versions.promote("m", "1", {}), versions.roll_back("m", RollBack("2", "1", "worse", "user"))):
+        with pytest.raises(InterruptedError):
+            await write

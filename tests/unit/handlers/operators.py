@@ -1,0 +1,66 @@
+"""An operator on in-memory adapters, whose watches and Lease are those of a `WatchedServer`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from kubernetes.aio.client import Configuration
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from devcluster.layout import free_ports
+from tests.fakes.archive import InMemoryArchive
+from tests.fakes.cluster import InMemoryCluster
+from tests.fakes.loads import InMemoryLoads
+from tests.fakes.outbox import InMemoryOutbox
+from tests.fakes.pods import InMemoryPods
+from tests.fakes.queue import InMemoryQueue
+from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.adapters.leader_lease import LeaderLease
+from twin_operator.adapters.metrics import ProcessMetrics
+from twin_operator.adapters.sql_archive.archive import SqlArchive
+from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.services.tracing import NoTracer
+from twin_operator.settings import Settings
+from twin_operator.wiring.operator_graph import OperatorGraph, OperatorPorts, assemble
+
+UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connections are only closed
+
+
+def settings(namespaces: tuple[str, ...] = ()) -> Settings:
+    """Return the settings of an operator with ports of its own."""
+    health, metrics = free_ports(2)
+    chosen = {"health_port": health, "metrics_port": metrics, "identity": "first", "watch_namespaces": namespaces}
+    return Settings.model_validate(chosen)
+
+
+async def no_dead_letters() -> int:
+    return 0
+
+
+def loop_on_fakes(chosen: Settings, queue: InMemoryQueue | None = None) -> OperatorLoop:
+    """Return the controllers; nothing runs yet."""
+    queue = queue or InMemoryQueue(time.time)
+    cluster, registry = InMemoryCluster(time.time), CollectorRegistry()
+    ports = OperatorPorts(
+        queue=queue,
+        resources=cluster,
+        versions=InMemoryVersions(InMemoryRegistry()),
+        archive=InMemoryArchive(),
+        outbox=InMemoryOutbox(queue),
+        loads=InMemoryLoads(queue),
+        pods=InMemoryPods(cluster),
+        ping=queue.ping,
+        dead_letters=no_dead_letters,
+    )
+    process = ProcessMetrics(registry, "0")
+    return assemble(chosen, ports, "cluster-uid", registry, process, NoTracer(), time.time)
+
+
+def graph_on_fakes(loop: OperatorLoop, lease: LeaderLease, folder: Path) -> OperatorGraph:
+    """Return what a process runs: the controllers, a Lease and watches over HTTP."""
+    api = KubernetesApi(Configuration(host=lease.configuration.host), before_write=lease.wait_until_renewed)
+    redis, looking = Redis.from_url(UNUSED_REDIS), Redis.from_url(UNUSED_REDIS)
+    return OperatorGraph(loop, lease, api, redis, looking, SqlArchive(f"sqlite:///{folder}/archive.db"), NoTracer())

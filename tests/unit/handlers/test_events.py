@@ -1,0 +1,125 @@
+"""What the operator watches, and what each event leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+import kopf
+import pytest
+from kubernetes.aio.client import Configuration
+
+from tests.unit.handlers.operators import loop_on_fakes, settings
+from tests.unit.handlers.watched_server import KINDS, WatchedServer
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.handlers import events
+from twin_operator.services.operator_loop import OperatorLoop
+
+DEADLINE: Final = 20  # seconds for what takes less than one
+POOL: Final = ("home", "light")
+
+
+def body(plural: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """Return an object as a watch sends it."""
+    identity = {"name": name, "namespace": "home", "uid": f"uid-{name}", "resourceVersion": "7", "generation": 1}
+    version = "apps/v1" if plural == "deployments" else "twinops.dev/v1alpha1"
+    meta = {**identity, "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
+    return {"apiVersion": version, "kind": KINDS[plural], "metadata": meta, "spec": spec}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110 - what it waits for has no event
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[str, ...] = ()) -> AsyncIterator[None]:
+    """Run the watches until the end of the block; no controller runs."""
+    registry = kopf.OperatorRegistry()
+    events.register(registry, loop, KubernetesApi(Configuration(host=server.url)), len(namespaces))
+    operator = asyncio.create_task(
+        kopf.operator(
+            registry=registry,
+            settings=events.settings(),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            identity=cast("Any", "first"),  # else kopf asks DNS for the name of this machine
+        )
+    )
+    try:
+        await until(lambda: set(server.queries) == set(KINDS))
+        yield
+    finally:
+        operator.cancel()  # a stop flag would give every task of the test 5 s to end
+        await asyncio.wait({operator}, timeout=DEADLINE)
+
+
+UNCERTAINTY: Final = {"confidence": 0.9, "betweenExperimentScale": 1, "acceptPrior": False}
+SIMULATION: Final = body("simulations", "question", {"modelRef": {"name": "letters"}})
+TWIN: Final = body("twinmodels", "letters", {"uncertainty": UNCERTAINTY})
+WORKER_POOL: Final = body("workerpools", "light", {"queues": ["simulations"]})
+JOB: Final = body("retrainingjobs", "again", {"modelRef": {"name": "letters"}})
+
+
+def knows_twin(loop: OperatorLoop) -> bool:
+    with contextlib.suppress(KeyError):
+        return bool(loop.twins.uncertainty(("home", "letters")))
+    return False
+
+
+SEEN: Final[dict[str, tuple[dict[str, Any], Callable[[OperatorLoop], bool]]]] = {
+    "simulations": (SIMULATION, lambda loop: loop.simulations.unfinished() == 1),
+    "twinmodels": (TWIN, knows_twin),
+    "workerpools": (WORKER_POOL, lambda loop: loop.pools.known.keys == [POOL]),
+    "retrainingjobs": (JOB, lambda loop: loop.keeper.unfinished_jobs(("home", "letters")) == [("home", "again")]),
+}
+
+
+@pytest.mark.parametrize("plural", SEEN)
+async def test_an_object_is_seen_when_it_comes_and_when_it_goes(server: WatchedServer, plural: str) -> None:
+    loop = loop_on_fakes(settings())
+    sent, seen = SEEN[plural]
+    async with watching(server, loop):
+        assert not seen(loop)
+        server.send(plural, "ADDED", sent)
+        await until(lambda: seen(loop))
+        server.send(plural, "DELETED", {**sent, "metadata": {**sent["metadata"], "resourceVersion": "8"}})
+        await until(lambda: not seen(loop))
+
+
+async def test_the_deployment_of_a_pool_is_seen(server: WatchedServer) -> None:
+    loop = loop_on_fakes(settings())
+    loop.pool_seen(WORKER_POOL, deleted=False)
+    deployment = body("deployments", "light", {"replicas": 1}, labels={"twinops.dev/pool": "light"})
+    pool = loop.pools.known.get(POOL)
+    assert pool is not None
+    async with watching(server, loop):
+        server.send("deployments", "ADDED", deployment)
+        await until(lambda: pool.deployment is not None)
+
+
+async def test_finished_simulations_are_not_watched(server: WatchedServer) -> None:
+    async with watching(server, loop_on_fakes(settings())):
+        assert server.queries["simulations"]["fieldSelector"] == "status.phase!=Succeeded,status.phase!=Failed"
+
+
+async def test_nothing_of_kopf_stays_in_an_object(server: WatchedServer) -> None:
+    loop = loop_on_fakes(settings())
+    async with watching(server, loop):
+        server.send("workerpools", "ADDED", WORKER_POOL)
+        await until(lambda: bool(loop.pools.known.keys))
+    assert server.writes == []
+
+
+async def test_each_namespace_that_is_named_is_watched(server: WatchedServer) -> None:
+    async with watching(server, loop_on_fakes(settings()), ("home", "lab")):
+        await until(lambda: server.namespaces["workerpools"] == {"home", "lab"})
+
+
+def test_kopf_neither_posts_events_nor_has_peers() -> None:
+    chosen = events.settings()
+    assert (chosen.posting.enabled, chosen.peering.standalone, chosen.scanning.disabled) == (False, True, True)
