@@ -110,12 +110,11 @@ class ModelReconciler:
 
     async def _decided(self, snapshot: ModelSnapshot, run_id: str) -> ModelPlan:
         decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
-        failed = decision.status["phase"] == "Failed"
-        if failed and decision.again is not None and decision.again <= self.clock():
-            await self.queue.forget([run_id])
-            afresh = ModelSnapshot(snapshot.body, Run(), snapshot.published, snapshot.served)
-            return plan(afresh, self.cluster, self.retry_seconds, self.clock())
-        return decision
+        if not decision.retry:
+            return decision
+        await self.queue.forget([run_id])
+        afresh = ModelSnapshot(snapshot.body, Run(), snapshot.published, snapshot.served)
+        return plan(afresh, self.cluster, self.retry_seconds, self.clock())
 
     async def _chosen(self, key: Key, body: JSON) -> tuple[JSON | None, str | None]:
         """Return the summary of a version that is to serve in place of today's, or the pin that is not there."""

@@ -70,11 +70,19 @@ class ModelSnapshot:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What to do: a status to write, a task to publish, a moment to look again."""
+    """What to do: a status to write, a task to publish, a moment to look again.
+
+    Attributes:
+        status: to be written.
+        task: to be published.
+        again: when to plan again, seconds since the epoch.
+        retry: whether a failed training is due again: its record is dropped, and then it is planned like a new one.
+    """
 
     status: JSON
     task: Task | None = None
     again: float | None = None
+    retry: bool = False
 
 
 def training_run(body: JSON) -> str:
@@ -169,7 +177,7 @@ def _failed(snapshot: ModelSnapshot, outcome: Outcome, retry_seconds: float, now
     message = f"{outcome.message} It is tried again at {timestamp(again)}."
     status = _without_version(snapshot.body, "Failed", stalled(outcome.reason, message), now)
     if now >= again:
-        return ModelPlan(status, task=None, again=now)
+        return ModelPlan(status, retry=True)
     return ModelPlan(status, again=again)
 
 

@@ -159,9 +159,10 @@ def test_a_running_attempt_is_named_with_its_worker() -> None:
 
 def test_a_failed_training_is_due_again_when_its_wait_is_over() -> None:
     run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW - 30)
-    assert next_for(model(), run, failures=1, failed=NOW - 29.9).again == NOW + 0.1
-    due = next_for(model(), run, failures=1, failed=NOW - 30)
-    assert (due.task, due.again) == (None, NOW)
+    waiting = next_for(model(), run, failures=1, failed=NOW - 29)
+    assert (waiting.retry, waiting.again) == (False, NOW + 1)
+    assert next_for(model(), run, failures=1, failed=NOW - 30).retry
+    assert next_for(model(trained(), columns={**COLUMNS, "weight": "w"}), run, failures=1, failed=NOW - 30).retry
 
 
 def test_a_training_that_keeps_failing_is_tried_again_once_an_hour() -> None:

@@ -1,0 +1,199 @@
+"""An installation with one TwinModel, and workers that train, compare and read data without learning anything."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tests.fakes.installation import Installation
+from twin_operator.domain.mixture import Contrast
+from twin_operator.services.conditions import timestamp
+from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
+from twin_operator.services.train import refusals_as_outcomes
+from twin_operator.services.twin_spec import spec_digest
+
+API = "twinops.dev/v1alpha1"
+NAME = "letters"
+REGISTERED = "default.letters"
+MODEL = ("TwinModel", NAME)
+QUEUES = ("training", "validation")
+LEARNER = {"algorithm": "Linear", "folds": 5, "seed": 0}
+COLUMNS: JSON = {
+    "features": [{"name": "age", "type": "Numeric"}],
+    "treatment": {"name": "arm", "control": "none"},
+    "outcome": {"name": "spend", "type": "Continuous", "better": "Higher"},
+    "experiment": "site",
+}
+CONTRAST = Contrast(
+    arm="letter",
+    against="none",
+    experiments=tuple(f"past-{number}" for number in range(8)),
+    y=np.linspace(0.068, 0.078, 8),
+    v=np.full(8, 0.005**2),
+    pi=np.full(8, 1 / 8),
+    sd0=0.3,
+)
+EFFECT = 0.073
+
+
+def twin_model(**spec: Any) -> JSON:
+    """A TwinModel whose data nobody has read yet."""
+    usual = {"data": {"uri": "s3://shop/past.csv"}, "columns": COLUMNS, "learner": LEARNER}
+    return {"apiVersion": API, "kind": "TwinModel", "metadata": {"name": NAME}, "spec": {**usual, **spec}}
+
+
+def job(name: str = "again", **spec: Any) -> JSON:
+    """A RetrainingJob that a user makes."""
+    full = {"modelRef": {"name": NAME}, **spec}
+    return {"apiVersion": API, "kind": "RetrainingJob", "metadata": {"name": name}, "spec": full}
+
+
+def observe(site: Installation, number: int, effect: float, version: str = "1") -> None:
+    """Have a Simulation whose prediction was `EFFECT`, and whose experiment has found an effect."""
+    told = {"experiment": f"new-{number}", "effect": effect, "standardError": 0.004}
+    spec = {"modelRef": {"name": NAME}, "intervention": {"arm": "letter"}, "observed": told}
+    name = f"question-{version}-{number}"
+    site.apply({"apiVersion": API, "kind": "Simulation", "metadata": {"name": name}, "spec": spec})
+    basis = {
+        "against": "none",
+        "samplingSD": 0.002,
+        "experimentShareSquared": 0.125,
+        "degreesOfFreedom": 9998,
+        "controlSD": 0.3,
+        "treatedSD": 0.35,
+        "weightsDigest": "lost",
+    }
+    status = {
+        "phase": "Succeeded",
+        "registeredModel": REGISTERED,
+        "modelVersion": version,
+        "completionTime": timestamp(site.now() - 1),
+        "effect": {"estimate": EFFECT, "standardError": 0.006},
+        "basis": basis,
+        "population": {"share": 1.0},
+    }
+    site.cluster.patch_status("Simulation", "default", name, {"status": status})
+
+
+@dataclass
+class Workers:
+    """Workers for the queues of training and validation. Their versions are in the registry, their numbers made up.
+
+    Attributes:
+        site: the installation.
+        digest, rows, new_rows: what reading the data finds.
+        refusal: how a training ends instead of with a version.
+        unreadable: how a look at the data ends instead of with what it found.
+        better: whether candidates pass the gate.
+        done: the tasks that were carried out.
+    """
+
+    site: Installation
+    digest: str = "sha256:first"
+    rows: int = 5_000
+    new_rows: int = 0
+    refusal: Outcome | None = None
+    unreadable: Outcome | None = None
+    better: bool = True
+    done: list[Task] = field(default_factory=list)
+
+    def work(self) -> list[TaskKind]:
+        """Do what waits now, and return the kinds of tasks that were done."""
+        return [task.kind for task in self.site.work(self, QUEUES)]
+
+    def __call__(self, task: Task) -> Outcome:
+        """Carry out a task, as `worker_graph` has it done."""
+        self.done.append(task)
+        work = {
+            TaskKind.TRAIN: self._train,
+            TaskKind.RETRAIN: self._retrain,
+            TaskKind.GATE: self._compare,
+            TaskKind.VALIDATE: self._read,
+        }
+        return refusals_as_outcomes(lambda: work[task.kind](task.payload))
+
+    def count(self, kind: TaskKind) -> int:
+        """Return how many tasks of a kind were carried out."""
+        return len([task for task in self.done if task.kind is kind])
+
+    def _train(self, payload: JSON) -> Outcome:
+        return self._learned(payload, {**payload["spec"]["learner"], "seeds": 1}, promote=True)
+
+    def _retrain(self, payload: JSON) -> Outcome:
+        return self._learned(payload, {**payload["plan"], "seeds": 1}, promote=False)
+
+    def _learned(self, payload: JSON, plan: JSON, *, promote: bool) -> Outcome:
+        if self.refusal is not None:
+            return self.refusal
+        registry, name = self.site.registry, payload["registeredModel"]
+        registry.check_owner(name, payload["owner"])
+        made = registry.version_of_run(name, payload["run"])
+        tags = {"twinops.run": payload["run"]}
+        version = made or registry.register(
+            name, payload["owner"], None, self._summary(payload["spec"], plan), tags, promote=promote
+        )
+        return Outcome("Succeeded", "", registry.summary(name, version))
+
+    def _summary(self, spec: JSON, plan: JSON) -> JSON:
+        return {
+            "dataDigest": self.digest,
+            "specDigest": spec_digest(spec),
+            "samples": self.rows,
+            "arms": ["none", "letter"],
+            "experiments": list(CONTRAST.experiments),
+            "features": {"age": "Numeric"},
+            "algorithm": plan["algorithm"],
+            "plan": plan,
+            "metrics": {"loss": 0.5},
+            "effects": [{"arm": "letter", "estimate": EFFECT, "standard_error": 0.006}],
+            "warnings": [],
+            "assignmentNotRandom": None,
+            "contrasts": [CONTRAST.as_dict(), CONTRAST.reversed().as_dict()],
+            "trainedTime": timestamp(self.site.now()),
+        }
+
+    def _compare(self, payload: JSON) -> Outcome:
+        words = "Passed: it is as good." if self.better else "Not better: it is worse."
+        value = {
+            "candidate": {"version": payload["candidate"], "loss": 0.4},
+            "champion": {"version": payload["champion"], "loss": 0.5},
+            "gate": {"passed": self.better, "message": words},
+        }
+        return Outcome("Succeeded", words, value)
+
+    def _read(self, payload: JSON) -> Outcome:
+        if self.unreadable is not None:
+            return self.unreadable
+        stamp = f"etag {self.digest}"
+        if (payload["known"] or {}).get("digest") == self.digest:
+            return Outcome("Succeeded", "", {"unchanged": True, "stamp": stamp})
+        found = {"digest": self.digest, "rows": self.rows, "newRows": self.new_rows, "newestRowTime": None}
+        return Outcome("Succeeded", "", {"stamp": stamp, **found})
+
+
+async def serving(site: Installation, **spec: Any) -> Workers:
+    """Have a TwinModel trained, and return its workers; its first version serves."""
+    workers = Workers(site)
+    site.apply(twin_model(**spec))
+    await site.until_phase(*MODEL, "Training")
+    workers.work()
+    await site.until(lambda: version(site) == "1")
+    return workers
+
+
+def version(site: Installation) -> str | None:
+    """Return the version that answers Simulations, as the TwinModel's status has it."""
+    return (site.status(*MODEL).get("model") or {}).get("version")
+
+
+def reasons(site: Installation) -> list[str]:
+    """Return the reasons of the Events so far."""
+    return [event.reason for event in site.cluster.events]
+
+
+async def meddle(site: Installation, kind: str, name: str, times: int) -> None:
+    """Change an object so often that whoever reads it and writes later is refused with 409."""
+    for number in range(times):
+        site.patch(kind, name, {"metadata": {"annotations": {"another-controller": str(number)}}})
+        await asyncio.sleep(0)
