@@ -134,6 +134,11 @@ class JobReconciler:
             if run.outcome is None and run.stop is None:
                 await self.queue.stop(run_id, why)
 
+    async def _forget_ended(self, runs: set[str]) -> None:
+        """Drop records of runs that have a result; what was stopped or exhausted has to refuse its message."""
+        ended = [run_id for run_id, run in (await self.queue.runs(runs)).items() if run.outcome is not None]
+        await self.queue.forget(ended)
+
     async def _carry_out(self, key: Key, snapshot: JobSnapshot, decision: JobPlan) -> float | None:
         if decision.stop is not None:
             await self._stop(self._runs.get(key, set()), decision.stop)
@@ -209,7 +214,7 @@ class JobReconciler:
             except ArchiveUnreachable:
                 return SOON_SECONDS
             self._archived.add(meta["uid"])
-            await self.queue.forget(self._runs.pop(key, set()))
+            await self._forget_ended(self._runs.pop(key, set()))
         ttl = body["spec"].get("ttlSecondsAfterFinished")
         if ttl is None:
             return None
