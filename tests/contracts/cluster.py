@@ -68,8 +68,9 @@ class ObjectsContract:
         assert (await world.simulation("mens"))["metadata"]["uid"] != before["metadata"]["uid"]
 
     async def test_what_was_read_is_a_copy(self, world: World) -> None:
-        body = await world.simulation("mens")
-        body["spec"]["modelRef"]["name"] = "autumn"
+        created = await world.simulation("mens")
+        for body in (created, await world.resources.read("Simulation", world.namespace, "mens")):
+            body["spec"]["modelRef"]["name"] = "autumn"
         assert (await world.user.get("Simulation", "mens"))["spec"]["modelRef"]["name"] == "spring"
 
     async def test_the_cluster_has_one_uid(self, world: World) -> None:

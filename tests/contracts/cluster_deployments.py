@@ -55,6 +55,31 @@ class DeploymentsContract:
         assert applied["spec"]["minReadySeconds"] == 1
         assert applied["metadata"]["annotations"]["team"] == "growth"
 
+    async def test_an_empty_map_that_is_applied_takes_nothing_away(self, world: World) -> None:
+        manifest = deployment(world)
+        await world.resources.apply_deployment(manifest)
+        await world.user.patch("Deployment", "workers", {"metadata": {"annotations": {"team": "growth"}}})
+        manifest["metadata"]["annotations"] = {}
+        applied = await world.resources.apply_deployment(manifest)
+        assert applied["metadata"]["annotations"]["team"] == "growth"
+
+    async def test_a_list_that_is_no_map_is_applied_as_a_whole(self, world: World) -> None:
+        manifest = deployment(world)
+        for key in ("a", "b"):
+            toleration = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
+            manifest["spec"]["template"]["spec"]["tolerations"] = [toleration]
+            applied = await world.resources.apply_deployment(manifest)
+            assert applied["spec"]["template"]["spec"]["tolerations"] == [toleration]
+
+    async def test_containers_of_others_stay(self, world: World) -> None:
+        await world.resources.apply_deployment(deployment(world))
+        template = deepcopy(deployment(world)["spec"]["template"])
+        template["spec"]["containers"] += [{"name": "proxy", "image": "host", "command": ["sleep", "60"]}]
+        await world.user.patch("Deployment", "workers", {"spec": {"template": template}})
+        applied = await world.resources.apply_deployment(deployment(world, env={"A": "1"}))
+        containers = {one["name"]: one.get("env") for one in applied["spec"]["template"]["spec"]["containers"]}
+        assert containers == {"worker": [{"name": "A", "value": "1"}], "proxy": None}
+
     async def test_what_others_changed_of_what_is_applied_is_changed_back(self, world: World) -> None:
         await world.resources.apply_deployment(deployment(world, replicas=0))
         await world.user.patch("Deployment", "workers", {"spec": {"replicas": 3}})

@@ -102,8 +102,10 @@ def _released(live: Any, before: Any, now: Any, others: set[Path], path: Path) -
 def _laid(live: Any, manifest: Any, path: Path = ()) -> Any:
     """Return `live` with what the manifest names, maps merged."""
     there, named = _children(live, path), _children(manifest, path)
-    if not named or not there:
+    if not there:
         return manifest
+    if not named:
+        return manifest or live  # an empty map takes nothing away
     both = {**there, **named}
     return _like(
         manifest, {k: _laid(there[k], v, (*path, k)) if k in there and k in named else v for k, v in both.items()}

@@ -170,6 +170,19 @@ def test_a_handler_that_writes_does_not_change_the_order_of_changes(cluster: InM
     assert seen == [1, 2, 2, 2, 2, 3, 3, 4, 4, 1, 1]
 
 
+def test_a_watch_that_a_handler_begins_delivers_no_change_that_it_began_with(cluster: InMemoryCluster) -> None:
+    seen: list[str] = []
+
+    def begin(change: str, _: JSON) -> None:
+        if change == "MODIFIED" and not seen:
+            cluster.patch(*PLACE, {"spec": {"concurrency": 2}})
+            cluster.watch("WorkerPool", lambda change, _: seen.append(change))
+
+    cluster.watch("WorkerPool", begin)
+    cluster.patch(*PLACE, {"metadata": {"labels": {"a": "b"}}})
+    assert seen == ["ADDED"]
+
+
 def test_a_watch_that_was_stopped_delivers_nothing(cluster: InMemoryCluster) -> None:
     changes: list[str] = []
     watch = cluster.watch("WorkerPool", lambda change, _: changes.append(change))
