@@ -84,3 +84,14 @@ def test_an_answer_that_refuses_is_told_from_one_that_answers(redis_server: Any)
     refusal = Outcome("UnknownArm", "There is no such arm.")
     frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _payload: refusal})
     assert frame.carry_out(task()) == "refused: UnknownArm"
+
+
+def test_a_claim_that_is_sent_again_since_its_answer_was_lost_is_one_claim(
+    redis_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _bytes: "the same token")  # as the client sends it again
+    worker, work = claims(redis_server.url), task()
+    assert [worker.claim(work), worker.claim(work)] == ["claimed", "claimed"]
+    assert worker.attempts(work.run) == 1
+    monkeypatch.undo()
+    assert claims(redis_server.url).claim(work) == "leased"

@@ -23,11 +23,13 @@ redis.call('EXPIRE', KEYS[4], ARGV[6])
 
 # KEYS: run, leases of the queue, draining flag of the worker.
 # ARGV: token, member of the index, lease in seconds, attempt limit, worker, life of the record in seconds.
+# A token that holds the lease already is the same claim sent again: the connection broke before its answer came.
 CLAIM = f"""
 {_NOW}
 local run = redis.call('HMGET', KEYS[1], 'outcome', 'stop', 'lease', 'lease_until', 'attempts')
 if run[1] then return 'finished' end
 if run[2] then return run[2] end
+if run[3] == ARGV[1] then return 'claimed' end
 if run[3] and tonumber(run[4]) > now then return 'leased' end
 if tonumber(run[5] or '0') >= tonumber(ARGV[4]) then return 'exhausted' end
 if redis.call('EXISTS', KEYS[3]) == 1 then return 'draining' end
