@@ -1,11 +1,8 @@
-"""The node: registers itself, keeps its heartbeat, and has a worker for each Pod that is bound to it."""
+"""The node: keeps its heartbeat, and has a worker for each Pod that is bound to it."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import os
-import platform
 import shutil
 import ssl
 import traceback
@@ -15,19 +12,15 @@ from types import TracebackType
 from typing import Self
 
 from devcluster.controlplane import Credentials, server_url
-from devcluster.layout import LOOPBACK, Layout, Ports
+from devcluster.layout import Layout, Ports
 from devcluster.node.addresses import Addresses
-from devcluster.node.api import CONFLICT, NOT_FOUND, STRATEGIC_PATCH, ApiError, ApiServer, Changed, Json, Listed
+from devcluster.node.api import ApiServer, Changed, Json, Listed
 from devcluster.node.events import Events
+from devcluster.node.heartbeat import ALLOCATABLE, Heartbeat, node_object
 from devcluster.node.logs import LogServer
 from devcluster.node.pod import Host, PodWorker
 
-_HEARTBEAT = 10.0  # seconds, a kubelet's; the controller manager waits for 40
-_LEASE = 40  # seconds that a heartbeat is good for
-_RETRY = 0.2  # seconds before the API server is asked again while it starts
 _AFTER_BUG = 1.0  # seconds before work that a bug has ended is begun again
-# Processes are not limited, and requests are there for real nodes: the scheduler must not refuse them here.
-_ALLOCATABLE = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "1000"}
 
 
 @dataclass(frozen=True)
@@ -49,16 +42,16 @@ class Agent:
         self._addresses = Addresses()
         self._events = Events(self._api, settings.name)
         self._logs = LogServer(settings.layout.logs / "pods", self._is_alive)
-        self._host = Host(self._api, settings.layout, settings.ports, self._addresses, _ALLOCATABLE, self._events.tell)
+        self._host = Host(self._api, settings.layout, settings.ports, self._addresses, ALLOCATABLE, self._events.tell)
         self._workers: dict[str, PodWorker] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._ended: set[str] = set()  # uids of Pods that have ended here while their objects remain
-        self._registered = asyncio.Event()
+        self._heartbeat = Heartbeat(self._api, node_object(settings.name, settings.ports.kubelet))
         self._synced = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        works = (self._keep_heartbeat, self._follow_pods, self._events.run)
+        works = (self._heartbeat.run, self._follow_pods, self._events.run)
         self._tasks = [asyncio.create_task(_forever(work)) for work in works]
         await self._logs.start(self._settings.ports.kubelet, self._settings.keys.authority, self._settings.keys.node)
         return self
@@ -69,7 +62,7 @@ class Agent:
 
     async def ready(self) -> None:
         """Wait until the node is registered and knows its Pods."""
-        await self._registered.wait()
+        await self._heartbeat.registered.wait()
         await self._synced.wait()
 
     async def __aexit__(
@@ -83,34 +76,6 @@ class Agent:
         await self._logs.stop()
         await self._api.__aexit__(kind, error, trace)
         self._addresses.close()
-
-    async def _keep_heartbeat(self) -> None:
-        await _until(self._register)
-        self._registered.set()
-        while True:
-            await _until(self._renew)
-            await asyncio.sleep(_HEARTBEAT)
-
-    async def _register(self) -> None:
-        node = node_object(self._settings.name, self._settings.ports.kubelet)
-        try:
-            await self._api.create("/api/v1/nodes", node)
-        except ApiError as error:
-            if error.status != CONFLICT:
-                raise
-            status = {"status": node["status"]}
-            await self._api.patch(f"/api/v1/nodes/{self._settings.name}/status", status, STRATEGIC_PATCH)
-
-    async def _renew(self) -> None:
-        leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-        name, now = self._settings.name, dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {"holderIdentity": name, "leaseDurationSeconds": _LEASE, "renewTime": now}
-        try:
-            await self._api.patch(f"{leases}/{name}", {"spec": spec})
-        except ApiError as error:
-            if error.status != NOT_FOUND:
-                raise
-            await self._api.create(leases, {"metadata": {"name": name}, "spec": spec})
 
     async def _follow_pods(self) -> None:
         async for news in self._api.follow("/api/v1/pods", fieldSelector=f"spec.nodeName={self._settings.name}"):
@@ -175,61 +140,7 @@ async def _forever(work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(_AFTER_BUG)
 
 
-async def _until(action: Callable[[], Awaitable[object]]) -> None:
-    """Try until it works: the API server may be starting, or be away for a moment."""
-    told = ""
-    while True:
-        try:
-            await action()
-        except ApiError as error:
-            if str(error) != told:
-                told = str(error)
-                print(f"node agent: {told}", flush=True)
-            await asyncio.sleep(_RETRY)
-        else:
-            return
-
-
 def _is_over(pod: Json) -> bool:
     """Whether nothing of a Pod is left to do: it has ended, and nobody waits for its deletion."""
     ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
     return ended and "deletionTimestamp" not in pod["metadata"]
-
-
-def node_object(name: str, kubelet_port: int) -> Json:
-    """Describe this machine as a Node that is ready."""
-    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    ready = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "KubeletReady",
-        "message": "devcluster is posting ready status",
-    }
-    pressures = ("MemoryPressure", "DiskPressure", "PIDPressure")
-    fine = [{"type": each, "status": "False", "reason": "NotWatched"} for each in pressures]
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": machine}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels},
-        "status": {
-            "capacity": _ALLOCATABLE,
-            "allocatable": _ALLOCATABLE,
-            "conditions": [{**each, "lastHeartbeatTime": now, "lastTransitionTime": now} for each in (ready, *fine)],
-            "addresses": [{"type": "InternalIP", "address": LOOPBACK}, {"type": "Hostname", "address": name}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
-            "nodeInfo": {
-                "architecture": machine,
-                "operatingSystem": "linux",
-                "kernelVersion": platform.release(),
-                "osImage": "the host, without containers",
-                "containerRuntimeVersion": "process://1",
-                "kubeletVersion": "v1.34.4",
-                "kubeProxyVersion": "",
-                "machineID": name,
-                "systemUUID": name,
-                "bootID": str(os.getpid()),
-            },
-        },
-    }
