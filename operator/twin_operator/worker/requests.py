@@ -9,7 +9,6 @@ from billiard.exceptions import WorkerLostError
 from celery.exceptions import Reject
 from celery.worker import state
 from celery.worker.request import Request
-from redis.exceptions import RedisError
 
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
 from twin_operator.worker.draining import DRAINING, Draining
@@ -44,13 +43,19 @@ def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttem
     class ObservedRequest(TruthfulRequest):
         def on_failure(self, exc_info: Any, *args: bool, **options: bool) -> None:  # noqa: ANN401 - Celery's
             error = getattr(exc_info.exception, "exc", exc_info.exception)
+            if isinstance(error, WorkerLostError) and not _end(self, end_attempt):
+                self._leave()
+                return
             try:
-                if isinstance(error, WorkerLostError):
-                    _end(self, end_attempt)
-                elif isinstance(error, Reject):
+                if isinstance(error, Reject):
                     self._give_up(error.args[0])
             finally:  # else the request would count as one in progress for ever, and keep the worker from consuming
                 super().on_failure(exc_info, *args, **options)
+
+        def _leave(self) -> None:
+            """Leave the message to its visibility timeout: put back now, its claim would be refused for the lease."""
+            state.task_ready(self)
+            self.message.channel.qos.forget(self.message.delivery_tag)
 
         def _give_up(self, verdict: str) -> None:
             if verdict == DRAINING:
@@ -63,11 +68,13 @@ def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttem
     return ObservedRequest
 
 
-def _end(request: Any, end_attempt: EndAttempt) -> None:  # noqa: ANN401 - Celery's, whose types are loose
-    """End the attempt of a child that died, unless another child has the same run in hand."""
+def _end(request: Any, end_attempt: EndAttempt) -> bool:  # noqa: ANN401 - Celery's, whose types are loose
+    """End the attempt of a child that died, unless another child has the same run in hand; return whether it could."""
     if any(other is not request and other.id == request.id for other in list(state.active_requests)):
-        return
+        return True
     try:
         end_attempt(request.id, request.delivery_info["routing_key"])
-    except RedisError as error:
-        logger.warning("Run %s begins anew when its lease has ended: %r", request.id, error)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the child is gone and its place is free
+        logger.warning("Run %s begins again when its lease has ended: %r", request.id, error)
+        return False
+    return True

@@ -101,7 +101,7 @@ class _ForgettingQoS(kombu_redis.QoS):
         Raises:
             RedisError: Redis could not be asked; the delivery does not count any more all the same.
         """
-        self._forget(delivery_tag)
+        self.forget(delivery_tag)
         self._remove_from_indices(delivery_tag).execute()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's signature
@@ -110,13 +110,14 @@ class _ForgettingQoS(kombu_redis.QoS):
         Raises:
             RedisError: as `ack`.
         """
-        self._forget(delivery_tag)
+        self.forget(delivery_tag)
         if requeue:
             self.restore_by_tag(delivery_tag, leftmost=True)
         else:
             self._remove_from_indices(delivery_tag).execute()
 
-    def _forget(self, delivery_tag: str) -> None:
+    def forget(self, delivery_tag: str) -> None:
+        """Make room for another message; Redis keeps this one, and delivers it again after its visibility timeout."""
         if delivery_tag in (self._delivered or ()):  # a tag that is not there would make room for one message too many
             self._quick_ack(delivery_tag)
 

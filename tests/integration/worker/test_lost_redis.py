@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -86,3 +87,21 @@ async def test_a_worker_that_reconnects_while_its_child_works_takes_the_next_tas
     await answers_the_next(lonely)
     assert lonely.attempts(work) == 1
     assert worker.process.poll() is None
+
+
+@pytest.mark.slow
+async def test_the_run_of_a_child_that_dies_while_redis_is_away_begins_again(
+    lonely: Workplace, server: MortalRedis
+) -> None:
+    worker = lonely.ready(lonely.worker("one", lease_seconds="2", visibility_timeout_seconds="5"))
+    work = lonely.task(3)
+    await lonely.broker.publish([work])
+    until(lambda: lonely.begun(work))
+    server.kill()
+    (child,) = worker.children()
+    os.kill(child, signal.SIGKILL)
+    until(lambda: "begins again when its lease has ended" in worker.log.read_text())
+    server.start()
+    await answers_the_next(lonely)
+    until(lambda: lonely.outcome(work))
+    assert (lonely.begun(work), lonely.attempts(work)) == (["one", "one"], 2)

@@ -52,6 +52,13 @@ class Channel:
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - kombu's
         self.ended.append("requeued" if requeue else "rejected")
 
+    @property
+    def qos(self) -> Channel:
+        return self
+
+    def forget(self, delivery_tag: str) -> None:  # noqa: ARG002 - the name is ours
+        self.ended.append("left")
+
     def decode_body(self, body: str, _encoding: str) -> bytes:
         return base64.b64decode(body)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,17 +75,37 @@ def test_the_attempt_of_a_child_that_died_stays_counted(parent: Parent) -> None:
     assert parent.claims.attempts(RUN) == 1
 
 
-@pytest.mark.parametrize(
-    ("error", "raises"),
-    [(RedisConnectionError("gone"), nullcontext()), (RuntimeError("a fault"), pytest.raises(RuntimeError))],
-)
-def test_a_lease_that_cannot_be_ended_keeps_neither_the_message_nor_the_place_of_its_child(
-    parent: Parent, error: Exception, raises: AbstractContextManager[object]
+@pytest.mark.parametrize("error", [RedisConnectionError("gone"), RuntimeError("a fault of ours")])
+def test_the_message_of_a_lease_that_cannot_be_ended_is_left_to_its_visibility_timeout(
+    parent: Parent, error: Exception
 ) -> None:
     parent.error, request = error, parent.request()
-    with raises:
-        request.on_failure(information(WorkerLostError("signal 9")))
-    assert parent.channel.ended == ["requeued"]
+    request.on_failure(information(WorkerLostError("signal 9")))
+    assert parent.channel.ended == ["left"]
+    assert len(state.reserved_requests) == 0
+
+
+def test_a_dead_letter_that_cannot_be_made_keeps_neither_the_message_nor_the_place_of_its_child(parent: Parent) -> None:
+    request = parent.request()
+    parent.queue.reachable = False
+    request.on_failure(information(giving_up(EXHAUSTED)))
+    assert parent.channel.ended == ["rejected"]
+    assert len(state.reserved_requests) == 0
+
+
+class Refusing(InMemoryDeadLetters):
+    """Takes no dead letter, by a fault of ours."""
+
+    def add(self, *_letter: object) -> str:
+        raise RuntimeError("a fault of ours")
+
+
+def test_a_fault_in_making_a_dead_letter_keeps_no_place_either(parent: Parent) -> None:
+    parent.letters = Refusing(parent.queue.server)
+    request = parent.request()
+    with pytest.raises(RuntimeError):
+        request.on_failure(information(giving_up(EXHAUSTED)))
+    assert parent.channel.ended == ["rejected"]
     assert len(state.reserved_requests) == 0
 
 

@@ -107,6 +107,14 @@ def test_the_end_of_a_delivery_of_an_earlier_channel_makes_no_room(channel: Any)
     assert channel.qos.can_consume() is False
 
 
+def test_a_delivery_that_is_forgotten_makes_room_and_stays_in_redis(channel: Any, script: Script) -> None:
+    deliver(channel, "first")
+    script.commands.clear()
+    channel.qos.forget("first")
+    assert channel.qos.can_consume() is True
+    assert script.commands == []
+
+
 @pytest.mark.parametrize("end", [acknowledge, reject])
 def test_what_is_acknowledged_or_rejected_is_gone_from_redis(
     channel: Any, script: Script, end: Callable[[Any], None]
