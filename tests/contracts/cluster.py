@@ -168,6 +168,13 @@ class StatusContract:
         assert after["metadata"]["generation"] == before["metadata"]["generation"]
         assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
 
+    async def test_a_patch_of_the_status_changes_neither_spec_nor_labels(self, world: World) -> None:
+        before = await world.simulation("mens")
+        patch = {"status": {"phase": "Running"}, "spec": {"suspend": True}, "metadata": {"labels": {"team": "growth"}}}
+        after = await world.user.patch_status("Simulation", "mens", patch)
+        assert (after["status"]["phase"], after["spec"]) == ("Running", before["spec"])
+        assert "labels" not in after["metadata"]
+
     async def test_null_removes_a_field_of_a_status(self, world: World) -> None:
         before = await world.simulation("mens", status={"modelVersion": "3", "fidelity": FIDELITY})
         status = {"modelVersion": None, "fidelity": {"relativeError": None}, "population": None}

@@ -46,6 +46,7 @@ class DeploymentsContract:
         assert env(applied) == {"B": "3", "C": "4"}
         assert applied["metadata"]["labels"] == {"app": "workers"}
         assert applied["metadata"]["generation"] == 2
+        assert env(await world.resources.apply_deployment(deployment(world, env={"D": "1"}))) == {"D": "1"}
 
     async def test_what_others_set_stays(self, world: World) -> None:
         await world.resources.apply_deployment(deployment(world))
@@ -91,6 +92,12 @@ class DeploymentsContract:
         await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
         applied = await world.resources.apply_deployment(deployment(world))
         assert applied["metadata"]["labels"] == {"app": "workers", "team": "risk"}
+
+    async def test_what_was_changed_back_goes_when_it_is_no_longer_applied(self, world: World) -> None:
+        await world.resources.apply_deployment(deployment(world, labels={"team": "growth"}))
+        await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
+        await world.resources.apply_deployment(deployment(world, labels={"team": "growth"}))
+        assert (await world.resources.apply_deployment(deployment(world)))["metadata"]["labels"] == {"app": "workers"}
 
     async def test_replicas_that_were_scaled_stay_when_no_longer_applied(self, world: World) -> None:
         applied = await world.resources.apply_deployment(deployment(world, replicas=0))
