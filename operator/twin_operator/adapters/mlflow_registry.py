@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
@@ -85,10 +85,7 @@ class MlflowRegistry:
 
         An owner is `CLUSTER/NAMESPACE/NAME/UID`; an older uid of the same name is adopted and re-tagged.
         """
-        model = self._or_none(lambda: self._client.get_registered_model(name))
-        if model is None:
-            self._client.create_registered_model(name, tags={OWNER: owner})
-            return
+        model = self._or_none(lambda: self._client.get_registered_model(name)) or self._create_model(name, owner)
         holder = model.tags.get(OWNER, owner)
         if holder.rpartition("/")[0] != owner.rpartition("/")[0]:
             raise Stalled(
@@ -97,6 +94,15 @@ class MlflowRegistry:
                 "choose another spec.registeredModel.",
             )
         self._client.set_registered_model_tag(name, OWNER, owner)
+
+    def _create_model(self, name: str, owner: str) -> RegisteredModel:
+        """Create a registered model, or read the one that another worker created meanwhile."""
+        try:
+            return self._client.create_registered_model(name, tags={OWNER: owner})
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        return self._client.get_registered_model(name)
 
     def adoptable(self, name: str, fingerprint: str) -> JSON | None:
         """Return the champion's summary when it was trained from the same spec and data."""

@@ -213,3 +213,13 @@ def test_only_what_is_there_can_serve(registry: MlflowRegistry, name: str, bank:
         registry.roll_back(name, first, "7", "", "jane")
     assert registry.champion_version(name) == first
     assert registry.tags(name, first).keys().isdisjoint({"twinops.replacedBy", "twinops.rolledBack"})
+
+
+def test_workers_that_claim_a_new_name_at_once_all_have_it(registry: MlflowRegistry, name: str) -> None:
+    def claim(place: int) -> None:
+        registry.check_owner(f"{name}.{place // 4}", OWNER)
+
+    with ThreadPoolExecutor(4) as workers:  # four for each of eight names
+        list(workers.map(claim, range(32)))
+    owners = [registry._client.get_registered_model(f"{name}.{each}").tags for each in range(8)]  # noqa: SLF001
+    assert owners == [{"twinops.owner": OWNER}] * 8

@@ -127,10 +127,17 @@ class Broker:
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
-            await self.redis.xgroup_create(keys.RESULTS, keys.GROUP, id="0", mkstream=True)
+            await self._create_group()
             return []
         streams = answer.items() if isinstance(answer, dict) else (answer or [])
         return [report for _stream, entries in streams for report in _reports(entries)]
+
+    async def _create_group(self) -> None:
+        try:
+            await self.redis.xgroup_create(keys.RESULTS, keys.GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):  # another process, such as the leader before, created it meanwhile
+                raise
 
     async def acknowledge(self, entries: Collection[str]) -> None:
         """Drop entries whose consequences stand in the API server."""
