@@ -1,5 +1,6 @@
 """What the operator relies on in admission: defaults, pruning and bounds of the CustomResourceDefinitions."""
 
+import json
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
@@ -66,7 +67,7 @@ class AdmissionContract:
     async def test_defaults_are_set_and_unknown_fields_dropped(self, case: str, world: World) -> None:
         kind, change, path, kept = ADMITTED[case]
         created = await world.resources.create(kind, _merged(world.manifest(kind, "one"), change))
-        assert _at(created, path) == kept
+        assert json.dumps(_at(created, path), sort_keys=True) == json.dumps(kept, sort_keys=True)  # 2 is not 2.0
         assert await world.resources.read(kind, world.namespace, "one") == created
 
     @pytest.mark.parametrize("case", REFUSED)
