@@ -102,6 +102,10 @@ class Workers:
         """Do what waits now, and return the kinds of tasks that were done."""
         return [task.kind for task in self.site.work(self, QUEUES)]
 
+    async def do(self, kind: TaskKind) -> None:
+        """Wait for a task of a kind, and do it and what else waits."""
+        await self.site.until(lambda: kind in self.work())
+
     def __call__(self, task: Task) -> Outcome:
         """Carry out a task, as `worker_graph` has it done."""
         self.done.append(task)

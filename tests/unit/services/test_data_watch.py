@@ -102,6 +102,12 @@ def test_a_first_look_tells_what_is_there(watched: Watched) -> None:
     assert found.value["newestRowTime"] == "2024-01-28T00:00:00Z"
 
 
+def test_rows_without_a_time_have_no_newest(watched: Watched) -> None:
+    columns = {name: value for name, value in SPEC["columns"].items() if name != "time"}
+    watched.spec = {**watched.spec, "columns": columns}
+    assert watched.look().value["newestRowTime"] is None
+
+
 def test_an_untouched_file_is_not_read(watched: Watched) -> None:
     known = watched.known()
     status = watched.path.stat()

@@ -25,12 +25,12 @@ from twin_operator.services.tasks import JSON, Outcome, TaskKind
 
 pytestmark = pytest.mark.looptime
 JOB = ("RetrainingJob", "again")
-YES = {"approval": {"approved": True, "by": "jane"}}
-NEWS = {"digest": "sha256:second", "new_rows": 400}
+YES: JSON = {"approval": {"approved": True, "by": "jane"}}
+NEWS: JSON = {"digest": "sha256:second", "new_rows": 400}
 EMPTY = Outcome("DataInvalid", "s3://shop/past.csv is empty.")
-AUTOMATIC = {"approval": "Automatic"}
-SECONDS_BETWEEN_LOOKS = 60  # at data; few, as virtual time costs real time too
-LOOKS = {"data_watch_seconds": SECONDS_BETWEEN_LOOKS}
+AUTOMATIC: JSON = {"approval": "Automatic"}
+SECONDS_BETWEEN_LOOKS = 60  # at data; an hour of virtual time would take seconds
+LOOKS: JSON = {"data_watch_seconds": SECONDS_BETWEEN_LOOKS}
 
 
 async def phase(site: Installation, *phases: str, name: str = "again") -> JSON:
@@ -45,9 +45,9 @@ async def retrained(site: Installation, workers: Workers, name: str = "again", *
     """Have a job that is approved go all the way; return its final status."""
     site.apply(job(name, **{**YES, **spec}))
     await phase(site, "Training", name=name)
-    await site.until(lambda: TaskKind.RETRAIN in workers.work())
+    await workers.do(TaskKind.RETRAIN)
     await phase(site, "Validating", name=name)
-    await site.until(lambda: TaskKind.GATE in workers.work())
+    await workers.do(TaskKind.GATE)
     return await phase(site, "Completed", name=name)
 
 
@@ -195,7 +195,7 @@ async def test_a_training_that_is_refused_fails_the_job() -> None:
         workers.refusal = EMPTY
         site.apply(job(**YES))
         await phase(site, "Training")
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         status = await phase(site, "Failed")
         assert site.condition(*JOB, "Stalled")["reason"] == "TrainingFailed"
         assert "s3://shop/past.csv is empty." in site.condition(*JOB)["message"]
@@ -307,7 +307,7 @@ async def test_a_suspended_model_holds_its_job_and_lets_it_go_on_later() -> None
         site.queue.give_back(delivery)
         assert TaskKind.RETRAIN not in workers.work()
         site.patch(*MODEL, {"spec": {"suspend": False}})
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         await phase(site, "Validating")
 
 
@@ -316,7 +316,7 @@ async def test_a_comparison_that_cannot_be_made_fails_the_job() -> None:
         workers = await serving(site)
         site.apply(job(**YES))
         await phase(site, "Training")
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         await phase(site, "Validating")
         site.work(lambda _task: Outcome("DataInvalid", "Other columns."), ["validation"])
         status = await phase(site, "Failed")
@@ -335,8 +335,8 @@ async def test_a_second_job_waits_while_the_first_works_and_then_cools_down() ->
         site.apply(job("second", **YES))
         await phase(site, "Approved", name="second")
         await site.until(lambda: site.condition("RetrainingJob", "second")["reason"] == "ModelBusy")
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
-        await site.until(lambda: TaskKind.GATE in workers.work())
+        await workers.do(TaskKind.RETRAIN)
+        await workers.do(TaskKind.GATE)
         await phase(site, "Completed", name="first")
         status = await phase(site, "CoolingDown", name="second")
         assert status["notBefore"].startswith("2027-01-16T08:")
@@ -374,7 +374,7 @@ async def test_a_job_that_is_deleted_at_work_gives_its_turn_to_the_next() -> Non
         site.remove("RetrainingJob", "first")
         await phase(site, "Training", name="second")
         assert site.queue.renew(delivery) == "deleted"
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
 
 
 async def test_a_job_that_is_made_again_under_its_name_is_another_job() -> None:
@@ -388,7 +388,7 @@ async def test_a_job_that_is_made_again_under_its_name_is_another_job() -> None:
         site.remove(*JOB)
         site.apply(job(**YES))
         await phase(site, "Training")
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         assert site.queue.renew(delivery) == "deleted"
         (trained,) = (task for task in workers.done if task.kind is TaskKind.RETRAIN)
         assert trained.payload["job"] == site.get(*JOB)["metadata"]["uid"] != before
@@ -539,7 +539,7 @@ async def test_a_status_that_others_change_at_the_same_time_is_written_in_the_en
             others = asyncio.create_task(meddle(site, *JOB, times=50))
             await phase(site, expected)
             await others
-            await site.until(lambda kind=kind: kind in workers.work())
+            await workers.do(kind)
         others = asyncio.create_task(meddle(site, *JOB, times=50))
         await phase(site, "Completed")
         await others
@@ -553,10 +553,10 @@ async def test_tasks_that_are_lost_with_redis_are_published_again_and_make_no_se
         site.apply(job(**YES))
         await phase(site, "Training")
         site.queue.flush()
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         await phase(site, "Validating")
         site.queue.flush()
-        await site.until(lambda: [workers.work(), workers.count(TaskKind.GATE)][1])
+        await workers.do(TaskKind.GATE)
         await phase(site, "Completed")
         assert site.registry.versions(REGISTERED) == ["1", "2"]
 
@@ -566,7 +566,7 @@ async def test_a_registry_that_is_away_delays_a_promotion() -> None:
         workers = await serving(site)
         site.apply(job(**YES))
         await phase(site, "Training")
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         await phase(site, "Validating")
         workers.work()
         site.registry.reachable = False
@@ -583,11 +583,11 @@ async def test_a_new_leader_goes_on_where_the_one_before_was() -> None:
         site.apply(job(**YES))
         await phase(site, "Training")
         await site.restart()
-        await site.until(lambda: TaskKind.RETRAIN in workers.work())
+        await workers.do(TaskKind.RETRAIN)
         await site.restart()
         await phase(site, "Validating")
         await site.restart()
-        await site.until(lambda: TaskKind.GATE in workers.work())
+        await workers.do(TaskKind.GATE)
         await site.restart()
         await phase(site, "Completed")
         await site.until(lambda: version(site) == "2")
