@@ -84,7 +84,7 @@ class DataWatch:
             if same and before.run in await self.queue.waiting([QUEUE]):
                 return replace(before, begun=now)  # no worker has taken it yet: one message is enough
             await self.queue.stop(before.run, Stop.CANCELLED)
-        look = Look(f"{body['metadata']['uid']}-look-{now:.3f}", about, now)
+        look = Look(f"{body['metadata']['uid']}-look-{about[1]}-{now:.3f}", about, now)
         if before is not None and same:
             look.outcome = before.outcome  # stands until the new look has its own
         await self.queue.publish([_task(body, look)])
