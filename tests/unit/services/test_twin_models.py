@@ -40,6 +40,7 @@ async def test_a_new_model_asks_for_one_training_however_long_no_worker_comes() 
         await site.until_phase(*MODEL, "Training")
         await site.advance(200)
         assert site.condition(*MODEL)["reason"] == "NoWorkers"
+        assert await site.queue.depths(["training"]) == {"training": 1}
         assert Workers(site).work() == [TaskKind.TRAIN]
 
 
@@ -86,7 +87,7 @@ async def test_a_running_attempt_is_shown_with_its_worker() -> None:
 
 
 async def test_a_training_is_lost_with_redis_and_published_again() -> None:
-    async with Installation() as site:
+    async with Installation({"resync_seconds": 10_000}) as site:
         site.apply(twin_model())
         await site.until_phase(*MODEL, "Training")
         site.queue.flush()
@@ -319,6 +320,8 @@ async def test_a_registry_that_is_away_changes_nothing_and_is_asked_again() -> N
         site.registry.reachable = False
         await site.advance(200)
         assert (version(site), site.status(*MODEL)["phase"]) == ("1", "Ready")
+        site.patch(*MODEL, {"spec": {"suspend": True}})
+        await site.until_phase(*MODEL, "Suspended")
         site.registry.reachable = True
         await site.until(lambda: version(site) == "2", seconds=121)
 
@@ -394,6 +397,7 @@ async def test_a_status_that_others_change_at_the_same_time_is_written_in_the_en
         await site.until_phase(*MODEL, "Ready")
         await others
         assert (version(site), site.registry.versions(REGISTERED)) == ("1", ["1"])
+        assert site.metric("twinops_reconciles_total", kind="TwinModel", result="error") == 0
 
 
 async def test_a_new_leader_publishes_nothing_twice_and_serves_what_a_worker_made_meanwhile() -> None:

@@ -115,7 +115,7 @@ async def test_a_candidate_that_passes_the_gate_serves() -> None:
         assert status["gate"] == {"passed": True, "message": "Passed: it is as good."}
         assert site.registry.champion_version(REGISTERED) == "2"
         assert site.registry.tags(REGISTERED, "2")["twinops.promotedBy"] == "default/again"
-        await site.until(lambda: version(site) == "2")
+        await site.until(lambda: version(site) == "2", seconds=2)
         assert reasons(site) == ["Trained", "RetrainingStarted", "Promoted"]
 
 
@@ -395,6 +395,19 @@ async def test_a_job_that_is_made_again_under_its_name_is_another_job() -> None:
         await phase(site, "Validating")
 
 
+async def test_a_job_that_is_made_again_under_its_name_does_not_inherit_the_turn() -> None:
+    async with Installation() as site:
+        await serving(site)
+        site.apply(job("first", **YES))
+        await phase(site, "Training", name="first")
+        site.apply(job("second", **YES))
+        await phase(site, "Approved", name="second")
+        site.remove("RetrainingJob", "first")
+        site.apply(job("first"))
+        await phase(site, "Training", name="second")
+        assert site.status("RetrainingJob", "first")["phase"] == "AwaitingApproval"
+
+
 async def test_the_turn_of_a_job_that_went_while_no_operator_ran_is_given_to_the_next() -> None:
     async with Installation() as site:
         await serving(site)
@@ -545,6 +558,7 @@ async def test_a_status_that_others_change_at_the_same_time_is_written_in_the_en
         await others
         assert (site.registry.champion_version(REGISTERED), site.registry.versions(REGISTERED)) == ("2", ["1", "2"])
         assert reasons(site) == ["Trained", "RetrainingStarted", "Promoted"]
+        assert site.metric("twinops_reconciles_total", kind="RetrainingJob", result="error") == 0
 
 
 async def test_tasks_that_are_lost_with_redis_are_published_again_and_make_no_second_version() -> None:
@@ -582,7 +596,10 @@ async def test_a_new_leader_goes_on_where_the_one_before_was() -> None:
         workers = await serving(site)
         site.apply(job(**YES))
         await phase(site, "Training")
+        await site.until(lambda: reasons(site)[-1] == "RetrainingStarted")
         await site.restart()
+        await site.advance(100)
+        assert await site.queue.depths(["training"]) == {"training": 1}
         await workers.do(TaskKind.RETRAIN)
         await site.restart()
         await phase(site, "Validating")
