@@ -1,0 +1,168 @@
+"""What operator and workers may rely on in a model registry, on a real MLflow server and in memory.
+
+A test module gives `registry`, `versions` (the same one for the event loop), `away` (a registry that does not answer),
+and `bank`, one that can be stored.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pytest
+
+from twin_operator.domain.bank import Bank
+from twin_operator.services.errors import Stalled
+from twin_operator.services.ports import RollBack, Versions
+from twin_operator.services.registry_reader import BlockingVersions
+from twin_operator.services.train import ModelRegistry
+
+OWNER = "cluster/ns/twin/uid-1"
+SUMMARY: dict[str, Any] = {"metrics": {"loss": 0.5}, "samples": 400}
+
+
+class Registry(ModelRegistry, BlockingVersions, Protocol):
+    """All that the adapter offers to operator and workers."""
+
+    def bank(self, name: str, version: str) -> Bank: ...
+
+    def tags(self, name: str, version: str) -> dict[str, str]: ...
+
+
+@pytest.fixture
+def name() -> str:
+    return f"ns.{uuid.uuid4().hex[:8]}"
+
+
+def registered(registry: Registry, name: str, bank: Bank, run: str, *, promote: bool = True) -> str:
+    tags = {"twinops.run": run, "twinops.fingerprint": f"spec-{run}"}
+    return registry.register(name, OWNER, bank, SUMMARY, tags, promote=promote)
+
+
+def test_a_name_belongs_to_one_twin_and_an_older_uid_is_adopted(registry: Registry, name: str) -> None:
+    registry.check_owner(name, OWNER)
+    registry.check_owner(name, "cluster/ns/twin/uid-2")
+    for stranger in ("cluster/ns/other/uid-3", "elsewhere/ns/twin/uid-1"):
+        with pytest.raises(Stalled, match="belongs to cluster/ns/twin") as stalled:
+            registry.check_owner(name, stranger)
+        assert stalled.value.reason == "RegisteredModelTaken"
+
+
+def test_a_version_has_its_tags_and_its_summary(registry: Registry, name: str, bank: Bank) -> None:
+    version = registered(registry, name, bank, "a")
+    tags = registry.tags(name, version)
+    assert (tags["twinops.run"], tags["twinops.fingerprint"], tags["twinops.samples"]) == ("a", "spec-a", "400")
+    summary = registry.summary(name, version)
+    assert summary.pop("runID")
+    assert summary == {**SUMMARY, "version": version}
+    assert registry.bank(name, version).arms == bank.arms
+
+
+def test_only_the_champion_of_the_same_spec_and_data_is_adopted(registry: Registry, name: str, bank: Bank) -> None:
+    assert registry.adoptable(name, "spec-a") is None
+    version = registered(registry, name, bank, "a")
+    registered(registry, name, bank, "b", promote=False)
+    adopted = registry.adoptable(name, "spec-a")
+    assert adopted is not None
+    assert (adopted["version"], adopted["samples"]) == (version, 400)
+    assert registry.adoptable(name, "spec-b") is None
+
+
+def test_what_is_not_there_is_distinguished_from_what_does_not_answer(
+    registry: Registry, name: str, bank: Bank
+) -> None:
+    assert registry.champion_version(name) is None
+    assert registry.version_of_run(name, "a") is None
+    for _absent_model_then_absent_version in range(2):
+        for call in (registry.summary, registry.tags):
+            with pytest.raises(LookupError):
+                call(name, "7")
+        registered(registry, name, bank, "a")
+
+
+def test_a_candidate_is_no_champion_until_it_is_promoted(registry: Registry, name: str, bank: Bank) -> None:
+    first = registered(registry, name, bank, "a")
+    candidate = registered(registry, name, bank, "b", promote=False)
+    assert registry.champion_version(name) == first
+    for _again in range(2):
+        registry.promote(name, candidate, {"twinops.approvedBy": "jane"})
+        assert registry.champion_version(name) == candidate
+    assert registry.tags(name, first)["twinops.replacedBy"] == candidate
+    assert registry.tags(name, candidate)["twinops.approvedBy"] == "jane"
+    registry.promote(name, first, {})
+    assert "twinops.replacedBy" not in registry.tags(name, first)
+
+
+def test_a_run_makes_one_version_however_often_it_is_delivered(registry: Registry, name: str, bank: Bank) -> None:
+    first = registered(registry, name, bank, "a")
+    assert registered(registry, name, bank, "a") == first
+    assert registry.version_of_run(name, "a") == first
+    assert registered(registry, name, bank, "b", promote=False) == "3", "the number of the second delivery is spent"
+    with pytest.raises(LookupError):
+        registry.tags(name, "2")
+
+
+def test_a_late_delivery_takes_nothing_back(registry: Registry, name: str, bank: Bank) -> None:
+    first, second = (registered(registry, name, bank, run) for run in ("a", "b"))
+    registry.serve(name, first)
+    assert registry.champion_version(name) == second
+
+
+def test_a_version_is_rolled_back_with_the_reason_and_only_while_it_is_champion(
+    registry: Registry, name: str, bank: Bank
+) -> None:
+    first, second, third = (registered(registry, name, bank, run) for run in "abc")
+    assert not registry.roll_back(name, second, first, "worse on phones", "jane")
+    assert registry.champion_version(name) == third
+    for _again in range(2):
+        assert registry.roll_back(name, third, second, "worse on phones", "jane")
+    assert registry.champion_version(name) == second
+    left = registry.tags(name, third)
+    assert (left["twinops.rolledBack"], left["twinops.rolledBackBy"]) == ("worse on phones", "jane")
+    assert left["twinops.rolledBackTime"].endswith("Z")
+    assert left["twinops.replacedBy"] == second
+    assert "twinops.replacedBy" not in registry.tags(name, second)
+
+
+def test_only_a_version_that_is_there_can_be_champion(registry: Registry, name: str, bank: Bank) -> None:
+    first = registered(registry, name, bank, "a")
+    with pytest.raises(LookupError):
+        registry.promote(name, "7", {})
+    with pytest.raises(LookupError):
+        registry.roll_back(name, first, "7", "", "jane")
+    assert registry.champion_version(name) == first
+    assert registry.tags(name, first).keys().isdisjoint({"twinops.replacedBy", "twinops.rolledBack"})
+
+
+async def test_the_event_loop_reads_and_changes_the_same_registry(
+    registry: Registry, versions: Versions, name: str, bank: Bank
+) -> None:
+    first, second = (registered(registry, name, bank, run) for run in "ab")
+    assert await versions.champion(name) == second
+    assert (await versions.summary(name, first))["version"] == first
+    assert await versions.roll_back(name, RollBack(second, first, "worse", "jane"))
+    assert registry.tags(name, second)["twinops.rolledBackBy"] == "jane"
+    await versions.promote(name, second, {"twinops.approvedBy": "policy"})
+    assert registry.champion_version(name) == second
+    with pytest.raises(LookupError):
+        await versions.summary(name, "7")
+
+
+CALLS: dict[str, Callable[[Registry], object]] = {
+    "adoptable": lambda registry: registry.adoptable("n", "f"),
+    "champion_version": lambda registry: registry.champion_version("n"),
+    "version_of_run": lambda registry: registry.version_of_run("n", "r"),
+    "check_owner": lambda registry: registry.check_owner("n", OWNER),
+    "summary": lambda registry: registry.summary("n", "1"),
+    "tags": lambda registry: registry.tags("n", "1"),
+    "promote": lambda registry: registry.promote("n", "1", {}),
+    "serve": lambda registry: registry.serve("n", "1"),
+    "roll_back": lambda registry: registry.roll_back("n", "2", "1", "", "jane"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_fails_while_the_registry_does_not_answer(away: Registry, call: str) -> None:
+    with pytest.raises(ConnectionError):
+        CALLS[call](away)
