@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -63,32 +64,32 @@ def import_third_party(modules: Collection[str]) -> None:
 
 def in_fork(work: Any, limit: float) -> Any:
     """Return what `work` returns in a fork, or None where it has not ended within `limit` seconds or has died."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setpgid(0, 0)
-        os.close(reader)
-        _silence()
-        with os.fdopen(writer, "w") as answer:
+    with tempfile.TemporaryFile("w+") as answer:  # not a pipe: one that is full would stop the fork
+        child = os.fork()
+        if child == 0:
+            os.setpgid(0, 0)
+            _silence()
             json.dump(work(), answer)
-        os._exit(0)
-    os.close(writer)
-    text = _read(reader, child, limit)
+            answer.flush()
+            os._exit(0)
+        ended = _ends(child, limit)
+        answer.seek(0)
+        text = answer.read() if ended else ""
     return json.loads(text) if text else None
 
 
-def _read(reader: int, child: int, limit: float) -> str:
+def _ends(child: int, limit: float) -> bool:
+    """Wait for a fork and end what it has left behind; return whether it ended by itself."""
     deadline = time.monotonic() + limit
     ended = False
     while not ended and time.monotonic() < deadline:
         ended = os.waitpid(child, os.WNOHANG)[0] == child
         time.sleep(POLL_SECONDS)
     with suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)  # the fork, or what it has left behind
+        os.killpg(child, signal.SIGKILL)
     if not ended:
         os.waitpid(child, 0)
-    with os.fdopen(reader) as answer:
-        return answer.read() if ended else ""
+    return ended
 
 
 def _silence() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from coverage import CoverageData
 from tests.nightly.covering import Covering, read_coverage
 from tests.nightly.mutants import Mutant, draw, mutants_of
 from tests.nightly.mutation import Results, Verdict, report_of
+from tests.nightly.mutation_worker import in_fork
 
 FUNCTION = '''"""A module."""
 
@@ -141,3 +144,12 @@ def test_a_report_counts_by_module_and_lists_survivors() -> None:
     assert "     1   2  m.py" in text
     assert "m.py:3: constant, survived 4 tests\n    1  ->  (2)\n" in text
     assert "m.py:2:" not in text
+
+
+def test_the_answer_of_a_fork_may_be_long() -> None:
+    assert in_fork(lambda: "x" * 200_000, limit=60) == "x" * 200_000
+
+
+def test_a_fork_that_exceeds_its_limit_or_dies_has_no_answer() -> None:
+    assert in_fork(lambda: time.sleep(600), limit=0.2) is None
+    assert in_fork(lambda: os._exit(3), limit=60) is None
