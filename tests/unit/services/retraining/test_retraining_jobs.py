@@ -438,6 +438,7 @@ async def test_new_rows_make_a_job_that_waits_for_approval() -> None:
         assert made["metadata"]["labels"] == {"twinops.dev/model": "letters"}
         await phase(site, "AwaitingApproval", name=made["metadata"]["name"])
         assert site.status(*MODEL)["data"]["newRows"] == 400
+        assert not [run for run in site.queue.server.content().records if "-look-" in run]
 
 
 async def test_new_rows_retrain_a_model_by_itself_where_its_policy_approves() -> None:
@@ -536,6 +537,7 @@ async def test_data_is_not_read_again_while_nobody_has_read_it() -> None:
     async with Installation(LOOKS) as site:
         workers = await serving(site)
         await site.advance(200)
+        assert await site.queue.depths(["validation"]) == {"validation": 1}
         assert workers.work() == [TaskKind.VALIDATE]
         await site.advance(70)
         assert workers.work() == [TaskKind.VALIDATE]
