@@ -17,16 +17,11 @@ import pytest
 from devcluster import Cluster, services
 
 CRDS = Path(__file__).parents[2] / "crds"
-_CALL = 120  # seconds for one call of kubectl, with all it may wait for
-_WITHIN = 60.0  # seconds for a condition: most hold within two, but the machine may be busy
+_CALL = 300  # seconds for one call of kubectl, with all it may wait for
+WITHIN = 300.0  # seconds for a condition: no measure of speed, for most hold within two and the machine may be busy
 _POLL = 0.2  # seconds between looks at a condition
 
 Answer = TypeVar("Answer")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what looks back on a session's requests at its end."""
-    items.sort(key=lambda item: "test_least_rights" in item.nodeid)
 
 
 class Kube:
@@ -61,7 +56,7 @@ class Kube:
         """Apply objects."""
         self.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
-    def until(self, look: Callable[[], Answer], within: float = _WITHIN) -> Answer:
+    def until(self, look: Callable[[], Answer], within: float = WITHIN) -> Answer:
         """Wait until a look finds something, and give what it found."""
         deadline = time.monotonic() + within
         while not (found := look()):
@@ -84,7 +79,7 @@ def running_cluster(directory: Path) -> Iterator[Kube]:
         kube = Kube(cluster)
         if list(CRDS.glob("*.yaml")):
             kube.kubectl("apply", "--server-side", "-f", str(CRDS))
-            kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+            kube.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))
         yield kube
 
 
@@ -114,6 +109,6 @@ def namespace(kube: Kube) -> Iterator[str]:
     """A namespace of the test's own, in which Pods can be created."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     kube.kubectl("create", "namespace", name)
-    kube.kubectl("wait", "--for=create", "--timeout=30s", "serviceaccount/default", "-n", name)
+    kube.kubectl("wait", "--for=create", "--timeout=180s", "serviceaccount/default", "-n", name)
     yield name
     kube.kubectl("delete", "namespace", name, "--wait=false")

@@ -39,9 +39,14 @@ def roles(helm: Helm, *values: str, namespace: str = "default") -> list[dict[str
     return [each for each in helm.template((*_VALUES, *values), namespace) if _is_the_operators(each)]
 
 
+def account_name(namespace: str) -> str:
+    """Return the name of the account of a namespace's operator."""
+    return f"{_OPERATOR}-{namespace}"
+
+
 def create(kube: Kube, namespace: str, folder: Path) -> Account:
     """Make the account of a release in a namespace that is there, and a kubeconfig with its token."""
-    name = f"{_OPERATOR}-{namespace}"
+    name = account_name(namespace)
     helm = Helm(kube.helm, kube.kubeconfig)
     kube.apply(*roles(helm, "--set", f"fullnameOverride={name}", namespace=namespace))
     token = kube.kubectl("create", "token", name, "-n", namespace, "--duration=24h").strip()
@@ -64,19 +69,15 @@ def granted(manifests: list[dict[str, Any]]) -> set[Right]:
     }
 
 
-def used(kube: Kube) -> set[Right]:
-    """Return the rights that operators have made use of in this cluster."""
-    return {_right(entry) for entry in _asked(kube) if entry.get("objectRef")}
+def used(kube: Kube, account: str) -> set[Right]:
+    """Return the rights that an account has used in this cluster."""
+    return {_right(entry) for entry in _asked(kube, account) if entry.get("objectRef")}
 
 
-def refused(kube: Kube) -> list[str]:
-    """Return what operators were refused for want of a right.
-
-    Not of a release that Helm has installed: while that goes, its rights may go before its operator.
-    """
-    answers = [entry for entry in _asked(kube) if entry.get("responseStatus", {}).get("code") == _FORBIDDEN]
-    ours = [entry for entry in answers if not entry["user"]["username"].endswith(f":{_OPERATOR}")]
-    return [f"{entry['verb']} {entry['requestURI']}" for entry in ours]
+def refused(kube: Kube, account: str) -> list[str]:
+    """Return what an account was refused because it has no right."""
+    answers = [each for each in _asked(kube, account) if each.get("responseStatus", {}).get("code") == _FORBIDDEN]
+    return [f"{each['verb']} {each['requestURI']}" for each in answers]
 
 
 def _is_the_operators(manifest: dict[str, Any]) -> bool:
@@ -88,13 +89,13 @@ def _is_the_operators(manifest: dict[str, Any]) -> bool:
     return ours and manifest["apiVersion"].startswith("rbac.authorization.k8s.io")
 
 
-def _asked(kube: Kube) -> Iterator[dict[str, Any]]:
+def _asked(kube: Kube, account: str) -> Iterator[dict[str, Any]]:
     log = kube.directory / "logs" / "audit.log"
     for line in log.read_text().splitlines():
-        entry = json.loads(line)
-        account = entry["user"]["username"].rsplit(":", 1)[-1]
-        if account.startswith(_OPERATOR) and not account.endswith(("-worker", "-crds")):
-            yield entry
+        if account in line:
+            entry = json.loads(line)
+            if entry["user"]["username"].rsplit(":", 1)[-1] == account:
+                yield entry
 
 
 def _right(entry: dict[str, Any]) -> Right:

@@ -20,7 +20,7 @@ _PROPERTY: Final = re.compile(r"^from hypothesis|^import hypothesis", re.MULTILI
 
 def soak() -> list[Step]:
     """Ten minutes of changing load, killed workers and a killed broker."""
-    return [Step("soak", [*PYTEST, "-s", "tests/integration/journey/test_soak.py"], [*PRODUCT, "tests", "devcluster"])]
+    return [Step("soak", [*PYTEST, "-s", "tests/nightly/test_soak.py"], [*PRODUCT, "tests", "devcluster"])]
 
 
 def chaos() -> list[Step]:

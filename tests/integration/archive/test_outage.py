@@ -20,7 +20,7 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.engine import CONNECT_SECONDS
 from twin_operator.services.archive import ArchiveUnreachable
 
-SECONDS = 3  # what a refusal may take on a busy machine
+SECONDS = 15  # what a refusal may take on a busy machine: much less than a statement may
 
 
 @pytest.fixture

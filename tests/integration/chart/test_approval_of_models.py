@@ -180,7 +180,7 @@ def test_a_model_goes_with_its_owner(people: People) -> None:
     assert not people.create("", resource("TwinModel", "owned", model()["spec"], ownerReferences=[reference]))
     people.serve("owned")
     people.run("", "delete", "configmap", "owner")
-    people.run("", "wait", "--for=delete", "twinmodel/owned", "--timeout=60s")
+    people.run("", "wait", "--for=delete", "twinmodel/owned", "--timeout=180s")
 
 
 @pytest.mark.parametrize("how", [("apply",), ("apply", "--server-side", "--field-manager=git")])
@@ -193,4 +193,4 @@ def test_apply_is_held_to_the_same(people: People, how: tuple[str, ...]) -> None
 def test_a_namespace_is_deleted_with_models_that_serve(people: People) -> None:
     assert not people.create("", model("spring"), "-n", people.doomed)
     people.serve("spring", "-n", people.doomed)
-    people.kube.kubectl("delete", "namespace", people.doomed, "--timeout=90s")
+    people.kube.kubectl("delete", "namespace", people.doomed, "--timeout=180s")

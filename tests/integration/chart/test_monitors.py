@@ -33,7 +33,7 @@ def manifests(offline_helm: Helm) -> list[Manifest]:
 def prometheus_operator(kube: Kube) -> Iterator[None]:
     """A cluster that knows its kinds."""
     kube.kubectl("apply", "-f", str(CRDS))
-    kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    kube.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))
     yield
     kube.kubectl("delete", "--wait=false", "-f", str(CRDS))
 

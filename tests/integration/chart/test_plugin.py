@@ -33,7 +33,7 @@ class Desk:
             env={**os.environ, "PATH": path, "KUBECONFIG": str(self.folder / who)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

@@ -25,11 +25,11 @@ def pods(bench: Workbench) -> list[dict[str, Any]]:
 
 def test_a_deployment_becomes_available_rolls_and_scales(bench: Workbench) -> None:
     deployment(bench, "sleep 600")
-    bench.kubectl("wait", "deployment/sleeper", "--for=condition=Available", "--timeout=60s")
+    bench.kubectl("wait", "deployment/sleeper", "--for=condition=Available", "--timeout=180s")
     addresses = {pod["status"]["podIP"] for pod in pods(bench)}
     assert len(addresses) == 2
     deployment(bench, "sleep 601")
-    bench.kubectl("rollout", "status", "deployment/sleeper", "--timeout=60s")
+    bench.kubectl("rollout", "status", "deployment/sleeper", "--timeout=180s")
     bench.kubectl("scale", "deployment/sleeper", "--replicas=1")
     bench.kube.until(lambda: len(pods(bench)) == 1)
     assert bench.get("deployment", "sleeper")["status"]["readyReplicas"] == 1
@@ -43,11 +43,11 @@ def job(bench: Workbench, name: str, script: str, limit: int) -> None:
 
 def test_a_job_completes(bench: Workbench) -> None:
     job(bench, "sum", "echo $((2 + 2))", limit=0)
-    bench.kubectl("wait", "job/sum", "--for=condition=Complete", "--timeout=60s")
+    bench.kubectl("wait", "job/sum", "--for=condition=Complete", "--timeout=180s")
     assert bench.kubectl("logs", "job/sum") == "4\n"
 
 
 def test_a_job_that_fails_is_failed(bench: Workbench) -> None:
     job(bench, "broken", "exit 1", limit=0)
-    bench.kubectl("wait", "job/broken", "--for=condition=Failed", "--timeout=60s")
+    bench.kubectl("wait", "job/broken", "--for=condition=Failed", "--timeout=180s")
     assert bench.get("job", "broken")["status"]["failed"] == 1

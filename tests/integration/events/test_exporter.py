@@ -86,7 +86,7 @@ class Bench:
         return (self.folder / f"{name}.log").read_text()
 
     def samples(self) -> list[tuple[str, Labels, float]]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=60) as answer:
             text = answer.read().decode()
         return [(s.name, s.labels, s.value) for family in text_string_to_metric_families(text) for s in family.samples]
 

@@ -58,5 +58,5 @@ def platform(
 def trained(platform: Platform) -> Platform:
     """The platform with a TwinModel `letters` that answers."""
     platform.apply("TwinModel", "letters", model_spec(f"file://{platform.data}/campaign.csv"))
-    platform.until_phase("TwinModel", "letters", "Ready", within=180)
+    platform.until_phase("TwinModel", "letters", "Ready")
     return platform

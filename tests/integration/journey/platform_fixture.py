@@ -21,10 +21,11 @@ from mlflow import MlflowClient
 
 from devcluster.layout import free_ports
 from tests.integration import redis_users, release_account
+from tests.integration.conftest import WITHIN
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
-STOP_SECONDS = 30  # a worker finishes what it has in hand
+STOP_SECONDS = 120  # a worker finishes what it has in hand
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Platform:
     def watch_job(self, name: str, phase: str) -> None:
         """Watch a RetrainingJob until it is in a phase that may not last: looks from time to time could miss it."""
         wanted = f"--for=jsonpath={{.status.phase}}={phase}"
-        self.kube.kubectl("wait", f"retrainingjob/{name}", "-n", self.namespace, wanted, "--timeout=90s")
+        self.kube.kubectl("wait", f"retrainingjob/{name}", "-n", self.namespace, wanted, "--timeout=180s")
 
     async def configuration(self, *, operator: bool = False) -> Configuration:
         """Return how a client in the test's own process reaches the API server: as administrator, or as operator."""
@@ -116,7 +117,7 @@ class Platform:
     def metrics(self) -> str:
         """Return what the operator shows to Prometheus."""
         port = self.operator.environment["TWINOPS_METRICS_PORT"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             text: str = answer.read().decode()
         return text
 
@@ -150,7 +151,7 @@ class Platform:
         conditions = self.get(kind, name)["status"].get("conditions", [])
         return next((c for c in conditions if c["type"] == type_), None)
 
-    def until_condition(self, kind: str, name: str, type_: str, reason: str, within: float = 90) -> dict[str, Any]:
+    def until_condition(self, kind: str, name: str, type_: str, reason: str, within: float = WITHIN) -> dict[str, Any]:
         """Wait until a condition has a reason; return it."""
 
         def look() -> dict[str, Any] | None:
@@ -160,7 +161,7 @@ class Platform:
         condition: dict[str, Any] = self.kube.until(look, within)
         return condition
 
-    def until_phase(self, kind: str, name: str, phase: str, within: float = 90) -> dict[str, Any]:
+    def until_phase(self, kind: str, name: str, phase: str, within: float = WITHIN) -> dict[str, Any]:
         """Wait until a resource is in a phase; return it."""
 
         def look() -> dict[str, Any] | None:
@@ -232,3 +233,4 @@ def running_platform(
     finally:
         for program in programs:
             program.stop()
+    assert release_account.refused(kube, release_account.account_name(namespace)) == []

@@ -1,5 +1,8 @@
 """Manifests in, status out: the first path on the real thing."""
 
+import os
+import re
+
 import pytest
 
 from tests.integration.journey.campaign import EFFECT, model_spec, question
@@ -33,4 +36,21 @@ def test_a_question_may_come_before_its_model(trained: Platform) -> None:
     trained.apply("Simulation", "early", question("late"))
     trained.until_condition("Simulation", "early", "Reconciling", "ModelNotFound")
     trained.apply("TwinModel", "late", model_spec(f"file://{trained.data}/campaign.csv"))
-    trained.until_phase("Simulation", "early", "Succeeded", within=120)
+    trained.until_phase("Simulation", "early", "Succeeded")
+
+
+def test_status_and_logs_have_the_trace_of_the_caller_without_a_collector(trained: Platform) -> None:
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in {**os.environ, **trained.operator.environment}
+    given, invalid = "1" * 32, "2" * 32
+    headers = {"untraced": f"00-{given}-b7ad6b7169203331-01", "own": f"ff-{invalid}-b7ad6b7169203331-01"}
+    for name, header in headers.items():
+        body = trained.manifest("Simulation", name, question())
+        body["metadata"]["annotations"] = {"twinops.dev/traceparent": header}
+        trained.kube.apply(body)
+    traces = {name: trained.until_phase("Simulation", name, "Succeeded")["status"]["traceID"] for name in headers}
+    assert traces["untraced"] == given
+    assert re.fullmatch("[0-9a-f]{32}", traces["own"])
+    assert traces["own"] != invalid
+    for trace in traces.values():
+        for program in (trained.operator, trained.workers["light"]):
+            trained.kube.until(lambda log=program.log, trace=trace: f"trace_id={trace}" in log.read_text())  # type: ignore[misc]

@@ -90,7 +90,7 @@ def test_data_that_is_mended_is_learned_from_without_a_change_of_the_model(platf
     platform.apply("TwinModel", "mended", model_spec(f"file://{platform.data}/mended.csv"))
     platform.until_condition("TwinModel", "mended", "Stalled", "DataNotReadable")
     write_campaign(platform.data / "mended.csv", seed=2)
-    platform.until_phase("TwinModel", "mended", "Ready", within=120)
+    platform.until_phase("TwinModel", "mended", "Ready")
 
 
 def _where(feature: str, operator: str, *values: str) -> dict[str, Any]:

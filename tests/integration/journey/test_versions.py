@@ -44,16 +44,6 @@ def test_a_registered_model_has_one_owner(trained: Platform) -> None:
     trained.until_condition("TwinModel", "thief", "Stalled", "RegisteredModelTaken")
 
 
-def test_a_training_whose_worker_is_killed_ends_in_one_version(trained: Platform) -> None:
-    spec = model_spec(f"file://{trained.data}/campaign.csv", learner={"algorithm": "RandomForest"})
-    trained.apply("TwinModel", "forest", spec)
-    trained.until_condition("TwinModel", "forest", "Reconciling", "Training")
-    trained.workers["heavy"].kill()
-    trained.workers["heavy"].start()
-    body = trained.until_phase("TwinModel", "forest", "Ready", within=150)
-    assert body["status"]["model"]["version"] == "1"
-
-
 def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
     spec = model_spec(f"file://{trained.data}/campaign.csv", learner={"algorithm": "RandomForest", "seed": 5})
     trained.apply("TwinModel", "paused", spec)
@@ -61,5 +51,5 @@ def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
     trained.apply("TwinModel", "paused", {**spec, "suspend": True})
     trained.until_phase("TwinModel", "paused", "Suspended")
     trained.apply("TwinModel", "paused", {**spec, "suspend": False})
-    trained.until_phase("TwinModel", "paused", "Ready", within=150)
+    trained.until_phase("TwinModel", "paused", "Ready")
     assert _version(trained, "paused") == "1"

@@ -80,7 +80,7 @@ def test_the_exporter_hears_what_operator_and_workers_tell(guarded: str, sender:
 
 def heard(feed: PubSub) -> str:
     """Return the type of the next message."""
-    message = feed.get_message(timeout=10)
+    message = feed.get_message(timeout=60)
     assert message is not None
     return str(message["type"])
 

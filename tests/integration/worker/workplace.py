@@ -23,7 +23,7 @@ from twin_operator.services.tasks import Target, Task, TaskKind
 
 SLEEPING = Path(__file__).with_name("sleeping.py")
 QUEUE = "sleep"
-WITHIN = 90.0  # seconds for a condition: the visibility timeout is 15, and the machine may be busy
+WITHIN = 300.0  # seconds for a condition: the visibility timeout is 15, and the machine may be busy
 
 
 def until(look: Callable[[], Any], within: float = WITHIN) -> Any:
@@ -59,7 +59,7 @@ class Worker:
 
     def metric(self, name: str) -> float:
         """Return a figure of the worker's page."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as page:
             lines = page.read().decode().splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 

@@ -25,7 +25,7 @@ class Promtool:
         for name, content in files.items():
             (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
         command = [str(self.program), *arguments]
-        answer = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=300, check=False)
         return answer.stdout + answer.stderr if answer.returncode else ""
 
 

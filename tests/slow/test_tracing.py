@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,25 +50,12 @@ def ask(platform: Platform, kind: str, name: str, spec: dict[str, Any], header: 
 
 
 def spans_of(platform: Platform, kept: Collector, trace_id: str, count: int) -> dict[str, Received]:
-    platform.kube.until(lambda: len(kept.of(trace_id)) >= count, 60)
+    platform.kube.until(lambda: len(kept.of(trace_id)) >= count)
     return {span.name: span for span in kept.of(trace_id)}
 
 
 def lines(program: Program, trace_id: str) -> list[str]:
     return [line for line in program.log.read_text().splitlines() if f"trace_id={trace_id}" in line]
-
-
-def test_without_an_endpoint_status_and_logs_have_the_trace_all_the_same(trained: Platform) -> None:
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in {**os.environ, **trained.operator.environment}
-    ask(trained, "Simulation", "untraced", question(), traceparent("1" * 32))
-    ask(trained, "Simulation", "own", question(), "ff" + traceparent("2" * 32)[2:])
-    for name in ("untraced", "own"):
-        trace_id = trained.until_phase("Simulation", name, "Succeeded")["status"]["traceID"]
-        assert re.fullmatch("[0-9a-f]{32}", trace_id)
-        assert trace_id == "1" * 32 or name == "own"
-        assert trace_id != "2" * 32
-        for program in (trained.operator, trained.workers["light"]):
-            trained.kube.until(lambda program=program, trace_id=trace_id: lines(program, trace_id), 10)
 
 
 def test_a_question_is_one_trace_from_its_caller_over_operator_and_worker_to_status(
@@ -106,7 +91,7 @@ def test_a_training_is_a_trace_with_its_progress(traced: tuple[Platform, Collect
     trace_id = "4" * 32
     spec = model_spec(f"file://{platform.data}/campaign.csv")
     ask(platform, "TwinModel", "traced", spec, traceparent(trace_id))
-    assert platform.until_phase("TwinModel", "traced", "Ready", within=120)["status"]["traceID"] == trace_id
+    assert platform.until_phase("TwinModel", "traced", "Ready")["status"]["traceID"] == trace_id
     spans = spans_of(platform, kept, trace_id, 3)
     assert spans["process training"].parent == spans["publish training"].span_id
     assert spans["publish training"].parent == spans["TwinModel"].span_id
@@ -117,7 +102,7 @@ def test_a_training_is_a_trace_with_its_progress(traced: tuple[Platform, Collect
         "traced",
         {"modelRef": {"name": "traced"}, "approval": {"approved": True, "by": "me"}},
     )
-    job = platform.until_phase("RetrainingJob", "traced", "Completed", within=120)
+    job = platform.until_phase("RetrainingJob", "traced", "Completed")
     spans = spans_of(platform, kept, job["status"]["traceID"], 5)
     assert {spans[name].parent for name in ("publish training", "publish validation")} == {
         spans["RetrainingJob"].span_id
@@ -153,7 +138,7 @@ def test_a_message_that_waits_names_the_trace(traced: tuple[Platform, Collector]
     platform, kept = traced
     ask(platform, "Simulation", "parked-trace", question(queue="parked-traces"), traceparent("7" * 32))
     with Redis.from_url(platform.redis_url) as redis:
-        (message,) = platform.kube.until(lambda: redis.lrange(queue_key("parked-traces", 4), 0, -1), 30)
+        (message,) = platform.kube.until(lambda: redis.lrange(queue_key("parked-traces", 4), 0, -1))
     published = spans_of(platform, kept, "7" * 32, 1)["publish parked-traces"]
     assert f'"traceparent":"00-{"7" * 32}-{published.span_id}-01"'.encode() in message
     platform.kube.kubectl("delete", "simulation", "parked-trace", "-n", platform.namespace)

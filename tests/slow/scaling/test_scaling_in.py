@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.integration.scaling.conftest import Scaling
+from tests.slow.scaling.conftest import Scaling
 from twin_operator.adapters.redis_queue import keys
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -23,14 +23,14 @@ def test_scaling_in_takes_no_worker_that_has_a_task(scaling: Scaling) -> None:
     scaling.until_phase("WorkerPool", "long", "Idle")
     lengths = (2, 2, 25, 45)
     runs = [run for seconds in lengths for run in scaling.publish("long", 1, seconds)]
-    scaling.kube.until(lambda: len(scaling.lines("begin", runs)) == len(runs), within=120)
+    scaling.kube.until(lambda: len(scaling.lines("begin", runs)) == len(runs))
     seen = []
 
     def over() -> bool:
         seen.append(scaling.wanted("long"))
         return set(scaling.lines("end", runs)) == set(runs)
 
-    scaling.kube.until(over, within=120)
+    scaling.kube.until(over)
     assert sorted(scaling.lines("begin", runs)) == sorted(runs)  # none was begun again
     assert 0 not in seen
     assert min(seen) < 4  # the idle ones went while others worked
@@ -40,11 +40,11 @@ def test_scaling_in_takes_no_worker_that_has_a_task(scaling: Scaling) -> None:
 
 def test_a_wish_for_fewer_workers_ends_and_tasks_are_finished(scaling: Scaling) -> None:
     scaling.pool("wish", replicas=3)
-    scaling.until_phase("WorkerPool", "wish", "Ready", within=120)
+    scaling.until_phase("WorkerPool", "wish", "Ready")
     runs = scaling.publish("wish", 2, seconds=12)
     scaling.kube.until(lambda: len(scaling.lines("begin", runs)) == 2)
     scaling.kube.kubectl("scale", "workerpool", "wish", "--replicas=1", "-n", scaling.namespace)
-    scaling.kube.until(lambda: scaling.wanted("wish") == 1, within=20)
+    scaling.kube.until(lambda: scaling.wanted("wish") == 1)
     scaling.until_done(runs)
     assert sorted(scaling.lines("begin", runs)) == sorted(runs)
     scaling.kube.kubectl("scale", "workerpool", "wish", "--replicas=0", "-n", scaling.namespace)
@@ -54,12 +54,12 @@ def test_a_wish_for_fewer_workers_ends_and_tasks_are_finished(scaling: Scaling) 
 
 def test_a_new_template_is_rolled_out_without_a_lost_task(scaling: Scaling) -> None:
     scaling.pool("roll", replicas=2)
-    scaling.until_phase("WorkerPool", "roll", "Ready", within=120)
+    scaling.until_phase("WorkerPool", "roll", "Ready")
     runs = scaling.publish("roll", 2, seconds=10)
     scaling.kube.until(lambda: len(scaling.lines("begin", runs)) == 2)
     old = {pod["metadata"]["name"] for pod in pods(scaling, "roll")}
     scaling.patch("WorkerPool", "roll", {"terminationGracePeriodSeconds": 100})
-    scaling.kube.until(lambda: not old & {pod["metadata"]["name"] for pod in pods(scaling, "roll")}, within=120)
+    scaling.kube.until(lambda: not old & {pod["metadata"]["name"] for pod in pods(scaling, "roll")})
     assert sorted(scaling.lines("end", runs)) == sorted(scaling.lines("begin", runs)) == sorted(runs)
     scaling.until_phase("WorkerPool", "roll", "Ready")
     scaling.remove("roll")
@@ -67,7 +67,7 @@ def test_a_new_template_is_rolled_out_without_a_lost_task(scaling: Scaling) -> N
 
 def test_what_a_killed_operator_left_is_put_right(scaling: Scaling) -> None:
     scaling.pool("left", replicas=2)
-    scaling.until_phase("WorkerPool", "left", "Ready", within=120)
+    scaling.until_phase("WorkerPool", "left", "Ready")
     scaling.operator.kill()
     name = pods(scaling, "left")[0]["metadata"]["name"]
     scaling.kube.kubectl("annotate", "pod", name, f"{COST}=-1000", "-n", scaling.namespace)
@@ -92,7 +92,7 @@ def test_a_killed_worker_at_the_end_leaves_nobody_waiting(scaling: Scaling) -> N
     started = time.monotonic()
     (pod,) = [pod["metadata"]["name"] for pod in pods(scaling, "last")]
     scaling.kube.kubectl("delete", "pod", pod, "-n", scaling.namespace, "--grace-period=0", "--force")
-    scaling.until_done([run], within=120)
+    scaling.until_done([run])
     assert time.monotonic() - started < 120
     scaling.until_phase("WorkerPool", "last", "Idle")
     scaling.remove("last")

@@ -22,7 +22,7 @@ def model(platform: Platform) -> Platform:
     retraining = {"cooldown": "0s", "minSamples": 100, "maxAttempts": 100}
     spec = experiments.spec(f"file://{platform.data}/killed.csv", retraining=retraining)
     platform.apply("TwinModel", "killed-model", spec)
-    platform.until_phase("TwinModel", "killed-model", "Ready", within=120)
+    platform.until_phase("TwinModel", "killed-model", "Ready")
     return platform
 
 
@@ -48,12 +48,12 @@ def both(platform: Platform) -> None:
 
 def one_job_one_version(platform: Platform, name: str, before: list[str]) -> dict[str, Any]:
     """Wait for a job's end; assert that it left one version and that the champion is as its status says."""
-    done = platform.until_phase("RetrainingJob", name, "Completed", within=150)
+    done = platform.until_phase("RetrainingJob", name, "Completed")
     candidate = done["status"]["candidate"]["version"]
     assert platform.versions("killed-model") == [*before, candidate]
     promoted = done["status"]["gate"]["passed"]
     expected = candidate if promoted else done["status"]["champion"]["version"]
-    platform.kube.until(lambda: platform.get("TwinModel", "killed-model")["status"]["model"]["version"] == expected, 60)
+    platform.kube.until(lambda: platform.get("TwinModel", "killed-model")["status"]["model"]["version"] == expected)
     assert platform.champion("killed-model") == expected
     return done
 
@@ -66,7 +66,7 @@ def test_a_job_that_loses_its_processes_in_training_ends_with_one_version(
     name = f"training-{kill.__name__}"
     model.apply("RetrainingJob", name, {"modelRef": {"name": "killed-model"}, **SLOW, **APPROVED})
     model.watch_job(name, "Training")
-    model.kube.until(lambda: (model.get("RetrainingJob", name)["status"].get("attempts") or 0) >= 1, 30)
+    model.kube.until(lambda: (model.get("RetrainingJob", name)["status"].get("attempts") or 0) >= 1)
     kill(model)
     one_job_one_version(model, name, before)
 
@@ -101,8 +101,7 @@ def test_a_job_that_waits_is_found_again_by_the_next_operator(
         lambda: (
             (body := model.get("RetrainingJob", name))["status"]["phase"] == phase
             and body["status"]["observedGeneration"] == 1
-        ),
-        30,
+        )
     )
     operator(model)
     model.patch("TwinModel", "killed-model", {"retraining": {"cooldown": "0s", "suspend": False}})
@@ -116,10 +115,10 @@ def test_a_job_whose_turn_has_not_come_gets_it_from_the_next_operator(model: Pla
     model.apply("RetrainingJob", "ahead", {"modelRef": {"name": "killed-model"}, **SLOW, **APPROVED})
     model.watch_job("ahead", "Training")
     model.apply("RetrainingJob", "behind", {"modelRef": {"name": "killed-model"}, **APPROVED})
-    model.until_condition("RetrainingJob", "behind", "Reconciling", "ModelBusy", within=30)
+    model.until_condition("RetrainingJob", "behind", "Reconciling", "ModelBusy")
     assert model.get("RetrainingJob", "behind")["status"]["phase"] == "Approved"
     operator(model)
-    first = model.until_phase("RetrainingJob", "ahead", "Completed", within=150)
+    first = model.until_phase("RetrainingJob", "ahead", "Completed")
     one_job_one_version(model, "behind", [*before, first["status"]["candidate"]["version"]])
 
 
@@ -141,7 +140,7 @@ def test_two_operators_that_fight_leave_one_job_at_work(model: Platform) -> None
             working.add(sum(phase in {"Training", "Validating"} for phase in phases))
             return phases.count("Completed") == len(names)
 
-        model.kube.until(all_done, 180)
+        model.kube.until(all_done)
     finally:
         rival.stop()
     assert max(working) <= 1

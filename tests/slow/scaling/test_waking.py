@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from tests.integration.scaling.conftest import Scaling
+from tests.slow.scaling.conftest import Scaling
 from twin_operator.handlers.operator import OperatorProcess
 from twin_operator.services.tasks import Target, Task, TaskKind
 from twin_operator.settings import Settings

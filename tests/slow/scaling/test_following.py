@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 
-from tests.integration.scaling.conftest import Scaling
+from tests.slow.scaling.conftest import Scaling
 
 REQUESTS = re.compile(
     r'apiserver_request_total\{.*resource="(workerpools|deployments|pods|events)".*verb="(\w+)"\} (\S+)'
@@ -52,7 +51,7 @@ def test_a_pool_at_its_limit_says_so_and_tells_it_once(scaling: Scaling) -> None
     condition = scaling.until_condition("WorkerPool", "full", "ScalingLimited", "TooManyTasks")
     assert condition["status"] == "True"
     assert scaling.wanted("full") == 1
-    scaling.kube.until(lambda: "PoolAtLimit" in scaling.events("full"), within=90)
+    scaling.kube.until(lambda: "PoolAtLimit" in scaling.events("full"))
     assert 'twinops_pool_limited{namespace="scaling",pool="full",reason="TooManyTasks",tier="Light"} 1.0' in (
         scaling.metrics()
     )
@@ -65,13 +64,24 @@ def test_a_pool_at_its_limit_says_so_and_tells_it_once(scaling: Scaling) -> None
 def test_a_quiet_pool_asks_nothing_of_the_api_server(scaling: Scaling) -> None:
     scaling.pool("quiet")
     scaling.until_phase("WorkerPool", "quiet", "Idle")
-    time.sleep(5)  # what led here is told
-    before = _requests(scaling)
-    time.sleep(8)  # eight looks at the queue: that nothing happens has no condition to wait for
-    assert {
-        what: count - before.get(what, 0) for what, count in _requests(scaling).items() if count != before[what]
-    } == {}
+    scaling.kube.until(lambda: _requests_during(scaling, reads=3) == {})  # what led here is reported
+    assert _requests_during(scaling, reads=8) == {}
     scaling.remove("quiet")
+
+
+def _requests_during(scaling: Scaling, reads: int) -> dict[tuple[str, str], float]:
+    """Return the requests to the API server while the operator reads the queues so often."""
+    before, begun = _requests(scaling), _reads(scaling)
+    scaling.kube.until(lambda: _reads(scaling) >= begun + reads)
+    after = _requests(scaling)
+    return {what: count - before.get(what, 0) for what, count in after.items() if count != before.get(what, 0)}
+
+
+def _reads(scaling: Scaling) -> int:
+    """Return how often the operator has read the queues: each time it asks Redis for the time."""
+    with scaling.client() as redis:
+        calls: int = redis.info("commandstats")["cmdstat_time"]["calls"]  # type: ignore[index]
+    return calls
 
 
 def _requests(scaling: Scaling) -> dict[tuple[str, str], float]:

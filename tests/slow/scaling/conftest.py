@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from tests.integration import release_account
 from tests.integration.conftest import Kube, running_cluster
 from tests.integration.journey.platform_fixture import Platform, Program, operator_environment
 from tests.integration.killable_redis import KillableRedis
@@ -21,7 +22,7 @@ from twin_operator.adapters.redis_queue.signature import Signing
 from twin_operator.services.tasks import Target, Task, TaskKind
 
 NAMESPACE = "scaling"
-SLEEPING = Path(__file__).parents[1] / "worker" / "sleeping.py"
+SLEEPING = Path(__file__).parents[2] / "integration" / "worker" / "sleeping.py"
 QUICK = {"maxReplicas": 3, "scaleDownStabilizationSeconds": 3, "targetDrainSeconds": 1, "pollSeconds": 1}
 NOWHERE = "http://127.0.0.1:9"  # no model is asked here
 
@@ -66,9 +67,9 @@ class Scaling(Platform):
         words = [line.split() for line in text.splitlines()]
         return [run for what, run, *_ in words if what == event and run in runs]
 
-    def until_done(self, runs: list[str], within: float = 120) -> None:
+    def until_done(self, runs: list[str]) -> None:
         """Wait until every run has ended."""
-        self.kube.until(lambda: set(self.lines("end", runs)) == set(runs), within)
+        self.kube.until(lambda: set(self.lines("end", runs)) == set(runs))
 
     def wanted(self, name: str) -> int:
         """Return how many workers a pool's Deployment wants."""
@@ -113,4 +114,5 @@ def scaling(kube: Kube, redis: KillableRedis, tmp_path_factory: pytest.TempPathF
     operator.start()
     yield scaling
     operator.stop()
+    assert release_account.refused(kube, release_account.account_name(NAMESPACE)) == []
     kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

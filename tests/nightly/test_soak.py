@@ -14,9 +14,8 @@ import pytest
 
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
-from tests.integration.journey.soak import Soak
+from tests.nightly.soak import Soak
 
-pytestmark = pytest.mark.nightly
 SECONDS = 60 * float(os.environ.get("SOAK_MINUTES", "10"))
 BESIDE = 600.0  # seconds that a cluster, a model, and what is left at the end may take
 
@@ -29,7 +28,7 @@ def test_nothing_is_lost_or_done_twice_at_once(
 
     def tell(text: str) -> None:
         with capsys.disabled():
-            print(text, flush=True)  # noqa: T201 - people wait for long, and the table is what `make soak` is for
+            print(text, flush=True)  # noqa: T201 - people wait for long, and the table is what the soak is for
 
     tell("")
     report = Soak(trained, tmp_path, question, redis_restart, chance, tell).run(SECONDS)

@@ -35,11 +35,11 @@ def many(platform: Platform) -> Iterator[Platform]:
     experiments.write(platform.data / "many.csv", experiments.rows(experiments.waves(5), 0.15, seed=21))
     spec = experiments.spec(f"file://{platform.data}/many.csv", retraining={"suspend": True})
     platform.apply("TwinModel", "many-first", spec)
-    platform.until_phase("TwinModel", "many-first", "Ready", within=120)
+    platform.until_phase("TwinModel", "many-first", "Ready")
     share(platform, "many-first")
     bodies = [body("TwinModel", model_name(number), spec) for number in range(MODELS)]
     asyncio.run(create(platform, "twinmodels", bodies))
-    platform.kube.until(lambda: ready(platform) == MODELS, 240)
+    platform.kube.until(lambda: ready(platform) == MODELS, 900)
     yield platform
     platform.kube.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
@@ -109,9 +109,9 @@ def test_two_thousand_outcomes_of_two_hundred_models_are_counted_once(many: Plat
     asyncio.run(
         create(many, "simulations", [body("Simulation", asked(*pair), question(model_name(pair[0]))) for pair in pairs])
     )
-    many.kube.until(lambda: phases(many).count("Succeeded") == len(pairs), 300)
+    many.kube.until(lambda: phases(many).count("Succeeded") == len(pairs), 900)
     asyncio.run(observe(many, {asked(*pair): told(*pair) for pair in pairs}))
-    many.kube.until(lambda: all(v == OUTCOMES for v in validations(many)), 180)
+    many.kube.until(lambda: all(v == OUTCOMES for v in validations(many)), 900)
     found = {item["metadata"]["name"]: item["status"]["fidelity"] for item in models(many)}
     expected = recomputed(many)
     assert len(expected) == MODELS

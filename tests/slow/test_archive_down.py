@@ -26,7 +26,7 @@ def archived(platform: Platform, database: Any) -> Iterator[Platform]:
     before = platform.archive_url
     restart(platform, database.url)
     platform.apply("TwinModel", MODEL, model_spec(f"file://{platform.data}/campaign.csv"))
-    platform.until_phase("TwinModel", MODEL, "Ready", within=120)
+    platform.until_phase("TwinModel", MODEL, "Ready")
     yield platform
     database.start()
     restart(platform, before)
@@ -45,14 +45,14 @@ def uids(platform: Platform, prefix: str) -> list[str]:
 
 def all_succeeded(platform: Platform, names: list[str]) -> None:
     for name in names:
-        platform.until_phase("Simulation", name, "Succeeded", within=60)
+        platform.until_phase("Simulation", name, "Succeeded")
 
 
 def test_while_the_archive_is_down_simulations_finish_and_it_catches_up(archived: Platform, database: Any) -> None:
     archive = SqlArchive(database.url)
     archived.apply("Simulation", "down-before", question(MODEL))
     all_succeeded(archived, ["down-before"])
-    archived.kube.until(lambda: archive.known(uids(archived, "down-before")), 30)
+    archived.kube.until(lambda: archive.known(uids(archived, "down-before")))
     database.stop()
     archived.patch(
         "Simulation", "down-before", {"observed": {"experiment": "e", "effect": 0.14, "standardError": 0.02}}
@@ -61,11 +61,11 @@ def test_while_the_archive_is_down_simulations_finish_and_it_catches_up(archived
     archived.kube.apply(*(archived.manifest("Simulation", name, question(MODEL)) for name in names))
     archived.apply("Simulation", "down-brief", question(MODEL, ttlSecondsAfterFinished=1))
     all_succeeded(archived, [*names, "down-brief"])
-    condition = archived.until_condition("TwinModel", MODEL, "ArchiveReachable", "ArchiveUnreachable", within=30)
+    condition = archived.until_condition("TwinModel", MODEL, "ArchiveReachable", "ArchiveUnreachable")
     assert condition["status"] == "False"
     assert database.url not in condition["message"]
     assert archived.condition("TwinModel", MODEL, "Ready")["status"] == "True"  # type: ignore[index]
-    archived.kube.until(lambda: "twinops_archive_up 0.0" in archived.metrics(), 30)
+    archived.kube.until(lambda: "twinops_archive_up 0.0" in archived.metrics())
     assert "fidelity" not in archived.get("Simulation", "down-before")["status"]
 
     archived.operator.kill()  # and the next one starts without an archive
@@ -76,11 +76,11 @@ def test_while_the_archive_is_down_simulations_finish_and_it_catches_up(archived
     waiting = uids(archived, "down-")
 
     database.start()
-    archived.kube.until(lambda: archive.known(waiting) == set(waiting), 60)
-    archived.kube.until(lambda: "fidelity" in archived.get("Simulation", "down-before")["status"], 30)
-    archived.kube.until(lambda: archived.condition("TwinModel", MODEL, "ArchiveReachable") is None, 30)
+    archived.kube.until(lambda: archive.known(waiting) == set(waiting))
+    archived.kube.until(lambda: "fidelity" in archived.get("Simulation", "down-before")["status"])
+    archived.kube.until(lambda: archived.condition("TwinModel", MODEL, "ArchiveReachable") is None)
     listed = ("get", "simulation", "down-brief", "-n", archived.namespace, "--ignore-not-found", "-o", "name")
-    archived.kube.until(lambda: archived.kube.kubectl(*listed) == "", 60)
+    archived.kube.until(lambda: archived.kube.kubectl(*listed) == "")
     assert len(archive.outcomes(f"{archived.namespace}.{MODEL}")) == 1
     assert "twinops_archive_up 1.0" in archived.metrics()
     archive.close()
@@ -99,5 +99,5 @@ def test_what_redis_forgot_on_the_way_is_found_in_the_api_server(
     database.start()
     archived.operator.start()
     wanted = uids(archived, "flushed-")
-    archived.kube.until(lambda: archive.known(wanted) == set(wanted), 60)
+    archived.kube.until(lambda: archive.known(wanted) == set(wanted))
     archive.close()
