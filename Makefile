@@ -19,7 +19,7 @@ export OMP_NUM_THREADS ?= 1
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest --durations=10 $(if $(SEED),--randomly-seed=$(SEED)) $(ARGS)
 SLOW_FOLDERS = $(wildcard tests/integration tests/slow tests/upgrade)
-SIDE_BY_SIDE = -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE = -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests import durations
 
@@ -20,6 +21,8 @@ NIGHTLY_EXAMPLES = 5000  # of a property: what a fuzzing run of an hour has time
 FUZZ_DATABASE = ".run/nightly/hypothesis"  # failures found by fuzzing are tried first in its next run
 FOLDER_TIERS = {"slow": "slow", "upgrade": "slow", "nightly": "nightly", "e2e": "e2e"}
 """Marker of each folder of tests/ whose tests all belong to one tier."""
+
+SHARED = "integration/journey"  # folder whose files run in one process
 
 # No deadline: the machine that runs the tests may be busy.
 settings.register_profile("default", deadline=None)
@@ -47,17 +50,36 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of folders that are a tier, and name the group that each runs in (see `group_of`)."""
+    """Mark the tests of folders that are a tier, and name the group that each runs in (see `group_of`).
+
+    The order is shuffled before; the largest group comes first, so that another process can take all others.
+    """
     for item in items:
         folder, *_ = item.path.relative_to(durations.TESTS).parts
         if folder in FOLDER_TIERS:
             item.add_marker(FOLDER_TIERS[folder])
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: group_of(item.nodeid) != SHARED)
 
 
-def group_of(item: pytest.Item) -> str:
-    """Return the group of a test: with xdist, one process runs a group, so that fixtures are not made twice."""
-    return item.path.relative_to(durations.TESTS).as_posix()
+def group_of(nodeid: str) -> str:
+    """Return the group of a test: with xdist, one process runs a group, so that fixtures are not made twice.
+
+    A file is a group; the journeys are one, since they share an operator, its workers and a trained model.
+    """
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    return SHARED if file.rpartition("/")[0] == SHARED else file
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Give whole groups to processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, exitstatus: int, config: pytest.Config) -> None:

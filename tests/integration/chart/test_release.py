@@ -14,7 +14,7 @@ import pytest
 
 from devcluster.services import Service
 from tests.integration.chart.conftest import Helm
-from tests.integration.conftest import Kube
+from tests.integration.conftest import Kube, running_cluster
 from tests.previous_chart import previous_chart
 
 Manifest = dict[str, Any]
@@ -24,6 +24,18 @@ WHERE = ("--namespace", NAMESPACE)
 PATIENCE = ("--wait", "--timeout", "5m")
 TEST = "app.kubernetes.io/component=test"
 CRD = "customresourcedefinition/simulations.twinops.dev"
+
+
+@pytest.fixture(scope="module")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """A cluster of its own: CRDs are deleted here, and names of a release are the same everywhere."""
+    with running_cluster(tmp_path_factory.mktemp("release-cluster")) as kube:
+        yield kube
+
+
+@pytest.fixture(scope="module")
+def helm(kube: Kube) -> Helm:
+    return Helm(kube.helm, kube.kubeconfig)
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from tests.integration.conftest import Kube, running_cluster
 from tests.integration.journey.campaign import model_spec, write_campaign
 from tests.integration.journey.platform_fixture import Platform, running_platform
 from tests.integration.killable_redis import KillableRedis
+
+
+@pytest.fixture(scope="session")
+def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
+    """A cluster of their own: the operator would work on what other tests create without one."""
+    with running_cluster(tmp_path_factory.mktemp("journeys-cluster")) as kube:
+        yield kube
 
 
 @pytest.fixture(scope="session")
