@@ -10,6 +10,8 @@ import pytest
 from tests.integration.journey import experiments
 from tests.integration.journey.platform_fixture import Platform
 
+pytestmark = pytest.mark.chaos
+
 APPROVED = {"approval": {"approved": True, "by": "jane"}}
 SLOW = {"learner": {"algorithm": "RandomForest", "folds": 20}}  # a few seconds of training: time to be killed in
 

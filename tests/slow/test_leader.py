@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
+
+pytestmark = pytest.mark.chaos
 
 
 def _holder(platform: Platform) -> str:

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from tests.integration.journey import experiments
 from tests.integration.journey.campaign import model_spec, question
 from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.redis_queue.keys import queue_key
+
+pytestmark = pytest.mark.chaos
 
 EFFECT = 0.15
 PARKED = queue_key("parked", 4)  # where kombu keeps messages of the default priority
