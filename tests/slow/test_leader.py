@@ -16,7 +16,7 @@ def _holder(platform: Platform) -> str:
 
 
 def test_a_standby_takes_over_from_a_killed_leader_and_gives_back(trained: Platform) -> None:
-    trained.kube.until(lambda: _holder(trained) == "operator", 40)  # a test before this one may have restarted it
+    trained.kube.until(lambda: _holder(trained) == "operator")  # a test before this one may have restarted it
     standby = trained.standby("standby")
     standby.start()
     try:
