@@ -35,21 +35,28 @@ def registry(versions: int = 1) -> Watched:
     return found
 
 
+def versions_of(found: InMemoryRegistry) -> ThreadedVersions:
+    async def at_once() -> None:
+        """Let a write go on: this process holds the Lease."""
+
+    return ThreadedVersions(found, at_once)
+
+
 async def test_the_event_loop_does_not_wait_for_the_registry() -> None:
     found = registry()
-    assert await ThreadedVersions(found).champion(NAME) == "1"
+    assert await versions_of(found).champion(NAME) == "1"
     assert found.threads
     assert threading.get_ident() not in found.threads
 
 
 async def test_a_summary_is_that_of_the_registry() -> None:
     found = registry()
-    assert await ThreadedVersions(found).summary(NAME, "1") == found.summary(NAME, "1")
+    assert await versions_of(found).summary(NAME, "1") == found.summary(NAME, "1")
 
 
 async def test_a_promoted_version_is_the_champion() -> None:
     found = registry(versions=2)
-    await ThreadedVersions(found).promote(NAME, "1", {"twinops.gate": "passed"})
+    await versions_of(found).promote(NAME, "1", {"twinops.gate": "passed"})
     assert found.champion_version(NAME) == "1"
     assert found.tags(NAME, "1")["twinops.gate"] == "passed"
 
@@ -57,7 +64,7 @@ async def test_a_promoted_version_is_the_champion() -> None:
 async def test_a_roll_back_leaves_one_version_for_an_earlier_one() -> None:
     found = registry(versions=2)
     wanted = RollBack(leave="2", take="1", reason="worse", by="ada")
-    assert await ThreadedVersions(found).roll_back(NAME, wanted)
+    assert await versions_of(found).roll_back(NAME, wanted)
     assert found.champion_version(NAME) == "1"
 
 
@@ -67,9 +74,9 @@ async def test_a_registry_that_does_not_answer_is_a_connection_error(call: str) 
     found.reachable = False
     arguments: dict[str, tuple[Any, ...]] = {"summary": (NAME, "1"), "champion": (NAME,), "promote": (NAME, "1", {})}
     with pytest.raises(ConnectionError):
-        await getattr(ThreadedVersions(found), call)(*arguments[call])
+        await getattr(versions_of(found), call)(*arguments[call])
 
 
 async def test_a_version_that_does_not_exist_is_a_lookup_error() -> None:
     with pytest.raises(LookupError):
-        await ThreadedVersions(registry()).summary(NAME, "9")
+        await versions_of(registry()).summary(NAME, "9")
