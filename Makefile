@@ -10,6 +10,8 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 
 # Small tasks beside each other are faster with one native thread each than with one per core.
 export OMP_NUM_THREADS ?= 1
+# Without compiled modules every process of the tests and of the demo would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo unit test test-slow nightly bench e2e lint generate lock cluster clean

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -24,8 +24,11 @@ FOLDER_TIERS = {"slow": "slow", "upgrade": "slow", "nightly": "nightly", "e2e": 
 
 SHARED = "integration/journey"  # folder whose files run in one process
 
-# No deadline: the machine that runs the tests may be busy.
-settings.register_profile("default", deadline=None)
+# Neither deadlines nor health checks of speed: the machine that runs the tests may be busy. The same examples in every
+# run, so that an unrelated change cannot meet a new one; new ones are what the fuzzing of `make nightly` is for.
+settings.register_profile(
+    "default", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile(
     "nightly",
     deadline=None,
