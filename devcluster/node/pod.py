@@ -77,6 +77,9 @@ class PodWorker:
         self.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
             self._stopping.set()
+        if self._reporter.was_overwritten(pod):
+            self._reporter.forget()
+            self._changed()
         self._updated.set()
 
     def remove(self) -> None:

@@ -31,6 +31,16 @@ class Reporter:
         await self._insist(lambda: self._api.patch(f"{self._path}/status", body, STRATEGIC_PATCH))
         self._sent = body
 
+    def was_overwritten(self, pod: Json) -> bool:
+        """Whether another writer changed a condition that was sent, as the controller manager does after an outage."""
+        there = {each["type"]: each["status"] for each in pod.get("status", {}).get("conditions") or []}
+        sent = self._sent.get("status", {}).get("conditions") or []
+        return any(there.get(each["type"], each["status"]) != each["status"] for each in sent)
+
+    def forget(self) -> None:
+        """Send the next status also if it is the one that was sent last."""
+        self._sent = {}
+
     async def delete(self) -> None:
         """Delete the Pod for good: its processes have ended."""
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self._uid}}
