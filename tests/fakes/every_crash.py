@@ -31,16 +31,17 @@ async def every_crash(
     scenario: Scenario,
     ports: Collection[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    moments: Collection[Moment] = tuple(Moment),
+    moments: Collection[Moment] = (Moment.AFTER,),
     lost_events: Collection[str] = (),
 ) -> None:
-    """Play a scenario undisturbed, then with a crash before and after each call; fail where an end differs.
+    """Play a scenario undisturbed, then with a crash at each call; fail where an end differs.
 
     Args:
         scenario: users and workers; it returns when all that matters has happened.
         ports: whose calls are counted, by field of `OperatorPorts`, such as ("queue", "resources"); None: all.
         settings: of the operator, where they differ from their defaults.
-        moments: when the process ends, seen from the call.
+        moments: when the process ends, seen from the call. Before a call is after the one before it, but for calls that
+            run at the same time.
         lost_events: reasons of Kubernetes Events that a crash may lose, as those report what is in status, too.
     """
     given = {"resync_seconds": RESYNC_SECONDS, **(settings or {})}

@@ -20,6 +20,7 @@ from tests.nightly.mutants import Mutant
 UNIT_TESTS: Final = ("tests/unit", "-m", "not learner")  # those of `make unit`
 PACKAGES: Final = ("twin_operator.services", "twin_operator.worker")
 SIDE_BY_SIDE: Final = ("-n", "2", "--dist", "loadfile")  # groups would be part of the node ids
+SAME_ORDER: Final = ("--randomly-seed=1",)  # xdist refuses processes that collected tests in different orders
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -58,14 +59,18 @@ def covering(tree: Path, file: Path) -> Covering:
 
 
 def _measured(tree: Path, data: Path) -> Covering:
-    options = [*UNIT_TESTS, *SIDE_BY_SIDE, "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-rfE"]
+    options = [*UNIT_TESTS, *SIDE_BY_SIDE, *SAME_ORDER, "-q", "-p", "no:cacheprovider", "-rfE"]
     measure = [*(f"--cov={package}" for package in PACKAGES), "--cov-context=test", "--cov-report="]
     command = [sys.executable, "-m", "pytest", *options, *measure]
     environment = {**os.environ, "COVERAGE_FILE": str(data), "PYTHONPATH": f"{tree / 'operator'}:{tree}"}
     run = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    output = f"{run.stdout[-2000:]}{run.stderr[-2000:]}"
     if not data.exists():
-        raise RuntimeError(f"Coverage could not be measured:\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
-    return read_coverage(data, tree, _FAILED.findall(run.stdout))
+        raise RuntimeError(f"Coverage could not be measured:\n{output}")
+    found = read_coverage(data, tree, _FAILED.findall(run.stdout))
+    if not found.weight.keys() - {""}:
+        raise RuntimeError(f"No unit test was run:\n{output}")
+    return found
 
 
 def read_coverage(data: Path, tree: Path, failing: Sequence[str]) -> Covering:

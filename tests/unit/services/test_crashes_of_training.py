@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.fakes.crashes import Moment
 from tests.fakes.every_crash import every_crash
 from tests.fakes.installation import Installation
 from tests.unit.services.letters import MODEL, QUEUES, REGISTERED, Workers, job, twin_model, version
@@ -41,4 +40,4 @@ async def test_a_crash_at_any_call_of_a_training_changes_nothing() -> None:
 
 
 async def test_a_crash_at_any_call_of_a_retraining_changes_nothing() -> None:
-    await every_crash(retraining, TOLD, moments=(Moment.AFTER,))  # before a call is after the one before it
+    await every_crash(retraining, TOLD)
