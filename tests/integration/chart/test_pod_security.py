@@ -94,6 +94,7 @@ def test_every_root_file_system_is_read_only_and_only_who_asks_the_api_server_ha
     assert with_token == {"twin-operator", "twin-operator-crds"}
 
 
+@pytest.mark.usefixtures("workloads")  # for the service account, which the API server looks up first
 def test_a_template_that_asks_for_more_is_refused_and_the_deployment_says_why(kube: Kube, restricted: str) -> None:
     worker = {"name": "worker", "securityContext": {"allowPrivilegeEscalation": True}}
     refused = deployment(pool(restricted, spec={"containers": [worker]}), DEFAULTS, 1)
@@ -105,4 +106,4 @@ def test_a_template_that_asks_for_more_is_refused_and_the_deployment_says_why(ku
         conditions = kube.get("deployment", "escalating", "-n", restricted)["status"].get("conditions", [])
         return next((each["message"] for each in conditions if each["type"] == "ReplicaFailure"), "")
 
-    assert 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false' in kube.until(look)
+    kube.until(lambda: 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false' in look())

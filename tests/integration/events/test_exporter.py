@@ -213,6 +213,7 @@ def test_a_queue_is_as_long_as_all_its_priorities(bench: Bench) -> None:
     until(lambda: bench.value("celery_queue_length", queue_name="training") == 3, "three messages are counted")
 
 
+@pytest.mark.slow
 def test_events_of_a_finishing_worker_are_told_and_then_nothing_of_it(bench: Bench) -> None:
     leaving = bench.start_worker("pod-b")
     until(lambda: bench.value("celery_worker_up", hostname="pod-b") == 1, "the second worker is up")
@@ -227,6 +228,7 @@ def test_events_of_a_finishing_worker_are_told_and_then_nothing_of_it(bench: Ben
     until(lambda: not [has for _, has, _ in bench.samples() if has.get("hostname") == "pod-b"], "it is forgotten")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_counts_as_down_and_is_forgotten_while_the_others_stay_as_they_are(bench: Bench) -> None:
     lost = bench.start_worker("pod-c")
     until(lambda: bench.value("celery_worker_up", hostname="pod-c") == 1, "the third worker is up")
