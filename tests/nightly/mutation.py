@@ -170,13 +170,24 @@ def workers(copies: Sequence[Path], covered: Covering) -> Iterator[SimpleQueue[W
     files = {test.partition("::")[0] for test in covered.weight if test}
     every = [Worker(copy, files) for copy in copies]
     idle: SimpleQueue[Worker] = SimpleQueue()
-    for worker in every:
-        idle.put(worker)
     try:
+        for worker in every:
+            check_worker(worker, covered)
+            idle.put(worker)
         yield idle
     finally:
         for worker in every:
             worker.close()
+
+
+def check_worker(worker: Worker, covered: Covering) -> None:
+    """Raise RuntimeError where a test fails without any mutant: all of them would be taken for killed."""
+    module = Path(MUTATED[0], "pace.py").as_posix()
+    whole = Mutant(module=module, operator="none", start=(1, 0), end=(1, 0), statement=0, before="", after="")
+    source = (ROOT / module).read_text()
+    verdict = worker.test(whole, source, covered.tests_of(whole)[:1])
+    if verdict.killed:
+        raise RuntimeError(f"A test fails without a mutant: {verdict.by}")
 
 
 def report_of(mutants: Sequence[Mutant], verdicts: Sequence[Verdict], seed: int) -> str:
