@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
+import pytest
+
 from tests.integration.worker.workplace import Workplace, until
 
 
@@ -22,12 +24,14 @@ async def test_a_worker_finishes_what_it_has_in_hand_and_takes_no_more(place: Wo
     assert place.redis.zcard("twinops:unacked_index") == 0
 
 
+@pytest.mark.slow
 async def test_an_idle_worker_ends_at_once(place: Workplace) -> None:
     worker = place.ready(place.worker("one", grace_seconds="60"))
     worker.signal(signal.SIGTERM)
     assert worker.ends(30) == 0  # long before its grace is over
 
 
+@pytest.mark.slow
 async def test_what_does_not_end_within_the_grace_is_given_back_at_once(place: Workplace) -> None:
     worker = place.ready(place.worker("one", grace_seconds="6"))
     work = place.task(30)
@@ -45,6 +49,7 @@ async def test_what_does_not_end_within_the_grace_is_given_back_at_once(place: W
     assert place.attempts(work) == 1
 
 
+@pytest.mark.slow
 async def test_a_worker_of_several_children_gives_back_each_of_their_runs(place: Workplace) -> None:
     worker = place.ready(place.worker("one", concurrency=2, grace_seconds="2"))
     tasks = [place.task(30), place.task(30)]
@@ -56,6 +61,7 @@ async def test_a_worker_of_several_children_gives_back_each_of_their_runs(place:
     assert place.queued() == 2
 
 
+@pytest.mark.slow
 async def test_told_twice_it_gives_back_without_waiting(place: Workplace) -> None:
     worker = place.ready(place.worker("one", grace_seconds="60"))
     work = place.task(30)
@@ -68,6 +74,7 @@ async def test_told_twice_it_gives_back_without_waiting(place: Workplace) -> Non
     assert (place.queued(), place.attempts(work)) == (1, 0)
 
 
+@pytest.mark.slow
 async def test_an_interrupt_from_the_keyboard_finishes_too(place: Workplace) -> None:
     worker = place.ready(place.worker("one"))
     work = place.task(2)

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.worker.workplace import Workplace, until
 from twin_operator.services.tasks import Stop
 
+pytestmark = pytest.mark.slow
 SHORT = {"lease_seconds": "2", "visibility_timeout_seconds": "5"}  # so that a test need not wait for long
 
 
@@ -39,7 +40,6 @@ async def test_a_task_that_kills_its_child_each_time_has_as_many_attempts_as_its
     assert place.redis.zcard("twinops:leases:sleep") == 0
 
 
-@pytest.mark.slow
 async def test_the_run_of_a_node_that_vanished_is_taken_over_when_its_lease_has_ended(place: Workplace) -> None:
     lost = place.ready(place.worker("one", **SHORT))
     work = place.task(8)
@@ -52,7 +52,6 @@ async def test_the_run_of_a_node_that_vanished_is_taken_over_when_its_lease_has_
     assert place.reported() == {work.run: 1}
 
 
-@pytest.mark.slow
 async def test_a_frozen_worker_that_wakes_too_late_ends_its_run_and_records_nothing(place: Workplace) -> None:
     frozen = place.ready(place.worker("one", **SHORT))
     work = place.task(8)
