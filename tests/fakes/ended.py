@@ -1,4 +1,4 @@
-"""What an installation has come to: everything that outlives a process, without what differs between equal runs.
+"""What an installation has come to: all that is left when a process ends, without what differs between equal runs.
 
 Times, identities that the API server or Redis gives out, and traces (made of these) differ; nothing else may.
 """

@@ -277,7 +277,7 @@ class InMemoryQueue:
 
 
 def message_of(task: Task, now: float) -> bytes:
-    """Return the parts of a Celery message that somebody reads; `default=list` as in `Messages`."""
+    """Return the parts of a Celery message that are read; `default=list` as in `Messages`."""
     headers = {"id": task.run, "task": f"twinops.{task.kind}", keys.PUBLISHED_AT: now}
     if task.trace is not None:
         headers["traceparent"] = task.trace.context.traceparent

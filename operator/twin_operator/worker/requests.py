@@ -69,7 +69,7 @@ def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttem
 
 
 def _end(request: Any, end_attempt: EndAttempt) -> bool:  # noqa: ANN401 - Celery's, whose types are loose
-    """End the attempt of a child that died, unless another child has the same run in hand; return whether it could."""
+    """End the attempt of a child that died, unless another child works on the same run; return whether it could."""
     if any(other is not request and other.id == request.id for other in list(state.active_requests)):
         return True
     try:

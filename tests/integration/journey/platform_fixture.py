@@ -25,7 +25,7 @@ from tests.integration.conftest import WITHIN
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
-STOP_SECONDS = 120  # a worker finishes what it has in hand
+STOP_SECONDS = 120  # a worker finishes its tasks
 
 
 @dataclass
