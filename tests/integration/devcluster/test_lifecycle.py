@@ -16,7 +16,7 @@ import pytest
 
 from devcluster import Cluster
 
-# In some orders its Pod is not ready within three minutes of a restart, in two of five runs; the cause is not known yet.
+# In two of five runs its Pod was not ready within three minutes of a restart; the cause is not known yet.
 pytestmark = [pytest.mark.nightly, pytest.mark.chaos]
 COMPONENTS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 ADDRESS = ["get", "pod/sleeper", "-o", "jsonpath={.status.podIP}"]
