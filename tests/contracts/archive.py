@@ -106,7 +106,7 @@ def test_the_outcomes_of_a_model_come_in_the_order_in_which_they_were_recorded(a
 @SHARED
 @given(outcome=outcomes)
 def test_an_outcome_is_read_as_it_was_written(archive: Archive, outcome: RecordedOutcome) -> None:
-    fresh = replace(outcome, simulation=uuid.uuid4().hex)  # the archive outlives an example, and the first stands
+    fresh = replace(outcome, simulation=uuid.uuid4().hex)  # one archive for all examples, where the first row stays
     assert archive.record([fresh]) == {fresh.simulation: fresh}
 
 
