@@ -15,7 +15,8 @@ from tests import durations
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-pytest.register_assert_rewrite("tests.contracts")  # so that their failures show values, as those of test modules do
+# Their failures show values, as those of test modules do.
+pytest.register_assert_rewrite("tests.contracts", "tests.fakes", "tests.integration", "tests.unit")
 
 NIGHTLY_EXAMPLES = 5000  # of a property: what a fuzzing run of an hour has time for
 FUZZ_DATABASE = ".run/nightly/hypothesis"  # failures found by fuzzing are tried first in its next run

@@ -91,7 +91,11 @@ class PodWorker:
             container.kill()
 
     def shut_down(self) -> None:
-        """The node ends: end the processes, but leave the object and its volumes to the next run."""
+        """The node ends: end the processes, but leave the object and its volumes to the next run.
+
+        A status that told the end of the last container would make the Pod Failed, and no node runs it again.
+        """
+        self._reporter.close()
         self._gone = self._kept = True
         self._stopping.set()
         self._updated.set()

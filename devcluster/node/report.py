@@ -20,9 +20,15 @@ class Reporter:
         self._path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
         self._uid: str = metadata["uid"]
         self._sent: Json = {}
+        self._closed = False
 
     async def send(self, annotations: dict[str, str], status: Json) -> None:
-        """Write the status; gives up only when there is nothing left to write to."""
+        """Write the status; gives up only when there is nothing left to write to.
+
+        After `close` nothing is written.
+        """
+        if self._closed:
+            return
         # A strategic merge would add to the addresses of an earlier run.
         whole = {"podIPs": [*status["podIPs"], {"$patch": "replace"}]}
         body = {"metadata": {"uid": self._uid, "annotations": annotations}, "status": status | whole}
@@ -30,6 +36,10 @@ class Reporter:
             return
         await self._insist(lambda: self._api.patch(f"{self._path}/status", body, STRATEGIC_PATCH))
         self._sent = body
+
+    def close(self) -> None:
+        """Write no status from now on: what ends with its node has not ended by itself."""
+        self._closed = True
 
     def was_overwritten(self, pod: Json) -> bool:
         """Whether another writer changed a condition that was sent, as the controller manager does after an outage."""

@@ -75,9 +75,26 @@ def used(kube: Kube, account: str) -> set[Right]:
 
 
 def refused(kube: Kube, account: str) -> list[str]:
-    """Return what an account was refused because it has no right."""
+    """Return what an account was refused because it has no right.
+
+    An API server that has just started refuses everything until it has read the Roles: what an account may do now was
+    refused for that reason, and is not returned.
+    """
     answers = [each for each in _asked(kube, account) if each.get("responseStatus", {}).get("code") == _FORBIDDEN]
-    return [f"{each['verb']} {each['requestURI']}" for each in answers]
+    requests = {f"{each['verb']} {each['requestURI']}": each for each in answers}
+    return [request for request, entry in requests.items() if not _is_allowed_now(kube, entry)]
+
+
+def _is_allowed_now(kube: Kube, entry: dict[str, Any]) -> bool:
+    what = entry.get("objectRef")
+    if what is None:
+        return False
+    resource = ".".join(filter(None, (what["resource"], what.get("apiGroup", ""))))
+    target = "/".join(filter(None, (resource, what.get("name", ""))))
+    options = [f"--subresource={what['subresource']}"] if "subresource" in what else []
+    options += ["-n", what["namespace"]] if "namespace" in what else ["--all-namespaces"]
+    user = f"--as={entry['user']['username']}"
+    return kube.kubectl("auth", "can-i", entry["verb"], target, user, *options, check=False).strip() == "yes"
 
 
 def _is_the_operators(manifest: dict[str, Any]) -> bool:

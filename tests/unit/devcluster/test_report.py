@@ -57,3 +57,10 @@ async def test_a_forgotten_status_is_sent_again() -> None:
     reporter.forget()
     await reporter.send({}, status("True"))
     assert len(api.patches) == 2
+
+
+async def test_a_closed_reporter_writes_no_status() -> None:
+    api, reporter = await reporting()
+    reporter.close()
+    await reporter.send({}, status("False"))
+    assert len(api.patches) == 1
