@@ -12,6 +12,7 @@ from tests.fakes.every_crash import every_crash
 from tests.fakes.installation import Installation
 from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.ready_twin import TWIN, install_twin, simulation
+from twin_operator.domain.mixture import TauWeights
 from twin_operator.services.tasks import JSON
 
 pytestmark = pytest.mark.looptime
@@ -178,6 +179,31 @@ async def test_an_outcome_is_graded_recorded_and_counted_by_its_twin() -> None:
         assert status["observedGeneration"] == site.get(KIND, "question")["metadata"]["generation"]
         assert status["conditions"][0]["reason"] == "Succeeded"
         await site.until(lambda: site.status("TwinModel", TWIN)["fidelity"]["validations"] == 1)
+
+
+async def test_an_outcome_is_graded_with_the_tau_weights_of_its_prediction_also_after_a_restart() -> None:
+    async with Installation() as site:
+        site.archive = archive = AskedArchive()
+        await site.restart()
+        (body,) = await answered(site, "question")
+        await site.until(lambda: archive.known(uids([body])))
+        await site.restart()
+        site.patch(KIND, "question", {"spec": {"observed": OBSERVED}})
+        await site.until(lambda: graded(site, "question"))
+        assert archive.wanted == [body["status"]["basis"]["weightsDigest"]]
+
+
+class AskedArchive(InMemoryArchive):
+    """An archive that keeps the digests of the tau weights that it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: list[str] = []
+
+    def weights(self, digests: Collection[str]) -> dict[str, TauWeights]:
+        """Return tau weights, and note whose."""
+        self.wanted.extend(digests)
+        return super().weights(digests)
 
 
 async def test_an_outcome_that_came_with_its_question_is_hindsight() -> None:

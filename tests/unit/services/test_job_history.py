@@ -52,8 +52,16 @@ def test_a_job_counts_once_however_often_it_is_seen() -> None:
 
 def test_what_was_tried_is_known_of_candidates_that_were_compared() -> None:
     plan = {"specDigest": "s", "dataDigest": "d"}
-    assert accounted({}, [job("a", "Completed", ONE, plan=plan)])["triedDataDigest"] == "d"
-    assert "triedDataDigest" not in accounted({}, [job("a", "Failed", ONE, plan=plan)])
+    tried = {"triedSpecDigest": "s", "triedDataDigest": "d"}
+    completed = accounted({}, [job("a", "Completed", ONE, plan=plan)])
+    assert {key: completed.get(key) for key in tried} == tried
+    assert tried.keys().isdisjoint(accounted({}, [job("a", "Failed", ONE, plan=plan)]))
+
+
+def test_what_was_tried_before_is_known_until_another_candidate_was_compared() -> None:
+    tried = {"triedSpecDigest": "s", "triedDataDigest": "d"}
+    after = accounted(tried, [job("a", "Completed", ONE)])
+    assert {key: after[key] for key in tried} == tried
 
 
 WAITING = [job("old", "Approved", trigger="Scheduled"), job("newer", "Approved", trigger="FidelityDegraded")]

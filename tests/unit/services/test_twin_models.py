@@ -56,6 +56,21 @@ async def test_the_task_of_a_training_says_what_to_learn_and_for_whom() -> None:
         assert (task.attempt_limit, task.target.uid) == (4, uid)
 
 
+def phases(site: Installation) -> dict[str, float]:
+    """Return in which phases the metric has how many models."""
+    names = ("Pending", "Training", "Ready", "Failed")
+    values = {phase: site.metric("twinops_models_phase", namespace="default", phase=phase) for phase in names}
+    return {phase: value for phase, value in values.items() if value}
+
+
+async def test_the_metric_of_phases_follows_the_model_and_is_gone_with_it() -> None:
+    async with Installation() as site:
+        await serving(site)
+        assert phases(site) == {"Ready": 1.0}
+        site.remove(*MODEL)
+        await site.until(lambda: phases(site) == {}, seconds=30)
+
+
 async def test_a_trained_model_serves_its_champion() -> None:
     async with Installation() as site:
         await serving(site)

@@ -199,6 +199,8 @@ async def test_a_training_that_is_refused_fails_the_job() -> None:
         status = await phase(site, "Failed")
         assert site.condition(*JOB, "Stalled")["reason"] == "TrainingFailed"
         assert "s3://shop/past.csv is empty." in site.condition(*JOB)["message"]
+        promoted = site.condition(*JOB, "Promoted")
+        assert (promoted["status"], promoted["reason"]) == ("False", "TrainingFailed")
         assert status["completionTime"]
         assert reasons(site)[-1] == "RetrainingFailed"
         assert version(site) == "1"
