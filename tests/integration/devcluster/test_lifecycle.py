@@ -16,7 +16,7 @@ import pytest
 
 from devcluster import Cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chaos]
 COMPONENTS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 ADDRESS = ["get", "pod/sleeper", "-o", "jsonpath={.status.podIP}"]
 WITHIN = 300.0  # seconds

@@ -320,6 +320,18 @@ async def test_replicas_that_another_writer_changed_meanwhile_are_not_overwritte
         await site.until(lambda: replicas(site) == 2)
 
 
+async def test_a_deployment_that_was_changed_before_its_watch_event_came_is_read_again() -> None:
+    delay = 20.0
+    async with Installation(watch_delay=delay) as site:
+        site.apply(pool(replicas=3))
+        await site.until(lambda: deployed(site))
+        await site.advance(2 * delay)
+        site.patch(POOL, "fast", {"spec": {"replicas": 2}})
+        await site.advance(delay - 0.1)
+        site.patch("Deployment", "fast", {"spec": {"replicas": 7}})
+        await site.until(lambda: replicas(site) == 2, seconds=delay / 2)
+
+
 async def test_pods_that_do_not_start_are_shown_with_the_reason_of_kubernetes() -> None:
     async with Installation() as site:
         site.apply(pool(replicas=1))
@@ -385,6 +397,22 @@ async def test_a_pool_that_is_gone_has_no_figures_any_more() -> None:
         await site.until(lambda: [s for s in all_samples(site) if named.items() <= s.labels.items()])
         site.remove(POOL, "fast")
         await site.until(lambda: not [s for s in all_samples(site) if named.items() <= s.labels.items()])
+
+
+async def test_a_pool_that_is_refused_has_no_figures_any_more() -> None:
+    async with Installation() as site:
+        site.apply(pool("older", replicas=1))
+        site.apply(pool("fast", replicas=1, queues=["other"]))
+        await site.until(lambda: figures(site, "fast") and figures(site, "older"))
+        site.patch(POOL, "fast", {"spec": {"queues": ["batch"]}})
+        await site.until(lambda: site.condition(POOL, "fast", "Stalled").get("reason") == "QueueTaken")
+        assert figures(site, "older")
+        assert not figures(site, "fast")
+
+
+def figures(site: Installation, name: str) -> list[Any]:
+    """Return the gauges of a pool; counters stay when it is gone."""
+    return [s for s in all_samples(site) if s.labels.get("pool") == name and "_total" not in s.name]
 
 
 def all_samples(site: Installation) -> list[Any]:
