@@ -95,8 +95,8 @@ class Archiving:
     async def store_batch(self) -> int:
         """Store the oldest entries in one transaction; return how many."""
         await self._flush()
+        self.waiting(await self.outbox.length())  # first: it matters most while the archive does not answer
         await self._look()
-        self.waiting(await self.outbox.length())
         entries = await self.outbox.take(BATCH)
         if entries:
             simulations = _readable(entry["simulation"] for _, entry in entries if "simulation" in entry)

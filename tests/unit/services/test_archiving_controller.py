@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -78,7 +78,8 @@ async def test_equal_tau_weights_are_sent_once() -> None:
         sent: list[JSON] = []
         site.outbox = recorder = RecordingOutbox(site, sent)
         await site.restart()
-        await answered(site, "first", "second", "third")
+        await answered(site, "first", "second")
+        await answered(site, "third")
         assert site.outbox is recorder
         assert sum("weights" in entry for entry in sent) == 1
 
@@ -96,16 +97,22 @@ class RecordingOutbox(InMemoryOutbox):
         await super().put(list(entries))
 
 
-async def test_what_ends_while_the_archive_is_down_is_archived_when_it_is_back() -> None:
+async def test_what_ends_while_the_archive_is_down_is_archived_when_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with Installation() as site:
         site.archive.reachable = False
         bodies = await answered(site, "first", "second")
         await site.until(lambda: site.metric("twinops_archive_up") == 0)
+        await site.until(lambda: site.metric("twinops_archive_waiting_entries") > 0)
         await site.until(lambda: site.condition("TwinModel", TWIN, "ArchiveReachable").get("status") == "False")
         site.archive.reachable = True
-        await site.until(lambda: site.archive.known(uids(bodies)) == uids(bodies))
+        await site.until(lambda: site.archive.known(uids(bodies)) == uids(bodies), seconds=3)
         await site.until(lambda: site.metric("twinops_archive_up") == 1)
+        await site.until(lambda: site.metric("twinops_archive_waiting_entries") == 0)
         await site.until(lambda: site.condition("TwinModel", TWIN, "ArchiveReachable").get("status") is None)
+    messages = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert [message for message in messages if "Archiving waits" in message] == []
 
 
 async def test_what_redis_forgot_is_archived_by_the_next_leader() -> None:
@@ -222,6 +229,8 @@ async def test_an_outcome_that_is_recorded_stands_however_often_it_is_graded() -
         site.cluster.patch_status(KIND, "default", "question", {"status": {"fidelity": None}})
         await site.until(lambda: graded(site, "question"))
         assert site.archive.recorded(uids([body])) == before
+        grade = site.status(KIND, "question")["fidelity"]["grade"]
+        assert site.metric("twinops_outcomes_graded_total", namespace="default", model=TWIN, grade=grade) == 1
 
 
 async def test_outcomes_wait_for_an_archive_that_is_down() -> None:
@@ -279,18 +288,34 @@ async def test_a_simulation_that_is_deleted_while_it_is_graded_stays_recorded() 
         site.patch(KIND, "question", {"spec": {"observed": OBSERVED}})
         await site.until(lambda: site.archive.outcomes(REGISTERED))
         await site.until(lambda: (site.status("TwinModel", TWIN).get("fidelity") or {}).get("validations") == 1)
+        await site.advance(5)
+        assert site.metric("twinops_outcomes_waiting") == 0
+
+
+async def test_a_simulation_of_the_same_name_does_not_get_the_grade_of_the_deleted_one() -> None:
+    async with Installation() as site:
+        site.archive = Deleting(site, then=lambda: site.apply(simulation("question")))
+        await site.restart()
+        await answered(site, "question")
+        site.patch(KIND, "question", {"spec": {"observed": OBSERVED}})
+        await site.until(lambda: site.archive.outcomes(REGISTERED))
+        await site.advance(5)
+        assert site.status(KIND, "question")["phase"] == "Succeeded"
+        assert not graded(site, "question")
 
 
 class Deleting(InMemoryArchive):
     """An archive during whose record a user deletes the Simulation."""
 
-    def __init__(self, site: Installation) -> None:
+    def __init__(self, site: Installation, then: Callable[[], object] = lambda: None) -> None:
         super().__init__()
         self.site = site
+        self.then = then
 
     def record(self, outcomes: Any) -> Any:
         """Record, after the object was deleted."""
         self.site.remove(KIND, "question")
+        self.then()
         return super().record(outcomes)
 
 
