@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.journey import held_data
 from tests.integration.journey.campaign import model_spec, question
 from tests.integration.journey.platform_fixture import Platform
 
@@ -45,11 +46,13 @@ def test_a_registered_model_has_one_owner(trained: Platform) -> None:
 
 
 def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
-    spec = model_spec(f"file://{trained.data}/campaign.csv", learner={"algorithm": "RandomForest", "seed": 5})
+    held_data.hold(trained.data / "paused.csv")
+    spec = model_spec(f"file://{trained.data}/paused.csv", learner={"algorithm": "RandomForest", "seed": 5})
     trained.apply("TwinModel", "paused", spec)
     trained.until_condition("TwinModel", "paused", "Reconciling", "Training")
     trained.apply("TwinModel", "paused", {**spec, "suspend": True})
     trained.until_phase("TwinModel", "paused", "Suspended")
+    held_data.release(trained.data / "paused.csv", trained.data / "campaign.csv")
     trained.apply("TwinModel", "paused", {**spec, "suspend": False})
     trained.until_phase("TwinModel", "paused", "Ready")
     assert _version(trained, "paused") == "1"
