@@ -16,7 +16,7 @@ from typing import Final
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.signature import Signing
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 
 ROUNDS: Final = 15  # each a median's value; with and without take turns, so that a busy machine slows both
 MESSAGES: Final = 400  # a round

@@ -20,9 +20,9 @@ from redis.asyncio import Redis
 from devcluster import services
 from tests.otlp_collector import collector
 from twin_operator.adapters.redis_queue.broker import Broker
-from twin_operator.domain.trace_context import run_trace
-from twin_operator.services.tasks import Target, Task, TaskKind
-from twin_operator.services.tracing import NoTracer, Tracer
+from twin_operator.services.runs.run import Target, Task, TaskKind
+from twin_operator.services.runs.trace_context import run_trace
+from twin_operator.services.runs.tracing import NoTracer, Tracer
 from twin_operator.settings import Settings
 from twin_operator.wiring.queue import build_queue
 from twin_operator.wiring.tracing import build_tracer

@@ -20,7 +20,7 @@ from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.handlers.operator import OperatorProcess
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_graph import OperatorGraph, build_operator
 

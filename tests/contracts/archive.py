@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from tests.archived import START, failed, outcome, retraining, simulation, weights
 from twin_operator.adapters.sql_archive.filters import Kind
-from twin_operator.domain.ledger import Grade, Graded, Issued, RecordedOutcome
-from twin_operator.domain.mixture import TauWeights
-from twin_operator.domain.population import Clause
-from twin_operator.services.archive import Archive
+from twin_operator.domain.effects.population import Clause
+from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.services.archive.ports import Archive
 
 Rows = Callable[[Kind], list[dict[str, Any]]]
 """Reads all rows of a kind, by the names of columns of `ArchiveReader`."""

@@ -6,8 +6,8 @@ import pytest
 
 from tests.contracts.cluster_world import World, until
 from twin_operator.api.v1alpha1 import PLURALS
-from twin_operator.services.ports import Changed, Event, Gone, Refused
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused
+from twin_operator.services.runs.run import JSON
 
 NOBODY: Final = "11111111-1111-4111-8111-111111111111"
 """A uid that no object has."""

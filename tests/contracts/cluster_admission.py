@@ -8,8 +8,8 @@ import pytest
 
 from tests.contracts.cluster_world import World
 from tests.contracts.manifests import SCHEMAS, broken, full_status, laid_over, wire_path
-from twin_operator.services.ports import Refused
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Refused
+from twin_operator.services.runs.run import JSON
 
 NESTED_DEFAULTS: Final = {
     "maxReplicas": 3,

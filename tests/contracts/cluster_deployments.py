@@ -7,8 +7,8 @@ import pytest
 
 from tests.contracts.cluster_world import Changes, World, until
 from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.ports import Changed, Refused
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Changed, Refused
+from twin_operator.services.runs.run import JSON
 
 COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 NOBODY: Final = "11111111-1111-4111-8111-111111111111"

@@ -9,8 +9,8 @@ import pytest
 
 from tests.contracts.cluster_world import Changes, World, until
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.services.ports import FinishedObject
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import FinishedObject
+from twin_operator.services.runs.run import JSON
 
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 UNGRADED: Final = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"

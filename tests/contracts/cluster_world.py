@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 from tests.contracts.manifests import full_manifest
 from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.services.pools.ports import WorkerPods
-from twin_operator.services.ports import Resources
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Resources
+from twin_operator.services.runs.run import JSON
 
 WITHIN: Final = 60.0
 """Seconds for a condition: most hold within two, but the machine may be busy."""

@@ -11,8 +11,8 @@ import asyncio
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
-from twin_operator.domain.trace_context import RunTrace, TraceContext
-from twin_operator.services.tasks import Run, TaskKind
+from twin_operator.services.runs.run import Run, TaskKind
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext
 
 
 async def test_what_is_published_is_found_in_its_queue(system: QueueSystem) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, ProcessClaims, QueueSystem, new_reports, run_of, task
-from twin_operator.services.tasks import Event, Outcome, Stop, Task
+from twin_operator.services.runs.run import Event, Outcome, Stop, Task
 
 
 async def test_a_claim_counts_the_attempt_before_any_work(system: QueueSystem) -> None:

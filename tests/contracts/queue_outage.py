@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.contracts.queue_system import QUEUE, QueueSystem, task
-from twin_operator.services.tasks import Stop
+from twin_operator.services.runs.run import Stop
 
 CALLS: dict[str, Callable[[QueueSystem], Awaitable[object]]] = {
     "publish": lambda system: system.queue.publish([task()]),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, run_of, taken, task
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
-from twin_operator.services.tasks import Run
+from twin_operator.services.runs.run import Run
 
 
 async def test_a_reading_counts_what_waits_and_what_was_ever_published(system: QueueSystem) -> None:

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetter
 from twin_operator.adapters.redis_queue.delivery import Refusal
-from twin_operator.services.archiving import Outbox
+from twin_operator.services.archive.archiving import Outbox
 from twin_operator.services.pools.ports import QueueLoads
-from twin_operator.services.ports import RunQueue
-from twin_operator.services.tasks import Outcome, Report, Run, Target, Task, TaskKind
+from twin_operator.services.reconciling.ports import RunQueue
+from twin_operator.services.runs.run import Outcome, Report, Run, Target, Task, TaskKind
 from twin_operator.worker.leases import Leases
 from twin_operator.worker.tasks import RunClaims
 

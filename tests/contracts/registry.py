@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from twin_operator.domain.bank import Bank
-from twin_operator.services.errors import Stalled
-from twin_operator.services.ports import RollBack, Versions
-from twin_operator.services.registry_reader import BlockingVersions
-from twin_operator.services.train import ModelRegistry
+from twin_operator.domain.twin.bank import Bank
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.ports import RollBack, Versions
+from twin_operator.services.versions.registry import BlockingVersions
+from twin_operator.services.work.train import ModelRegistry
 
 OWNER = "cluster/ns/twin/uid-1"
 SUMMARY: dict[str, Any] = {"metrics": {"loss": 0.5}, "samples": 400}

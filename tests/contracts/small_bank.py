@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin_operator.domain.bank import Bank
-from twin_operator.domain.experiment_data import prepare
-from twin_operator.domain.schema import (
+from twin_operator.domain.table.columns import (
     Algorithm,
     Assignment,
     Better,
@@ -17,7 +15,9 @@ from twin_operator.domain.schema import (
     OutcomeType,
     Uncertainty,
 )
-from twin_operator.domain.training import train
+from twin_operator.domain.table.experiment_data import prepare
+from twin_operator.domain.train import train
+from twin_operator.domain.twin.bank import Bank
 
 
 def small_bank() -> Bank:

@@ -20,8 +20,8 @@ from tests.fakes.schema import definitions
 from tests.fakes.selectors import matches_fields
 from tests.fakes.server_side_apply import Ownership
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.services.ports import Changed, Refused
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Changed, Refused
+from twin_operator.services.runs.run import JSON
 
 NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 OPTIONAL_METADATA: Final = ("labels", "annotations", "ownerReferences", "finalizers")

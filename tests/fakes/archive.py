@@ -1,4 +1,4 @@
-"""The archive in memory: `services.archive.Archive`, with rows that are written and read as those of the databases."""
+"""The archive in memory: `services.archive.ports.Archive`, with rows written and read as those of the databases are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from twin_operator.adapters.sql_archive import codec
-from twin_operator.domain.ledger import RecordedOutcome
-from twin_operator.domain.mixture import TauWeights
-from twin_operator.services.archive import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
+from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
 
 Table = dict[str, codec.Row]
 

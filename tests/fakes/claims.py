@@ -8,7 +8,7 @@ import orjson
 
 from tests.fakes.redis_content import Pace, RunRecord, Server
 from twin_operator.adapters.redis_queue.claims import PACE_LIFE, PACE_WEIGHT, Claim
-from twin_operator.services.tasks import Event, Outcome, Task
+from twin_operator.services.runs.run import Event, Outcome, Task
 
 
 @dataclass

@@ -14,8 +14,8 @@ from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.adapters.kubernetes_api.events import event_manifest
 from twin_operator.adapters.kubernetes_api.following import CAME
 from twin_operator.adapters.kubernetes_api.resources import FINISHED
-from twin_operator.services.ports import Event, FinishedObject, Gone
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Event, FinishedObject, Gone
+from twin_operator.services.runs.run import JSON
 
 __all__ = ["InMemoryCluster", "Invalid", "Policy", "Watch", "Write"]
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from twin_operator.services.errors import Stalled
-from twin_operator.services.train import RawTable
-from twin_operator.services.twin_spec import Source
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.runs.twin_spec import Source
+from twin_operator.services.work.train import RawTable
 
 Table = Mapping[str, np.ndarray[Any, Any]]
 
 
 @dataclass
 class InMemoryData:
-    """Implements `services.train.DataSource`.
+    """Implements `services.work.train.DataSource`.
 
     Attributes:
         tables: by address.

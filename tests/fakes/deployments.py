@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from tests.fakes.cluster import InMemoryCluster
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 TEMPLATE_HASH: Final = "pod-template-hash"
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tests.fakes.installation import Installation
 from tests.fakes.redis_content import RunRecord
-from twin_operator.domain.bank import Bank
+from twin_operator.domain.twin.bank import Bank
 
 KINDS: Final = ("TwinModel", "RetrainingJob", "WorkerPool", "Simulation", "Deployment")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")

@@ -22,8 +22,8 @@ from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.pods import InMemoryPods
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
-from twin_operator.services.simulate import answer_simulation
-from twin_operator.services.tasks import JSON, Outcome, Task
+from twin_operator.services.runs.run import JSON, Outcome, Task
+from twin_operator.services.work.simulate import answer_simulation
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_graph import OperatorPorts
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 EXACT: Final = 2**53
 """Below this, a float without a fraction is written as an integer by the API server, and comes back as one."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.fakes.schema import SYSTEM
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 BORN: Final[dict[str, JSON]] = {"Deployment": {}, "Pod": {"phase": "Pending"}}
 """The status with which an object of these kinds starts."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from tests.fakes.json_objects import copied
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 Key = tuple[str, str, str]
 """Kind, namespace and name."""

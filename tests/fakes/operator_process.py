@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from tests.fakes.crashes import Crash, CrashPlan
 from twin_operator.adapters.metrics import ProcessMetrics
 from twin_operator.handlers.events import UNFINISHED
-from twin_operator.services.tasks import JSON
-from twin_operator.services.tracing import NoTracer
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_graph import OperatorPorts, assemble
 

@@ -1,4 +1,4 @@
-"""What waits for the archive, in memory: `services.archiving.Outbox`."""
+"""What waits for the archive, in memory: `services.archive.archiving.Outbox`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.redis_content import Server
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 
 class InMemoryOutbox:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from tests.fakes.cluster import InMemoryCluster, Invalid, Write
 from tests.fakes.deployments import DeploymentController
 from tests.fakes.selectors import matches_labels
-from twin_operator.services.ports import Changed
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Changed
+from twin_operator.services.runs.run import JSON
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The queue in memory: the operator's side as `services.ports.RunQueue`, and what a Celery worker does with messages.
+"""The queue in memory: the port `RunQueue` on the side of the operator, and what a Celery worker does with messages.
 
 A worker takes a message, claims its run and ends the delivery by `record`, `fail`, `give_back` or `die`. One that does
 none of these has vanished: its lease ends by itself, and its message returns after the visibility timeout.
@@ -19,8 +19,8 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.redis_content import Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
-from twin_operator.domain.trace_context import RunTrace, parse
-from twin_operator.services.tasks import Outcome, Report, Run, Stop, Task
+from twin_operator.services.runs.run import Outcome, Report, Run, Stop, Task
+from twin_operator.services.runs.trace_context import RunTrace, parse
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
 LEASE_SECONDS = 10.0  # as in settings.py

@@ -9,11 +9,11 @@ from tests.fakes.registry import RUN
 from tests.fakes.schema import definitions
 from tests.unit.domain.tables import trial
 from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.domain.bank import Bank
-from twin_operator.domain.retraining_plan import TrainingPlan
-from twin_operator.services.tasks import JSON
-from twin_operator.services.train import RawTable, learn, summarise
-from twin_operator.services.twin_spec import learner_of
+from twin_operator.domain.learning.training_plan import TrainingPlan
+from twin_operator.domain.twin.bank import Bank
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.twin_spec import learner_of
+from twin_operator.services.work.train import RawTable, learn, summarise
 
 TWIN: Final = "customers"
 ROWS: Final = 200

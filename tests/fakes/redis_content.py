@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetter
-from twin_operator.services.tasks import Event, Outcome, Run, Stop, Task
+from twin_operator.services.runs.run import Event, Outcome, Run, Stop, Task
 
 
 @dataclass

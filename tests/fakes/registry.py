@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_operator.domain.bank import Bank
-from twin_operator.services.conditions import timestamp
-from twin_operator.services.errors import Stalled
-from twin_operator.services.ports import RollBack
-from twin_operator.services.tasks import JSON
+from twin_operator.domain.twin.bank import Bank
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.ports import RollBack
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.times import timestamp
 
 # Tags, named here once more: importing the adapter imports MLflow, which takes seconds.
 FINGERPRINT = "twinops.fingerprint"
@@ -160,7 +160,7 @@ class InMemoryRegistry:
 
 @dataclass(frozen=True)
 class InMemoryVersions:
-    """The registry for the event loop, without threads: `services.ports.Versions`.
+    """The registry for the event loop, without threads: `services.reconciling.ports.Versions`.
 
     Args:
         registry: that is read and written.

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
 PRESERVED: Final = "x-kubernetes-preserve-unknown-fields"

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes.json_objects import at
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 Step = str | tuple[Any, ...]
 """A field's name, or the key of an item of a list that is a map."""

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from twin_operator.cli.logs import configure_logging
-from twin_operator.services.tasks import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.settings import LogFormat, Settings
 from twin_operator.wiring.claims import build_claims
 from twin_operator.worker.leases import LeaseThread
-from twin_operator.worker.serving import serve
+from twin_operator.worker.process import serve
 from twin_operator.worker.tasks import Frame
 
 TICK = 0.25  # seconds between two signs of life

@@ -13,7 +13,7 @@ from tests.integration.journey import experiments
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.services.operator import OperatorLoop
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_graph import build_operator
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import operator_redis, worker_redis
-from twin_operator.worker.app import create_app
+from twin_operator.worker.celery_app import create_app
 
 PASSWORD = "open-sesame"  # noqa: S105 - what no text may show
 SECRETIVE = Settings(

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
-from twin_operator.services.errors import Stalled
-from twin_operator.services.train import RawTable
-from twin_operator.services.twin_spec import Source
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.runs.twin_spec import Source
+from twin_operator.services.work.train import RawTable
 
 CHUNK: Final = 1 << 20  # bytes a read: large enough for object stores, small enough for memory
 IN_MEMORY: Final = 64 << 20  # bytes of a file that are kept in memory before it goes to disk

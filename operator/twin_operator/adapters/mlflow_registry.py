@@ -18,9 +18,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 
-from twin_operator.domain.bank import Bank
-from twin_operator.services.errors import Stalled
-from twin_operator.services.tasks import JSON
+from twin_operator.domain.twin.bank import Bank
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.runs.run import JSON
 
 FLAVOUR: Final = "twin_bank"
 CHAMPION: Final = "champion"  # the registry alias of the version that serves

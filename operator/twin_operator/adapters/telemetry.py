@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 
-from twin_operator.domain.trace_context import RunTrace, TraceContext
-from twin_operator.services.tracing import Span, SpanKind
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext
+from twin_operator.services.runs.tracing import Span, SpanKind
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 3.0  # a collector that is down must not hold up the end of a process

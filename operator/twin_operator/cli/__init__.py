@@ -13,7 +13,7 @@ from twin_operator.cli.dead_letters import app as dead_letters
 from twin_operator.cli.environment import MISCONFIGURED, read_settings
 from twin_operator.cli.logs import configure_logging
 from twin_operator.cli.output import fail
-from twin_operator.services.errors import Unsafe
+from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import TracingRefused, check_tracing
 

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from twin_operator.services.tracing import current_trace
+from twin_operator.services.runs.tracing import current_trace
 from twin_operator.settings import LogFormat
 
 

@@ -6,7 +6,7 @@ import kopf
 
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.api.v1alpha1 import GROUP, VERSION
-from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.services.operator import OperatorLoop
 
 WATCHES: Final = 5  # the four kinds and the Deployments of pools, each for every watched namespace
 SPARE: Final = 16  # connections beside the watches, for lists

@@ -1,1 +1,6 @@
-"""Use cases, one module each: they decide from snapshots and act through ports; no library of a real system here."""
+"""Use cases, a package for each concept: they decide from snapshots and a clock, and act through ports.
+
+No library of a real system belongs here. From the lowest: `runs` and `reconciling` are shared, `versions`, `archive`,
+`work` and `outcomes` are used by the controllers of `simulations`, `retraining`, `twin_models` and `pools`, which
+`operator` runs.
+"""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from twin_operator.services.tasks import JSON, TaskKind
+from twin_operator.services.runs.run import JSON, TaskKind
 
 TASKS: Final = frozenset(f"twinops.{kind}" for kind in TaskKind)
 TIERS: Final = {tier.lower(): tier for tier in ("Light", "Medium", "Heavy")}

@@ -10,7 +10,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
-from twin_operator.services.errors import Unsafe
+from twin_operator.services.reconciling.errors import Unsafe
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from twin_operator.adapters.celery_metrics import CeleryMetrics
+from twin_operator.adapters.metrics.celery import CeleryMetrics
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.event_feed import EventFeed
 from twin_operator.services.task_events import TaskEvents

@@ -17,33 +17,32 @@ from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
+from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
-from twin_operator.adapters.pool_metrics import PoolMetrics
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.services.archive import Archive
-from twin_operator.services.archive_access import ArchiveAccess
-from twin_operator.services.archiving import Archiving, Outbox
-from twin_operator.services.broker_watch import BrokerWatch
-from twin_operator.services.expiry import Expiry
-from twin_operator.services.fidelity.ledger import Ledger
-from twin_operator.services.fidelity.outcomes import Outcomes
-from twin_operator.services.model_keeper import ModelKeeper
-from twin_operator.services.model_reconciler import ModelReconciler
-from twin_operator.services.operator_loop import OperatorLoop
-from twin_operator.services.pace import Pace
+from twin_operator.services.archive.access import ArchiveAccess
+from twin_operator.services.archive.archiving import Archiving, Outbox
+from twin_operator.services.archive.ports import Archive
+from twin_operator.services.operator import BrokerWatch, OperatorLoop
+from twin_operator.services.outcomes.grading import Outcomes
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.pools.ports import QueueLoads, WorkerPods
-from twin_operator.services.ports import Resources, RunQueue, Versions
-from twin_operator.services.registry_reader import ThreadedVersions
-from twin_operator.services.results import ResultsLoop
-from twin_operator.services.retraining.data_watch import DataWatch
-from twin_operator.services.retraining.job_reconciler import JobReconciler
-from twin_operator.services.run_traces import RunTraces
-from twin_operator.services.simulations import Simulations
-from twin_operator.services.tracing import Tracer
-from twin_operator.services.twins import Twins
+from twin_operator.services.reconciling.ports import Resources, RunQueue, Versions
+from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.retraining.controller import JobReconciler
+from twin_operator.services.runs.spans import RunTraces
+from twin_operator.services.runs.tracing import Tracer
+from twin_operator.services.simulations.controller import Simulations
+from twin_operator.services.simulations.expiry import Expiry
+from twin_operator.services.simulations.results import ResultsLoop
+from twin_operator.services.twin_models.controller import ModelReconciler
+from twin_operator.services.twin_models.data_checks import DataWatch
+from twin_operator.services.twin_models.keeper import ModelKeeper
+from twin_operator.services.versions.registry import ThreadedVersions
+from twin_operator.services.versions.twins import Twins
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import looking_redis, operator_redis
 from twin_operator.wiring.pool_graph import build_pools

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from twin_operator.adapters.pool_metrics import PoolMetrics
+from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.services.pools.deploying import Deploying
-from twin_operator.services.pools.known import KnownPools
 from twin_operator.services.pools.manifest import WorkerDefaults
+from twin_operator.services.pools.pool_index import KnownPools
 from twin_operator.services.pools.ports import QueueLoads, WorkerPods
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
-from twin_operator.services.ports import Resources
+from twin_operator.services.reconciling.ports import Resources
 from twin_operator.settings import Settings
 
 

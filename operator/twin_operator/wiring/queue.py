@@ -6,7 +6,7 @@ from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.traced_broker import TracedBroker
-from twin_operator.services.tracing import NoTracer, Tracer
+from twin_operator.services.runs.tracing import NoTracer, Tracer
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import database_of
 from twin_operator.wiring.signing import build_signing

@@ -3,7 +3,7 @@
 from typing import Final
 
 from twin_operator.adapters.redis_queue.signature import Signing
-from twin_operator.services.errors import Unsafe
+from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
 
 NOT_SIGNED: Final = (

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Final
 
-from twin_operator.services.tracing import NoTracer, Tracer
+from twin_operator.services.runs.tracing import NoTracer, Tracer
 from twin_operator.settings import Settings
 
 PROTOCOL: Final = "http/protobuf"

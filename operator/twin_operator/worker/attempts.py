@@ -7,10 +7,10 @@ from secrets import token_hex
 from time import time
 from typing import Final
 
-from twin_operator.domain.trace_context import RunTrace, TraceContext, parse, run_trace
-from twin_operator.services.run_traces import attempt_span
-from twin_operator.services.tasks import JSON, Outcome, Task
-from twin_operator.services.tracing import NoTracer, SpanEvent, Tracer, current_trace
+from twin_operator.services.runs.run import JSON, Outcome, Task
+from twin_operator.services.runs.spans import attempt_span
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext, parse, run_trace
+from twin_operator.services.runs.tracing import NoTracer, SpanEvent, Tracer, current_trace
 
 logger = logging.getLogger(__name__)
 SPAN_BYTES: Final = 8  # of a span's identity

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from twin_operator.services.tasks import Stop
+from twin_operator.services.runs.run import Stop
 
 logger = logging.getLogger(__name__)
 STOPPED_EXIT = 75  # EX_TEMPFAIL: the pool replaces the child, the message returns and its claim is refused

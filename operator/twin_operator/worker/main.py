@@ -1,26 +1,28 @@
 """What a worker does for each kind of task, and its start."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import time
 from typing import Protocol
 
 from celery.signals import worker_process_shutdown
 
-from twin_operator.services.retraining.retrain import retrain_twin
-from twin_operator.services.retraining.validate_candidate import validate_candidate
-from twin_operator.services.simulate import BankSource, answer_simulation
-from twin_operator.services.tasks import JSON, Outcome, TaskKind
-from twin_operator.services.train import DataSource, ModelRegistry, train_twin
-from twin_operator.services.validate import validate_data
+from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.work.compare_versions import validate_candidate
+from twin_operator.services.work.inspect_data import validate_data
+from twin_operator.services.work.retrain import retrain_twin
+from twin_operator.services.work.simulate import BankSource, answer_simulation
+from twin_operator.services.work.train import DataSource, ModelRegistry, train_twin
 from twin_operator.settings import Settings
 from twin_operator.wiring.claims import build_claims
 from twin_operator.wiring.tracing import build_tracer
 from twin_operator.wiring.worker_graph import build_data_source, build_registry
 from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.leases import LeaseThread, end_process
-from twin_operator.worker.progress import log_progress
-from twin_operator.worker.serving import serve
+from twin_operator.worker.process import serve
 from twin_operator.worker.tasks import Frame, Work
+
+logger = logging.getLogger(__name__)
 
 
 class Registry(ModelRegistry, BankSource, Protocol):
@@ -82,3 +84,13 @@ def run_worker(settings: Settings, queues: Sequence[str], concurrency: int, tier
     `queues` and settings have passed the preflight.
     """
     return serve(settings, queues, concurrency, tier, build_frame)
+
+
+def log_progress(run: str, note: Callable[[str, float], None]) -> Callable[[float, str], None]:
+    """Return a function that logs, and notes, the share done (0 to 1) and a phrase."""
+
+    def report(share: float, phrase: str) -> None:
+        logger.info("Run %s: %3.0f %%, %s.", run, 100 * share, phrase)
+        note(phrase, share)
+
+    return report

@@ -3,8 +3,14 @@
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import refuse_evicting_redis
 from twin_operator.wiring.signing import build_signing
-from twin_operator.worker.app import create_app
-from twin_operator.worker.safety import check_concurrency, installed_versions, queue_names, refuse_old, refuse_unsafe
+from twin_operator.worker.celery_app import create_app
+from twin_operator.worker.configuration_rules import (
+    check_concurrency,
+    installed_versions,
+    queue_names,
+    refuse_old,
+    refuse_unsafe,
+)
 
 
 def preflight(settings: Settings, queues: str, concurrency: int) -> tuple[str, ...]:

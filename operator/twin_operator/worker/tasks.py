@@ -13,12 +13,12 @@ from celery.worker.request import Request
 from redis.exceptions import RedisError
 
 from twin_operator.adapters.redis_queue.delivery import TASK_PREFIX
-from twin_operator.services.errors import TryAgain
-from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
-from twin_operator.services.tracing import within
+from twin_operator.services.reconciling.errors import TryAgain
+from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
+from twin_operator.services.runs.tracing import within
 from twin_operator.worker.attempts import Attempts, continued, trace_of_attempt
 from twin_operator.worker.leases import LeaseThread
-from twin_operator.worker.requests import GIVEN_UP, giving_up
+from twin_operator.worker.redelivery import GIVEN_UP, giving_up
 
 logger = logging.getLogger(__name__)
 ERROR_LENGTH = 500  # characters of an unexpected error that travel into status

@@ -19,7 +19,7 @@ from tests.archived import START, failed, outcome, retraining, simulation, weigh
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.reader import BATCH
 from twin_operator.cli import app
-from twin_operator.domain.ledger import Grade, Graded
+from twin_operator.domain.fidelity.ledger import Grade, Graded
 
 POOR = Graded(0.003, 0.1, 0.9, 4.0, covered=False, grade=Grade.POOR)
 

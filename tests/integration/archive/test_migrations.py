@@ -18,7 +18,7 @@ from twin_operator.adapters.sql_archive.engine import make_engine
 from twin_operator.adapters.sql_archive.filters import Filters
 from twin_operator.adapters.sql_archive.reader import ArchiveReader
 from twin_operator.adapters.sql_archive.schema import METADATA
-from twin_operator.services.archive import ArchiveUnusable
+from twin_operator.services.archive.ports import ArchiveUnusable
 
 OPTIONS = {"version_table": migrating.VERSION_TABLE, "compare_type": True, "compare_server_default": True}
 

@@ -18,7 +18,7 @@ from devcluster.postgres import PASSWORD
 from tests.archived import outcome, retraining, simulation
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.engine import CONNECT_SECONDS
-from twin_operator.services.archive import ArchiveUnreachable
+from twin_operator.services.archive.ports import ArchiveUnreachable
 
 SECONDS = 15  # what a refusal may take on a busy machine: much less than a statement may
 

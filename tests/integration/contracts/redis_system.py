@@ -19,10 +19,10 @@ from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox
-from twin_operator.services.tasks import Task
+from twin_operator.services.runs.run import Task
 from twin_operator.settings import Settings
-from twin_operator.worker.app import create_app
 from twin_operator.worker.attempts import continued
+from twin_operator.worker.celery_app import create_app
 
 PRIORITY = 4  # kombu's, of a message that names none
 

@@ -28,8 +28,8 @@ from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
-from twin_operator.services.ports import Changed, Refused
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Changed, Refused
+from twin_operator.services.runs.run import JSON
 
 COLLECTIONS: Final[Mapping[str, str]] = {
     **{kind: f"/apis/{API_VERSION}/namespaces/{{}}/{plural}" for kind, plural in PLURALS.items()},

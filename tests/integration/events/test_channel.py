@@ -13,7 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents, Unreadable, channel, read
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 
 TASK = Task("run", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", "run"), 1, {})
 DATABASE = 3

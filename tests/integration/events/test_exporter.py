@@ -24,7 +24,7 @@ from devcluster import services
 from devcluster.layout import free_ports
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
-from twin_operator.services.tasks import Stop, Target, Task, TaskKind
+from twin_operator.services.runs.run import Stop, Target, Task, TaskKind
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 WORKER = str(Path(__file__).with_name("scripted_worker.py"))

@@ -12,8 +12,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import Claims
-from twin_operator.services.errors import TryAgain
-from twin_operator.services.tasks import Outcome, Target, Task, TaskKind
+from twin_operator.services.reconciling.errors import TryAgain
+from twin_operator.services.runs.run import Outcome, Target, Task, TaskKind
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import Frame
 

@@ -21,7 +21,7 @@ from devcluster.layout import free_ports
 from tests.unit.adapters.messages import KEY, OTHER_KEY, body_of, changed, task, without, written
 from twin_operator.adapters.redis_queue.keys import queue_key
 from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
-from twin_operator.services.tasks import Task
+from twin_operator.services.runs.run import Task
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 WITHIN = 240.0  # seconds: a worker imports for some of them, and for many on a busy machine

@@ -10,9 +10,9 @@ import pytest
 from redis import Redis
 
 from twin_operator.adapters.redis_queue.claims import Claims
-from twin_operator.services.tasks import Outcome, Target, Task, TaskKind
-from twin_operator.worker.grace import Grace
-from twin_operator.worker.serving import of_dead_child
+from twin_operator.services.runs.run import Outcome, Target, Task, TaskKind
+from twin_operator.worker.process import of_dead_child
+from twin_operator.worker.shutdown import Grace
 
 QUEUE = "paced"
 LEASES = f"twinops:leases:{QUEUE}"

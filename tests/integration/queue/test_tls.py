@@ -15,7 +15,7 @@ from devcluster.layout import LOOPBACK
 from tests.integration.queue.tls_front import tls_front
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import operator_redis, worker_redis
-from twin_operator.worker.app import create_app
+from twin_operator.worker.celery_app import create_app
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from mlflow import MlflowClient
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.data_source import FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
-from twin_operator.services.errors import TryAgain
-from twin_operator.services.retraining.retrain import retrain_twin
-from twin_operator.services.retraining.validate_candidate import validate_candidate
-from twin_operator.services.tasks import JSON, Outcome
-from twin_operator.services.train import train_twin
+from twin_operator.services.reconciling.errors import TryAgain
+from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.work.compare_versions import validate_candidate
+from twin_operator.services.work.retrain import retrain_twin
+from twin_operator.services.work.train import train_twin
 
 LEARNER = {"algorithm": "Linear", "folds": 2, "seed": 0}
 UNCERTAINTY = {"confidence": 0.95, "between_experiment_scale": 0.25, "accept_prior": False}

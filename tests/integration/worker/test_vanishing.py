@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.integration.worker.workplace import Workplace, until
-from twin_operator.services.tasks import Stop
+from twin_operator.services.runs.run import Stop
 
 pytestmark = pytest.mark.slow
 SHORT = {"lease_seconds": "2", "visibility_timeout_seconds": "5"}  # so that a test need not wait for long

@@ -19,7 +19,7 @@ from redis import Redis
 
 from devcluster.layout import free_ports
 from twin_operator.adapters.redis_queue.broker import Broker
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 
 SLEEPING = Path(__file__).with_name("sleeping.py")
 QUEUE = "sleep"

@@ -19,7 +19,7 @@ from tests.integration.killable_redis import KillableRedis
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.signature import Signing
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 
 NAMESPACE = "scaling"
 SLEEPING = Path(__file__).parents[2] / "integration" / "worker" / "sleeping.py"

@@ -8,7 +8,7 @@ from typing import Any
 
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.signature import Signing
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 
 KEY = b"a key of thirty-two characters!!"
 OTHER_KEY = b"another key, of as many letters!"

@@ -18,8 +18,8 @@ import pyarrow.parquet as papq
 import pytest
 
 from twin_operator.adapters.data_source import FileDataSource
-from twin_operator.services.errors import Stalled
-from twin_operator.services.twin_spec import Source
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.runs.twin_spec import Source
 
 ROWS = "arm,code,age,reply\nA,007,41,1\nB,010,,0\nA,,38.5,1\n"
 COLUMNS = ["arm", "code", "age", "reply"]

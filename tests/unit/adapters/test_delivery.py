@@ -14,7 +14,7 @@ from tests.unit.adapters.messages import KEY, OTHER_KEY, body_of, changed, task,
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
 from twin_operator.adapters.redis_queue.message import run_of
 from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
-from twin_operator.services.tasks import TaskKind
+from twin_operator.services.runs.run import TaskKind
 
 DAY = 86_400
 SIGNED = Check(Signing(KEY), DAY)

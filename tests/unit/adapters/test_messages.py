@@ -8,8 +8,8 @@ from dataclasses import replace
 import orjson
 
 from twin_operator.adapters.redis_queue.message import Messages
-from twin_operator.domain.trace_context import run_trace
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
+from twin_operator.services.runs.trace_context import run_trace
 
 TRACE = run_trace("u", "u", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 TASK = Task("u", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", "u"), 4, {}, trace=TRACE)

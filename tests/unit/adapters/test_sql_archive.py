@@ -14,7 +14,7 @@ from tests.archived import outcome, simulation, weights
 from twin_operator.adapters.sql_archive.address import read_address
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.engine import make_engine
-from twin_operator.services.archive import ArchiveUnreachable, ArchiveUnusable
+from twin_operator.services.archive.ports import ArchiveUnreachable, ArchiveUnusable
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 import twin_operator
 from tests.otlp_collector import Collector, collector
 from twin_operator.adapters.telemetry import OtlpTracer
-from twin_operator.domain.trace_context import RunTrace, TraceContext, run_trace
-from twin_operator.services.tracing import NoTracer, Span, SpanEvent, SpanKind
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext, run_trace
+from twin_operator.services.runs.tracing import NoTracer, Span, SpanEvent, SpanKind
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import TracingRefused, build_tracer
 
@@ -123,7 +123,7 @@ LOADED = """
 import sys
 import celery, redis.asyncio  # the client of Redis has metrics of its own, and looks whether OpenTelemetry is there
 before = set(sys.modules)
-import twin_operator.adapters.redis_queue.broker, twin_operator.services.run_traces, twin_operator.worker.tasks
+import twin_operator.adapters.redis_queue.broker, twin_operator.services.runs.spans, twin_operator.worker.tasks
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import build_tracer
 build_tracer(Settings(), "twin-operator")

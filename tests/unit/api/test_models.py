@@ -12,7 +12,7 @@ from twin_operator.api.v1alpha1.fields import format_duration, parse_duration, r
 from twin_operator.api.v1alpha1.schema import ApiModel, wire_name
 from twin_operator.api.v1alpha1.simulation_status import MatchedPopulation, PredictedEffect
 from twin_operator.api.v1alpha1.twin_model_status import ServingModel
-from twin_operator.domain.answers import Answer
+from twin_operator.domain.effects.answers import Answer
 
 SIMULATION: dict[str, Any] = {
     "apiVersion": "twinops.dev/v1alpha1",

@@ -6,8 +6,8 @@ import json
 import logging
 
 from twin_operator.cli.logs import JsonFormatter, TextFormatter
-from twin_operator.domain.trace_context import TraceContext
-from twin_operator.services.tracing import within
+from twin_operator.services.runs.trace_context import TraceContext
+from twin_operator.services.runs.tracing import within
 
 CONTEXT = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 

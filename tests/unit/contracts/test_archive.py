@@ -12,7 +12,7 @@ from tests.contracts.archive import *  # noqa: F403 - the tests
 from tests.contracts.archive import Rows
 from tests.fakes.archive import InMemoryArchive
 from twin_operator.adapters.sql_archive.filters import Kind
-from twin_operator.services.archive import Archive, ArchiveUnreachable
+from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.contracts.cluster_selection import FollowContract, SelectionContract,
 from tests.contracts.cluster_world import Changes, World
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.pods import InMemoryPods
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 NAMESPACE = "growth"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twin_operator.domain.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
 
 
 def outcome(experiment: str = "autumn", observed: float = 1.2, **changes: Any) -> RecordedOutcome:

@@ -11,8 +11,8 @@ from tests.fakes.deployments import is_ready
 from tests.fakes.pods import InMemoryPods
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.ports import Event, Refused
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.ports import Event, Refused
+from twin_operator.services.runs.run import JSON
 
 POOL: Final[JSON] = {
     "apiVersion": API_VERSION,

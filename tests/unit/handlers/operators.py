@@ -21,8 +21,8 @@ from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ProcessMetrics
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.services.operator_loop import OperatorLoop
-from twin_operator.services.tracing import NoTracer
+from twin_operator.services.operator import OperatorLoop
+from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_graph import OperatorGraph, OperatorPorts, assemble
 

@@ -16,7 +16,7 @@ from tests.unit.handlers.operators import loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.handlers import events
-from twin_operator.services.operator_loop import OperatorLoop
+from twin_operator.services.operator import OperatorLoop
 
 DEADLINE: Final = 20  # seconds for what takes less than one
 POOL: Final = ("home", "light")

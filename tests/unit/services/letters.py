@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from tests.fakes.installation import Installation
-from twin_operator.domain.mixture import Contrast
-from twin_operator.services.conditions import timestamp
-from twin_operator.services.tasks import JSON, Outcome, Task, TaskKind
-from twin_operator.services.train import refusals_as_outcomes
-from twin_operator.services.twin_spec import spec_digest
+from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
+from twin_operator.services.runs.times import timestamp
+from twin_operator.services.runs.twin_spec import spec_digest
+from twin_operator.services.work.train import refusals_as_outcomes
 
 API = "twinops.dev/v1alpha1"
 NAME = "letters"

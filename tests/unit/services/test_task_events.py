@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from twin_operator.adapters.celery_metrics import CeleryMetrics
+from twin_operator.adapters.metrics.celery import CeleryMetrics
 from twin_operator.services import task_events
 from twin_operator.services.task_events import TaskEvents
 

@@ -6,10 +6,10 @@ from typing import Any
 from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.domain.tables import Table, trial
-from twin_operator.services.retraining.retrain import retrain_twin
-from twin_operator.services.retraining.validate_candidate import validate_candidate
-from twin_operator.services.tasks import JSON, Outcome
-from twin_operator.services.train import train_twin
+from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.work.compare_versions import validate_candidate
+from twin_operator.services.work.retrain import retrain_twin
+from twin_operator.services.work.train import train_twin
 
 NAME = "shop.letters"
 OWNER = "cluster/shop/letters/uid"

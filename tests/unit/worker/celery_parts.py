@@ -20,9 +20,9 @@ from kombu.transport.virtual import Message
 
 from tests.unit.worker.simple_task import QUEUE
 from twin_operator.adapters.redis_queue.message import Messages
-from twin_operator.services.tasks import Task
+from twin_operator.services.runs.run import Task
 from twin_operator.settings import Settings
-from twin_operator.worker.app import create_app
+from twin_operator.worker.celery_app import create_app
 from twin_operator.worker.tasks import Frame, register
 
 NO_ERRORS: tuple[type[Exception], ...] = ()  # that an acknowledgement may meet

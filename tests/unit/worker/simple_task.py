@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes.queue import Delivery, InMemoryQueue
-from twin_operator.services.tasks import Target, Task, TaskKind
+from twin_operator.services.runs.run import Target, Task, TaskKind
 
 RUN = "4f6c8d5e-run"
 QUEUE = "simulations"

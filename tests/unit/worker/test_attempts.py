@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from twin_operator.domain.trace_context import RunTrace, TraceContext
-from twin_operator.services.tasks import JSON, Outcome, Target, Task, TaskKind
-from twin_operator.services.tracing import Span, SpanKind, within
+from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext
+from twin_operator.services.runs.tracing import Span, SpanKind, within
 from twin_operator.worker.attempts import STOPPED, Attempts, continued, trace_of_attempt
 
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -16,8 +16,8 @@ import pytest
 from tests.fakes.crashes import Crash, CrashPlan, Moment
 from tests.fakes.queue import Delivery, InMemoryQueue
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, published, task
-from twin_operator.services.errors import TryAgain
-from twin_operator.services.tasks import JSON, Outcome, TaskKind
+from twin_operator.services.reconciling.errors import TryAgain
+from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import Frame
 

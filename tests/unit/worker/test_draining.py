@@ -14,7 +14,7 @@ from tests.unit.worker.scripted_redis import Script, deliver, open_channel
 from tests.unit.worker.simple_task import START, Clock
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.settings import Settings
-from twin_operator.worker.app import create_app
+from twin_operator.worker.celery_app import create_app
 from twin_operator.worker.draining import LOOK_SECONDS, Draining, stop_while_draining
 from twin_operator.worker.transport import Guard
 

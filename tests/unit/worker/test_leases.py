@@ -14,7 +14,7 @@ from tests.fakes.queue import InMemoryQueue
 from tests.fakes.redis_content import RunRecord
 from tests.unit.worker.simple_task import RUN, Clock, published, task
 from tests.unit.worker.waiting import until
-from twin_operator.services.tasks import Stop
+from twin_operator.services.runs.run import Stop
 from twin_operator.worker.leases import LeaseThread
 
 LEASE_SECONDS = 0.03  # renewed each 10 ms

@@ -12,7 +12,7 @@ from celery.signals import worker_process_shutdown
 from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.services.trainings import NAME, OWNER, PLAN, SPEC, UNCERTAINTY, URI, table
-from twin_operator.services.tasks import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.main import build_frame, work_of

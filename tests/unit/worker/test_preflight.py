@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.errors import Unsafe
+from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
 from twin_operator.worker.preflight import preflight
 

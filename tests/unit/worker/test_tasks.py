@@ -15,10 +15,10 @@ from tests.fakes.queue import InMemoryQueue
 from tests.fakes.redis_content import RunRecord
 from tests.unit.worker.celery_parts import application, traced
 from tests.unit.worker.simple_task import RUN, START, Clock, task
-from twin_operator.domain.trace_context import RunTrace, parse
-from twin_operator.services.errors import TryAgain
-from twin_operator.services.tasks import JSON, Event, Outcome, Stop, TaskKind
-from twin_operator.services.tracing import current_trace
+from twin_operator.services.reconciling.errors import TryAgain
+from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, TaskKind
+from twin_operator.services.runs.trace_context import RunTrace, parse
+from twin_operator.services.runs.tracing import current_trace
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import ERROR_LENGTH, Frame
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from twin_operator.services.ports import Event
+from twin_operator.services.reconciling.ports import Event
 
 JSON = dict[str, Any]
 CONTROLLER: Final = "twinops.dev/twin-operator"

@@ -12,7 +12,7 @@ from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, Kuberne
 from twin_operator.adapters.kubernetes_api.events import event_manifest
 from twin_operator.adapters.kubernetes_api.following import Following
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
-from twin_operator.services.ports import Changed, Event, FinishedObject, Gone, Refused
+from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, Refused
 
 logger = logging.getLogger(__name__)
 ROOT: Final = f"/apis/{API_VERSION}"

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
-from twin_operator.services.ports import Changed
+from twin_operator.services.reconciling.ports import Changed
 
 JSON_PATCH: Final = "application/json-patch+json"
 OTHER: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})

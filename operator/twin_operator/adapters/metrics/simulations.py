@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from twin_operator.services.simulation_figures import SimulationFigures
+from twin_operator.services.reconciling.metrics import SimulationFigures
 
 # Seconds. A cached answer takes hundredths; a played trial, or one that waits for the first worker, minutes; hours are
 # those of a model that is still in training.

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of
-from twin_operator.services.tasks import Report, Run, Stop, Task
+from twin_operator.services.runs.run import Report, Run, Stop, Task
 
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
 

@@ -8,7 +8,7 @@ import orjson
 from redis import Redis
 
 from twin_operator.adapters.redis_queue import keys, scripts
-from twin_operator.services.tasks import Event, Outcome, Task
+from twin_operator.services.runs.run import Event, Outcome, Task
 
 UNACKED_INDEX = f"{keys.PREFIX}unacked_index"  # kombu: delivery tag by time of delivery
 PACE_WEIGHT: Final = 0.2  # of the latest task: the pace follows within some ten tasks, and one odd task moves it little

@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from twin_operator.adapters.redis_queue.signature import HEADER, Forged, SignedFields, Signing
-from twin_operator.services.tasks import Task, TaskKind
+from twin_operator.services.runs.run import Task, TaskKind
 
 CONTENT_TYPE: Final = "application/json"
 CONTENT_ENCODING: Final = "utf-8"

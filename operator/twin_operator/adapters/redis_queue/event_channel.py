@@ -11,8 +11,8 @@ from typing import Any, Final
 import orjson
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.services.runs.run import JSON, Task
 from twin_operator.services.task_events import SENDER
-from twin_operator.services.tasks import JSON, Task
 
 EXCHANGE: Final = "celeryev"
 

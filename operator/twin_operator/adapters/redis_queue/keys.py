@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from twin_operator.services.tasks import Event, Outcome, Report, Run, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.run import Event, Outcome, Report, Run, Stop, Target, Task, TaskKind
 
 PREFIX: Final = "twinops:"  # several installations of other software may share the Redis
 RESULTS: Final = f"{PREFIX}results"

@@ -10,7 +10,7 @@ from celery import Celery
 
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
-from twin_operator.services.tasks import JSON, Task
+from twin_operator.services.runs.run import JSON, Task
 
 LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
 

@@ -8,7 +8,7 @@ import orjson
 from redis.asyncio import Redis
 
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 STREAM: Final = f"{keys.PREFIX}archive"
 LONGEST: Final = 200_000  # entries while the archive is down: about 1 GB; older ones are found again in the API server

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from secrets import token_hex
 
 from twin_operator.adapters.redis_queue.broker import Broker
-from twin_operator.domain.trace_context import RunTrace
-from twin_operator.services.run_traces import decided, publication
-from twin_operator.services.tasks import Task
-from twin_operator.services.tracing import NoTracer, Tracer
+from twin_operator.services.runs.run import Task
+from twin_operator.services.runs.spans import decided, publication
+from twin_operator.services.runs.trace_context import RunTrace
+from twin_operator.services.runs.tracing import NoTracer, Tracer
 
 SPAN_BYTES = 8  # of a span's identity
 

@@ -8,7 +8,7 @@ from psycopg import ProgrammingError, conninfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from twin_operator.services.archive import ArchiveUnusable
+from twin_operator.services.archive.ports import ArchiveUnusable
 
 _SQLITE: Final = {"sqlite", "sqlite+pysqlite"}
 _POSTGRESQL: Final = {"postgresql", "postgres", "postgresql+psycopg"}

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from twin_operator.adapters.sql_archive.address import Address
 from twin_operator.adapters.sql_archive.patience import be_patient
-from twin_operator.services.archive import ArchiveUnreachable
+from twin_operator.services.archive.ports import ArchiveUnreachable
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 30  # the largest batch takes about one

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from twin_operator.domain.ledger import Grade
+from twin_operator.domain.fidelity.ledger import Grade
 
 
 class Kind(StrEnum):

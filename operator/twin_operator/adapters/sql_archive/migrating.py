@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from twin_operator.adapters.sql_archive.patience import wait_for_ever
-from twin_operator.services.archive import ArchiveUnusable
+from twin_operator.services.archive.ports import ArchiveUnusable
 
 # Of our own: the database may be shared with MLflow, whose revision stands in Alembic's usual table.
 VERSION_TABLE: Final = "archive_revision"

@@ -12,8 +12,8 @@ from twin_operator.adapters.sql_archive.address import read_address
 from twin_operator.adapters.sql_archive.engine import make_engine, transaction
 from twin_operator.adapters.sql_archive.filters import Filters, Kind
 from twin_operator.adapters.sql_archive.schema import OUTCOMES, RETRAININGS, SIMULATIONS, TAU_WEIGHTS
-from twin_operator.domain.mixture import TauWeights
-from twin_operator.services.archive import ArchiveUnusable
+from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.services.archive.ports import ArchiveUnusable
 
 # Rows in memory at a time: with the JSON of question and answer some 3 KB each.
 BATCH: Final = 5_000

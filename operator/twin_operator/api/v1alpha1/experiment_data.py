@@ -10,7 +10,7 @@ from twin_operator.api.v1alpha1.fields import (
     Label,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule, list_map, rules
-from twin_operator.domain.schema import Assignment, Better, FeatureType, OutcomeType
+from twin_operator.domain.table.columns import Assignment, Better, FeatureType, OutcomeType
 
 FEATURES_LIMIT = 256
 """Columns that units are described by; wider tables are for feature selection before, not for a twin."""

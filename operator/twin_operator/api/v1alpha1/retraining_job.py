@@ -27,7 +27,7 @@ from twin_operator.api.v1alpha1.references import TwinModelRef
 from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, condition_column
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule, immutable, rules
 from twin_operator.api.v1alpha1.twin_model_spec import Folds, Seed
-from twin_operator.domain.schema import Algorithm
+from twin_operator.domain.table.columns import Algorithm
 
 
 class RetrainingTrigger(ApiModel):

@@ -25,8 +25,8 @@ from twin_operator.api.v1alpha1.fields import (
     TraceId,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, list_map
-from twin_operator.domain.answers import Action, Why
-from twin_operator.domain.ledger import Grade
+from twin_operator.domain.effects.answers import Action, Why
+from twin_operator.domain.fidelity.ledger import Grade
 
 SUBGROUPS_LIMIT = 64
 

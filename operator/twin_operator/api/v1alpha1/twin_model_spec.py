@@ -21,7 +21,7 @@ from twin_operator.api.v1alpha1.fields import (
     TimeZone,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule, rules
-from twin_operator.domain.schema import Algorithm
+from twin_operator.domain.table.columns import Algorithm
 
 WINDOW_LIMIT = 50
 """Outcomes that status can list, and so the longest window that a reader can check by hand."""

@@ -20,8 +20,8 @@ from twin_operator.api.v1alpha1.fields import (
     TraceId,
 )
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
-from twin_operator.domain.ledger import Grade
-from twin_operator.domain.schema import Algorithm
+from twin_operator.domain.fidelity.ledger import Grade
+from twin_operator.domain.table.columns import Algorithm
 
 EFFECTS_LIMIT = 32
 """Arms beside the control; a column with more values is hardly a treatment."""

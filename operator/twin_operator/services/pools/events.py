@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from twin_operator.services.pools.state import Pool
-from twin_operator.services.ports import Event
+from twin_operator.services.pools.pool import Pool
+from twin_operator.services.reconciling.ports import Event
 
 AT_LIMIT_SECONDS: Final = 60.0  # of wanting more than allowed before somebody is told: a burst may pass
 KIND: Final = {"apiVersion": "twinops.dev/v1alpha1", "kind": "WorkerPool"}

@@ -2,8 +2,8 @@
 
 from twin_operator.domain.scaling import QueueLoad
 from twin_operator.services.pools.loads import policy
+from twin_operator.services.pools.pool import Pool
 from twin_operator.services.pools.ports import PoolFigures, QueueFigures
-from twin_operator.services.pools.state import Pool
 from twin_operator.services.pools.status import crewed
 
 

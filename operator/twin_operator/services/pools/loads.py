@@ -7,7 +7,7 @@ from typing import Final
 
 from twin_operator.domain.scaling import ARRIVALS_MEMORY_SECONDS, QueueLoad, ScalingPolicy
 from twin_operator.services.pools.ports import QueueReading
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 UNKNOWN_SECONDS: Final = 1.0
 """Of a task until one has ended: a Simulation takes less, and a queue of unknown ones is not to fill the cluster."""

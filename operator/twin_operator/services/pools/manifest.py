@@ -9,7 +9,7 @@ import orjson
 
 from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.services.pools.template import merge_template
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 CACHE = "/var/cache/twin-operator"  # where a worker keeps banks; an emptyDir
 ONE_THREAD = {

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 COUNTS_SECONDS: Final = 4.5  # between writes of depths and running tasks: five seconds to the eye, with a look every 2
 SMOOTHED_SECONDS: Final = 15.0  # between writes of rates alone

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 Key = tuple[str, str]
 """Namespace and name of a WorkerPool."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from twin_operator.services.conditions import Fact, stalled
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.status import Fact, stalled
+from twin_operator.services.runs.run import JSON
 
 
 def refusal(body: JSON, others: Collection[JSON], namespaces: Collection[str]) -> list[Fact] | None:

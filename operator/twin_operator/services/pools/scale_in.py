@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from twin_operator.services.pools.pods import Worker
-from twin_operator.services.tasks import JSON
+from twin_operator.services.pools.workers import Worker
+from twin_operator.services.runs.run import JSON
 
 IDLE_COST: Final = -1000  # of an idle worker that goes
 BUSY_COST: Final = -500  # of a busy one that a person's wish takes, after every idle one

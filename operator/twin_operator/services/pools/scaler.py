@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from twin_operator.services.pools.manifest import selector
-from twin_operator.services.pools.pods import DELETION_COST, workers
+from twin_operator.services.pools.pool import Pool
 from twin_operator.services.pools.ports import QueueLoads, WorkerPods
 from twin_operator.services.pools.scale_in import (
     BUSY_COST,
@@ -21,7 +21,7 @@ from twin_operator.services.pools.scale_in import (
     plan_wish,
     replicas_of,
 )
-from twin_operator.services.pools.state import Pool
+from twin_operator.services.pools.workers import DELETION_COST, workers
 
 FLAG_SECONDS: Final = 60
 """Of a draining flag: many looks long, and short enough that a worker whose operator died soon works again."""

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
-from twin_operator.services.conditions import Fact, merge_conditions, ready, reconciling, stalled, timestamp
 from twin_operator.services.pools.manifest import selector
+from twin_operator.services.pools.pool import Pool
 from twin_operator.services.pools.scale_in import replicas_of
-from twin_operator.services.pools.state import Pool
-from twin_operator.services.tasks import JSON
+from twin_operator.services.reconciling.status import Fact, merge_conditions, ready, reconciling, stalled
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.times import timestamp
 
 DIGITS: Final = 3  # significant, of smoothed figures: the rest is noise that would be written again and again
 LEAST_RATE: Final = 0.01  # tasks a second: what is below it is the tail of a smoothing, not traffic

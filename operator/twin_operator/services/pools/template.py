@@ -5,7 +5,7 @@ Mappings merge by key; containers, env and volumes merge by name, volumeMounts b
 
 from typing import Any
 
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 MERGE_KEYS = {
     "containers": "name",

@@ -1,4 +1,4 @@
-"""Retraining: what asks for it (`triggers`), a RetrainingJob's way (`jobs`), its tasks, and the way back.
+"""Retraining: what triggers it (`triggers`), a RetrainingJob from its creation to its end (`plan`, `state`), its tasks.
 
-Decisions are pure; `job_reconciler` carries them out for jobs, `services.model_keeper` for models.
+Decisions are pure; `controller` carries them out. Which model needs a job is decided in `services.twin_models`.
 """

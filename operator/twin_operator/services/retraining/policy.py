@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from twin_operator.api.v1alpha1.fields import parse_duration
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from twin_operator.services.errors import Stalled
+from twin_operator.services.reconciling.errors import Stalled
 
 
 def next_time(cron: str, zone: str, after: float) -> float:

@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
-from twin_operator.adapters.celery_metrics import CeleryMetrics
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
-from twin_operator.adapters.pool_metrics import PoolMetrics
-from twin_operator.adapters.worker_metrics import dead_letter_counter
+from twin_operator.adapters.metrics.celery import CeleryMetrics
+from twin_operator.adapters.metrics.pools import PoolMetrics
+from twin_operator.adapters.metrics.worker import dead_letter_counter
 from twin_operator.worker.draining import Draining
-from twin_operator.worker.meters import show_worker
+from twin_operator.worker.process import show_worker
 
 
 @dataclass(frozen=True)

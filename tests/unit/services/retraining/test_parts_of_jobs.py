@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.domain.retraining_plan import TrainingPlan
-from twin_operator.domain.schema import Algorithm
-from twin_operator.services.retraining.job_events import event_of
-from twin_operator.services.retraining.job_manifest import job_manifest
-from twin_operator.services.retraining.job_plan import training_plan
-from twin_operator.services.retraining.job_record import archived
-from twin_operator.services.retraining.job_state import waits_for_a_person_since
+from twin_operator.domain.learning.training_plan import TrainingPlan
+from twin_operator.domain.table.columns import Algorithm
+from twin_operator.services.retraining.events import event_of
+from twin_operator.services.retraining.manifest import job_manifest
 from twin_operator.services.retraining.policy import RetrainingPolicy
+from twin_operator.services.retraining.record import archived
+from twin_operator.services.retraining.state import waits_for_a_person_since
+from twin_operator.services.retraining.training_plan import training_plan
 from twin_operator.services.retraining.triggers import Wanted
-from twin_operator.services.tasks import JSON
+from twin_operator.services.runs.run import JSON
 
 NOW = 1_800_000_000.0
 HOUR, DAY = 3600.0, 86_400.0

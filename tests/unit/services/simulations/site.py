@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twin_operator.services.tasks import JSON, Outcome, Run, Task
+from twin_operator.services.runs.run import JSON, Outcome, Run, Task
 
 if TYPE_CHECKING:
     from tests.fakes.installation import Installation

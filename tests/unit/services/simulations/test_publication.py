@@ -10,7 +10,7 @@ from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, serve, simulation, small_bank, twin_model
 from tests.unit.services.simulations.site import PUBLISHED, answered, messages, phase, ready, run_of, workers_pool
-from twin_operator.services.tasks import JSON, Task, TaskKind
+from twin_operator.services.runs.run import JSON, Task, TaskKind
 
 pytestmark = pytest.mark.looptime
 

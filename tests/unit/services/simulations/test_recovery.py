@@ -18,7 +18,7 @@ from tests.unit.services.simulations.site import (
     reports,
     run_of,
 )
-from twin_operator.services.tasks import Outcome, Task
+from twin_operator.services.runs.run import Outcome, Task
 
 pytestmark = pytest.mark.looptime
 

@@ -18,7 +18,7 @@ from tests.unit.services.simulations.site import (
     writes,
 )
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.services.tasks import Outcome, Stop
+from twin_operator.services.runs.run import Outcome, Stop
 
 pytestmark = pytest.mark.looptime
 SLOW_WATCH = 5.0  # virtual seconds: in these tests workers are quicker

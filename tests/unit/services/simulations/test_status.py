@@ -8,9 +8,10 @@ import pytest
 
 from tests.fakes.ready_twin import simulation
 from tests.fakes.schema import definitions
-from twin_operator.services.lifecycle import Simulation, Waiting
-from twin_operator.services.simulation_status import FIELDS, finished, unfinished
-from twin_operator.services.tasks import JSON, Outcome, Run
+from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.services.runs.run import JSON, Outcome, Run
+from twin_operator.services.simulations.status import FIELDS, finished, unfinished
+from twin_operator.services.versions.version import Waiting
 
 NOW = 1_800_000_000.0
 RUN = Run(attempts=2, queued=NOW - 9, started=NOW - 5, finished=NOW - 1, worker="light-1")

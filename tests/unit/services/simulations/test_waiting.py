@@ -20,7 +20,7 @@ from tests.unit.services.simulations.site import (
     workers_pool,
     writes,
 )
-from twin_operator.services.tasks import JSON, Outcome, Stop, Task
+from twin_operator.services.runs.run import JSON, Outcome, Stop, Task
 
 pytestmark = pytest.mark.looptime
 

@@ -1,0 +1,1 @@
+"""Was the experiment sound: balance, randomisation, placebo, sensitivity. A check finds, it changes no number."""

@@ -1,0 +1,102 @@
+"""Everything that a demanding reader wants to know of a training, gathered for status.metrics and its warnings."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin_operator.domain.checks.assignment_check import check_assignment
+from twin_operator.domain.checks.balance import check_balance, check_gaps, check_sample_ratio
+from twin_operator.domain.checks.findings import Findings, arm_metric
+from twin_operator.domain.checks.leave_one_out import check_backtest
+from twin_operator.domain.checks.placebo import check_placebo
+from twin_operator.domain.checks.sensitivity import check_confounding, check_trend
+from twin_operator.domain.effects.weighted_effect import WeightedEffect
+from twin_operator.domain.learning.cross_fitting import OutcomeModels
+from twin_operator.domain.learning.propensity import Propensity, effective_rows
+from twin_operator.domain.table.columns import Learner, Uncertainty
+from twin_operator.domain.table.experiment_data import ExperimentData
+from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin.tau_mixture import Contrast
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the checks look at."""
+
+    data: ExperimentData
+    propensity: Propensity
+    models: OutcomeModels
+    bank: Bank
+    contrasts: tuple[Contrast, ...]
+    measured: dict[str, WeightedEffect]
+
+
+def run_checks(trained: Trained, learner: Learner, uncertainty: Uncertainty) -> tuple[Findings, str | None]:
+    """All findings, and a sentence where assignment is not random."""
+    data, bank = trained.data, trained.bank
+    assignment = check_assignment(data, learner.seed)
+    findings = [
+        _values_taken_as_they_came(data),
+        check_gaps(data),
+        check_sample_ratio(data),
+        check_balance(data),
+        _overlap(data, trained.propensity),
+        _fit(trained),
+        assignment.findings,
+        check_placebo(data, bank, learner.seed),
+        check_backtest(trained.contrasts, bank.control, uncertainty),
+        check_trend(bank),
+        check_confounding(bank, trained.measured),
+        _not_compared(trained),
+    ]
+    return sum(findings, Findings()), assignment.sentence
+
+
+def _values_taken_as_they_came(data: ExperimentData) -> Findings:
+    warnings = []
+    if data.trimmed:
+        warnings.append(f"Blanks around {data.trimmed} labels were trimmed.")
+    if data.unassigned:
+        warnings.append(f'{data.unassigned} rows without an arm in "{data.columns.treatment}" were dropped.')
+    return Findings({}, tuple(warnings))
+
+
+def _overlap(data: ExperimentData, propensity: Propensity) -> Findings:
+    own = propensity.probability[np.arange(data.rows), data.arm]
+    metrics = {
+        "smallest_propensity": float(propensity.probability[propensity.possible].min()),
+        "smallest_effective_rows": float(effective_rows(data, propensity.probability).min()),
+        "clipped_share": propensity.clipped_share,
+    }
+    # An arm that only a handful of units of an experiment had was not tried there.
+    unused = int(np.count_nonzero(own == 0))
+    return Findings(metrics, (f"{unused} rows are of arms with too few units in their experiment.",) if unused else ())
+
+
+def _fit(trained: Trained) -> Findings:
+    """Loss and R^2 out of fold, within each arm: what a trial can gain from the twin's predictions."""
+    arms = trained.bank.arms
+    r_squared = [_r_squared(trained.bank, code) for code in range(len(arms))]
+    share = np.bincount(trained.bank.arm) / trained.bank.rows
+    metrics = {arm_metric("r_squared", arm): value for arm, value in zip(arms, r_squared, strict=True)}
+    losses = {"loss": float(share @ trained.models.loss), "loss_of_means": float(share @ trained.models.mean_loss)}
+    plain = [arm for arm, learned in zip(arms, trained.models.learned, strict=True) if not learned]
+    quoted = ", ".join(f'"{arm}"' for arm in plain)
+    warning = f"The features do not predict {trained.bank.columns.outcome} under {quoted}; the mean is used instead."
+    return Findings({**losses, **metrics}, (warning,) if plain else ())
+
+
+def _r_squared(bank: Bank, code: int) -> float:
+    own = bank.arm == code
+    outcome = bank.outcome[own]
+    total = float(np.sum((outcome - outcome.mean()) ** 2))
+    return 1 - float(np.sum((outcome - bank.nuisance[own, code]) ** 2)) / total if total > 0 else 0.0
+
+
+def _not_compared(trained: Trained) -> Findings:
+    compared = {contrast.arm for contrast in trained.contrasts if contrast.against == trained.bank.control}
+    missing = [arm for arm in trained.bank.arms[1:] if arm not in compared]
+    quoted = ", ".join(f'"{arm}"' for arm in missing)
+    control = trained.bank.control
+    warning = f'No experiment compared {quoted} with the control "{control}": there is no average effect to show.'
+    return Findings({}, (warning,) if missing else ())

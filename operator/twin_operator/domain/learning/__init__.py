@@ -1,0 +1,1 @@
+"""From rows to doubly robust scores: design, learners, cross-fitting, contrasts; and the plan of the next training."""

@@ -1,0 +1,200 @@
+"""Outcome models of each arm, fitted on other folds than they are asked about (Chernozhukov et al. 2018).
+
+The result is m_a(x) for every row and arm; what is made of it belongs to the scores.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin_operator.domain.learning.design import Design, Units, encoding_of
+from twin_operator.domain.learning.learners import OutcomeModel
+from twin_operator.domain.table.arrays import Floats, Identifiers, Integers, Mask
+from twin_operator.domain.table.columns import Learner
+from twin_operator.domain.table.experiment_data import ExperimentData
+from twin_operator.domain.table.folds import HELD_OUT, assign_folds, fitted_rows
+
+# With fewer rows the choice of folds alone moves the effect noticeably; three choices are averaged.
+_FEW_ROWS = 5_000
+_SEEDS_OF_FEW_ROWS = 3
+# Decimals of the standardised outcome: one part in a billion of an SD is noise to a model, and rounding it away makes
+# the same trees grow whatever the unit of measurement was.
+_DECIMALS = 9
+# Probabilities nearer to 0 or 1 are counted as this near in the log loss, as one wrong certainty would decide alone.
+_LEAST_PROBABILITY = 1e-6
+# Fitting an event needs some of either kind.
+_LEAST_OF_EITHER_KIND = 2
+
+
+@dataclass(frozen=True)
+class OutcomeModels:
+    """`prediction`: (n, arms), outcome units; `fold`: (n,); per arm out of fold: `loss`, and `mean_loss` of its mean.
+
+    `learned`: (arms,) whether the arm's model beat its mean and is used. Loss is the log loss of an event, the squared
+    error of a quantity in units of its variance.
+    """
+
+    prediction: Floats
+    fold: Integers
+    loss: Floats
+    mean_loss: Floats
+    learned: Mask
+
+
+def cross_fit(
+    data: ExperimentData, learner: Learner, progress: Callable[[float], None], seeds: int | None = None
+) -> OutcomeModels:
+    """Fit every arm's model on all folds but one, for each fold; `progress` hears of shares done between 0 and 1.
+
+    Averages over `seeds` choices of folds: by default as many as the number of rows asks for.
+    """
+    return _Fits(data, learner, progress, seeds or usual_seeds(data.rows)).average().own
+
+
+def predict_others(data: ExperimentData, learner: Learner, others: Units, seeds: int | None = None) -> Floats:
+    """(h, arms) predictions for other units, in outcome units: those that they would have had as held-out rows.
+
+    `others` are (h,) units in the codes of `data`, -1 where a level or an experiment is unknown there.
+    """
+    return _Fits(data, learner, lambda _share: None, seeds or usual_seeds(data.rows), others).average().others
+
+
+def usual_seeds(rows: int) -> int:
+    """How many choices of folds are averaged unless a plan says otherwise."""
+    return _SEEDS_OF_FEW_ROWS if rows < _FEW_ROWS else 1
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The (n,) outcome as the models see it, and the way back to its units."""
+
+    values: Floats
+    centre: float
+    spread: float
+
+    @staticmethod
+    def of(data: ExperimentData) -> "_Target":
+        if data.columns.binary:
+            return _Target(data.outcome, 0.0, 1.0)
+        centre, spread = float(data.outcome.mean()), float(data.outcome.std())
+        return _Target(np.round((data.outcome - centre) / spread, _DECIMALS), centre, spread)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Predictions of one choice of folds, (rows, arms) each: by the models and by the means."""
+
+    fold: Integers
+    learned: Floats
+    means: Floats
+
+
+@dataclass(frozen=True)
+class _Average:
+    """Over all choices of folds: the models of the table's `own` rows, and (h, arms) predictions for the `others`."""
+
+    own: OutcomeModels
+    others: Floats
+
+
+class _Fits:
+    """All fits of one training, one fold and arm at a time. `others` are asked about and have no part in a fit."""
+
+    def __init__(
+        self,
+        data: ExperimentData,
+        learner: Learner,
+        progress: Callable[[float], None],
+        runs: int,
+        others: Units | None = None,
+    ) -> None:
+        self.data = data
+        self.learner = learner
+        self.target = _Target.of(data)
+        self.design, self.experiment = _asked(data, learner, others)
+        self._seeds = [learner.seed + extra for extra in range(runs)]
+        self._progress = progress
+        self._total = runs * learner.folds * len(data.arms)
+        self._done = 0
+
+    def average(self) -> _Average:
+        """Fit everything, and use the models of the arms where they are better than the means."""
+        runs = [self.run(seed) for seed in self._seeds]
+        learned: Floats = np.mean([run.learned for run in runs], axis=0)
+        means: Floats = np.mean([run.means for run in runs], axis=0)
+        rows, fold = self.data.rows, runs[0].fold[: self.data.rows]
+        loss = _losses(self.data, self.target.values, fold, learned[:rows])
+        mean_loss = _losses(self.data, self.target.values, fold, means[:rows])
+        used = loss < mean_loss
+        prediction = self.target.centre + self.target.spread * np.where(used, learned, means)
+        own = OutcomeModels(np.asfortranarray(prediction[:rows]), fold, loss, mean_loss, used)
+        return _Average(own, prediction[rows:])
+
+    def run(self, seed: int) -> _Run:
+        """Predict every row by models that have not seen it; those of no fold by the mean of all folds' models."""
+        folds = np.full(self.experiment.size, HELD_OUT, dtype=np.int32)
+        folds[: self.data.rows] = assign_folds(self.data, self.learner.folds, seed)
+        shape = (self.experiment.size, len(self.data.arms))
+        run = _Run(folds, np.zeros(shape), np.zeros(shape))
+        for fold in range(self.learner.folds):
+            for arm in range(len(self.data.arms)):
+                self._add(run, fold, arm, seed)
+        return run
+
+    def _add(self, run: _Run, fold: int, arm: int, seed: int) -> None:
+        asked = np.flatnonzero((run.fold == fold) | (run.fold == HELD_OUT))
+        share = np.where(run.fold[asked] == HELD_OUT, 1.0 / self.learner.folds, 1.0)
+        fitted = np.flatnonzero(fitted_rows(run.fold[: self.data.rows], fold) & (self.data.arm == arm))
+        means = self._means(fitted, asked)
+        run.means[asked, arm] += share * means
+        run.learned[asked, arm] += share * self._model(fitted, asked, means, seed)
+        self._done += 1
+        self._progress(self._done / self._total)
+
+    def _model(self, fitted: Identifiers, asked: Identifiers, means: Floats, seed: int) -> Floats:
+        """(asked,) predictions, or the means where there is nothing to fit."""
+        outcome = self.target.values[fitted]
+        binary = self.data.columns.binary
+        if fitted.size == 0 or (binary and min(outcome.sum(), (1 - outcome).sum()) < _LEAST_OF_EITHER_KIND):
+            return means
+        model = OutcomeModel(self.learner.algorithm, binary=binary, categorical=self.design.categorical, seed=seed)
+        return model.fit(self.design.rows(fitted), outcome).predict(self.design.rows(asked))
+
+    def _means(self, fitted: Identifiers, asked: Identifiers) -> Floats:
+        """(asked,) mean of the arm in the row's experiment, or of the arm where that experiment did not have it.
+
+        An unknown experiment, -1, is the last of the means.
+        """
+        experiments = len(self.data.experiments)
+        outcome, experiment = self.target.values[fitted], self.data.experiment[fitted]
+        rows = np.bincount(experiment, minlength=experiments)
+        overall = float(outcome.mean()) if fitted.size else float(self.target.values.mean())
+        totals = np.bincount(experiment, weights=outcome, minlength=experiments)
+        means = np.append(np.where(rows > 0, totals / np.maximum(rows, 1), overall), overall)
+        return np.asarray(means[self.experiment[asked]])
+
+
+def _asked(data: ExperimentData, learner: Learner, others: Units | None) -> tuple[Design, Integers]:
+    """The design and the experiment of all who are asked about: the table's rows, then the others."""
+    encoding = encoding_of(data, learner.algorithm)
+    design = encoding.design(data)
+    if others is None:
+        return design, data.experiment
+    matrix = np.asfortranarray(np.vstack([design.matrix, encoding.design(others).matrix]))
+    return Design(matrix, design.categorical), np.concatenate([data.experiment, others.experiment])
+
+
+def _losses(data: ExperimentData, target: Floats, fold: Integers, prediction: Floats) -> Floats:
+    """(arms,) mean loss over each arm's own rows that were not held out."""
+    own = prediction[np.arange(data.rows), data.arm]
+    losses = log_loss(target, own) if data.columns.binary else (target - own) ** 2
+    counted = fold != HELD_OUT
+    totals = np.bincount(data.arm[counted], weights=losses[counted], minlength=len(data.arms))
+    return np.asarray(totals / np.bincount(data.arm[counted], minlength=len(data.arms)))
+
+
+def log_loss(event: Floats, probability: Floats) -> Floats:
+    """(n,) log loss of (n,) probabilities of (n,) events, 0 or 1; certainty counts as nearly certain."""
+    kept = np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    return np.asarray(-(event * np.log(kept) + (1 - event) * np.log1p(-kept)))

@@ -1,0 +1,87 @@
+"""What a table of past experiments must satisfy before anything is learned from it, each with its refusal."""
+
+from collections.abc import Mapping
+
+from twin_operator.domain.errors import DataInvalid
+from twin_operator.domain.table.arrays import Floats, RawColumn
+from twin_operator.domain.table.columns import Columns
+
+# With fewer rows an arm's mean alone is so uncertain that no model of it helps anyone.
+LEAST_ROWS_OF_AN_ARM = 50
+# Below six clusters the variance between them has under four degrees of freedom, and intervals mean nothing.
+LEAST_CLUSTERS = 6
+_MOST_NAMES_SHOWN = 20
+
+
+def require_columns(raw: Mapping[str, RawColumn], columns: Columns) -> None:
+    """Refuse a table without rows, without a named column, or with a column in two parts."""
+    needed = _needed(columns)
+    missing = [name for name in needed if name not in raw]
+    if missing:
+        raise DataInvalid(f"The data has no column {_quoted(missing)}; it has {_quoted(sorted(raw))}.")
+    if len(raw[columns.treatment]) == 0:
+        raise DataInvalid("The data has a header but no rows.")
+    twice = sorted({name for name in needed if needed.count(name) > 1})
+    if twice:
+        raise DataInvalid(f"Column {_quoted(twice)} is named twice in columns: a column plays one part.")
+
+
+def _needed(columns: Columns) -> list[str]:
+    optional = [columns.experiment, columns.weight, columns.propensity, columns.time]
+    parts = [columns.treatment, columns.outcome, *(feature.name for feature in columns.features), *optional]
+    # A cluster may also be the experiment: a school can be both the site and the unit.
+    if columns.cluster != columns.experiment:
+        parts.append(columns.cluster)
+    return [name for name in parts if name is not None]
+
+
+def require_arms(rows: Mapping[str, int], columns: Columns) -> None:
+    """Refuse a table without the control, with one arm only, or with an arm of too few usable rows."""
+    control = columns.control.strip()
+    if control not in rows:
+        raise DataInvalid(
+            f'Treatment column "{columns.treatment}" never has the control "{control}"; it has {_quoted(list(rows))}.'
+        )
+    if len(rows) == 1:
+        raise DataInvalid(
+            f'Treatment column "{columns.treatment}" has one arm only ("{control}"): '
+            "an effect needs units of at least two arms."
+        )
+    scarce = [name for name, count in rows.items() if count < LEAST_ROWS_OF_AN_ARM]
+    if scarce:
+        raise DataInvalid(
+            f"Arm {_quoted(scarce)} has only {', '.join(str(rows[name]) for name in scarce)} rows with an outcome: "
+            f"each arm needs at least {LEAST_ROWS_OF_AN_ARM}."
+        )
+
+
+def require_complete(name: str, missing: int) -> None:
+    """Refuse a column that is empty in some usable rows and must not be."""
+    if missing:
+        raise DataInvalid(f'Column "{name}" is empty in {missing} rows: it must be known for every row.')
+
+
+def require_positive_weights(name: str | None, weight: Floats | None) -> None:
+    """Refuse negative weights and weights that are all zero."""
+    if weight is not None and (weight.min() < 0 or weight.max() <= 0):
+        raise DataInvalid(f'Weight column "{name}" has negative weights, or only zeros.')
+
+
+def require_probabilities(name: str | None, propensity: Floats | None) -> None:
+    """Refuse propensities that are not probabilities of something that happened."""
+    if propensity is not None and (propensity.min() <= 0 or propensity.max() > 1):
+        raise DataInvalid(
+            f'Propensity column "{name}" has values outside (0, 1]: '
+            "it must hold the probability with which the row's own arm was assigned."
+        )
+
+
+def require_clusters(name: str, clusters: int) -> None:
+    """Refuse too few clusters for an interval."""
+    if clusters < LEAST_CLUSTERS:
+        raise DataInvalid(f'Cluster column "{name}" has {clusters} clusters: an interval needs {LEAST_CLUSTERS}.')
+
+
+def _quoted(names: list[str]) -> str:
+    shown = ", ".join(f'"{name}"' for name in names[:_MOST_NAMES_SHOWN])
+    return shown if len(names) <= _MOST_NAMES_SHOWN else f"{shown} and {len(names) - _MOST_NAMES_SHOWN} more"

@@ -1,0 +1,192 @@
+"""Finished Simulations on their way to the archive: off the hot path, in batches, and none lost while it is down."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.services.archive.access import ArchiveAccess
+from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
+from twin_operator.services.runs.payloads import weights_from_json, weights_json
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.times import seconds
+
+logger = logging.getLogger(__name__)
+KIND = "Simulation"
+BATCH = 500  # entries a transaction
+IDLE_SECONDS = 0.5  # between two looks at an empty outbox
+PAUSE_SECONDS = 2.0  # after the archive did not answer
+LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
+MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
+ANSWER = ("effect", "basis", "outcome", "population", "subgroups", "heterogeneity", "recommendation", "trial")
+
+
+class Outbox(Protocol):
+    """Keeps entries, over restarts, until they are dropped."""
+
+    async def put(self, entries: Sequence[JSON]) -> None:
+        """Append entries."""
+        ...
+
+    async def take(self, count: int) -> list[tuple[str, JSON]]:
+        """Return the oldest entries with their identities."""
+        ...
+
+    async def drop(self, entries: Collection[str]) -> None:
+        """Remove entries."""
+        ...
+
+    async def length(self) -> int:
+        """Return how many entries wait."""
+        ...
+
+
+@dataclass
+class Archiving:
+    """Fills the archive.
+
+    Args:
+        archive: where Simulations go.
+        access: calls it.
+        outbox: where they wait.
+        resources: the API server, for what the outbox has lost.
+        clock: seconds since the epoch.
+        waiting: called with the number of entries that wait.
+    """
+
+    archive: Archive
+    access: ArchiveAccess
+    outbox: Outbox
+    resources: Resources
+    clock: Callable[[], float]
+    waiting: Callable[[int], None] = lambda _count: None
+    _looked: float = 0.0
+    _fresh: list[JSON] = field(default_factory=list)
+    _sent: set[str] = field(default_factory=set)
+
+    def finished(self, body: JSON) -> None:
+        """Have a finished Simulation archived; what a crash forgets here, the next start finds in the API server."""
+        self._fresh.append({"simulation": _lean(body)})
+
+    async def weights(self, vectors: Mapping[str, TauWeights]) -> None:
+        """Have tau weights archived, by digest, before a prediction is made with them."""
+        fresh = {digest: value for digest, value in vectors.items() if digest not in self._sent}
+        if fresh:
+            entries = [{"weights": weights_json(value), "digest": digest} for digest, value in fresh.items()]
+            await self.outbox.put(entries)
+            self._sent = set(fresh) if len(self._sent) > MOST_SENT else self._sent | set(fresh)
+
+    async def run(self) -> None:
+        """Store batches for ever, and look now and then whether the archive answers: nobody else waits for it."""
+        while True:
+            try:
+                stored = await self.store_batch()
+                pause = 0.0 if stored == BATCH else IDLE_SECONDS
+            except ArchiveUnreachable:
+                pause = PAUSE_SECONDS
+            except Exception:
+                logger.exception("Archiving waits; it is tried again in %.0f s.", PAUSE_SECONDS)
+                pause = PAUSE_SECONDS
+            await asyncio.sleep(pause)
+
+    async def store_batch(self) -> int:
+        """Store the oldest entries in one transaction; return how many."""
+        await self._flush()
+        self.waiting(await self.outbox.length())  # first: it matters most while the archive does not answer
+        await self._look()
+        entries = await self.outbox.take(BATCH)
+        if entries:
+            simulations = _readable(entry["simulation"] for _, entry in entries if "simulation" in entry)
+            vectors = {e["digest"]: weights_from_json(e["weights"]) for _, e in entries if "weights" in e}
+            await self.access.call(self.archive.store, simulations, vectors)
+            await self.outbox.drop([identity for identity, _ in entries])
+        return len(entries)
+
+    async def _flush(self) -> None:
+        """Put what ended since into the outbox."""
+        fresh, self._fresh = self._fresh, []
+        try:
+            for start in range(0, len(fresh), BATCH):
+                await self.outbox.put(fresh[start : start + BATCH])
+        except BaseException:
+            self._fresh = fresh + self._fresh  # storing is idempotent: twice in the outbox is once in the archive
+            raise
+
+    async def _look(self) -> None:
+        """Ask the archive something when it is down, or was not asked for a while."""
+        now = self.clock()
+        if not self.access.reachable or now >= self._looked + LOOK_SECONDS:
+            await self.access.probe(self.archive.known, ())
+            self._looked = now
+
+    async def known(self, uid: str) -> bool:
+        """Whether a Simulation is archived; not, while that cannot be told."""
+        try:
+            return uid in await self.access.call(self.archive.known, [uid])
+        except ArchiveUnreachable:
+            return False
+
+    async def catch_up(self, ended: Sequence[FinishedObject]) -> None:
+        """Archive those of these Simulations that the archive does not have: Redis may have forgotten them."""
+        for start in range(0, len(ended), BATCH):
+            page = ended[start : start + BATCH]
+            known = await self._known_when_reachable([each.uid for each in page])
+            for missing in (each for each in page if each.uid not in known):
+                await self._send(missing)
+
+    async def _known_when_reachable(self, uids: Sequence[str]) -> set[str]:
+        while True:
+            try:
+                return await self.access.call(self.archive.known, uids)
+            except ArchiveUnreachable:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _send(self, ended: FinishedObject) -> None:
+        try:
+            body = await self.resources.read(KIND, ended.namespace, ended.name)
+        except Gone:
+            return
+        if body["metadata"]["uid"] == ended.uid:
+            self.finished(body)
+
+
+def _readable(bodies: Iterable[JSON]) -> list[ArchivedSimulation]:
+    """Return the records of these; one that cannot be read must not keep the others from the archive."""
+    records = []
+    for body in bodies:
+        try:
+            records.append(archived(body))
+        except (KeyError, TypeError, ValueError):
+            logger.exception("Simulation %s cannot be archived.", body["metadata"]["name"])
+    return records
+
+
+def _lean(body: JSON) -> JSON:
+    """Return a Simulation without what the archive does not keep."""
+    meta = {key: body["metadata"][key] for key in ("namespace", "name", "uid")}
+    return {"metadata": meta, "spec": body["spec"], "status": body["status"]}
+
+
+def archived(body: JSON) -> ArchivedSimulation:
+    """Return the record of a finished Simulation."""
+    meta, spec, status = body["metadata"], body["spec"], body["status"]
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    return ArchivedSimulation(
+        uid=meta["uid"],
+        namespace=meta["namespace"],
+        name=meta["name"],
+        model=spec["modelRef"]["name"],
+        registered_model=status.get("registeredModel"),
+        model_version=status.get("modelVersion"),
+        arm=spec["intervention"]["arm"],
+        against=spec["intervention"].get("against"),
+        phase=status["phase"],
+        reason=ready.get("reason", ""),
+        queued=seconds(status.get("queuedTime")),
+        completed=seconds(status.get("completionTime")) or 0.0,
+        spec={key: value for key, value in spec.items() if key != "observed"},
+        answer={key: status[key] for key in ANSWER if key in status},
+    )

@@ -1,1 +1,0 @@
-"""Fidelity: outcomes graded and recorded, the ledger of each registered model, and what a serving model needs."""

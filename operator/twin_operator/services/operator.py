@@ -1,0 +1,256 @@
+"""The leader's loops: everything that runs beside the watches, started and stopped together."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from twin_operator.services.archive.archiving import Archiving
+from twin_operator.services.outcomes.grading import Outcomes
+from twin_operator.services.pools.reconciler import PoolReconciler
+from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
+from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.services.reconciling.ports import Resources
+from twin_operator.services.reconciling.queue import ReconcileQueue
+from twin_operator.services.retraining.controller import JobReconciler
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.simulations.controller import Simulations
+from twin_operator.services.simulations.expiry import Expiry
+from twin_operator.services.simulations.results import ResultsLoop
+from twin_operator.services.twin_models.controller import ModelReconciler
+from twin_operator.services.twin_models.keeper import ModelKeeper
+from twin_operator.services.versions.twins import Twins
+
+logger = logging.getLogger(__name__)
+Key = tuple[str, str, str]
+MODEL = "TwinModel"
+POOL = "WorkerPool"
+JOB = "RetrainingJob"
+SIMULATION = "Simulation"
+UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
+SWEEP_SECONDS = 1.0  # between two looks at what expires
+
+
+POLL_SECONDS = 5.0  # between two questions: a third of what Prometheus usually takes between two looks
+
+
+PATIENCE_SECONDS = 3.0  # for an answer that takes a millisecond
+
+
+@dataclass
+class BrokerWatch:
+    """Shows whether Redis answers.
+
+    Args:
+        ping: asks; raises or takes long when there is no answer.
+        meters: shows it.
+    """
+
+    ping: Callable[[], Awaitable[object]]
+    meters: ProcessMeters
+
+    async def run(self) -> None:
+        """Ask for ever."""
+        while True:
+            self.meters.redis(reachable=await self._answers())
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.ping()
+        except Exception:  # noqa: BLE001 - whatever went wrong: there was no answer
+            return False
+        return True
+
+
+@dataclass
+class OperatorLoop:
+    """What the watches feed and what runs beside them.
+
+    Args:
+        simulations: the hot path.
+        twins: TwinModels as they are known.
+        models: reconciles TwinModels.
+        keeper: looks after models that serve.
+        jobs: reconciles RetrainingJobs.
+        pools: reconciles WorkerPools.
+        outcomes: grades.
+        archiving: fills the archive.
+        results: reads workers' reports.
+        expiry: deletes what expired.
+        resources: the API server.
+        meters: shows in which phase models are, whether the archive answers, and how many dead letters there are.
+        process: shows whether this process leads, and how reconciliations go.
+        broker: asks Redis whether it is there.
+        dead_letters: counts those.
+        resync_seconds: between two looks for what was lost.
+        clock: seconds since the epoch.
+    """
+
+    simulations: Simulations
+    twins: Twins
+    models: ModelReconciler
+    keeper: ModelKeeper
+    jobs: JobReconciler
+    pools: PoolReconciler
+    outcomes: Outcomes
+    archiving: Archiving
+    results: ResultsLoop
+    expiry: Expiry
+    resources: Resources
+    meters: Meters
+    process: ProcessMeters
+    broker: BrokerWatch
+    dead_letters: Callable[[], Awaitable[int]]
+    resync_seconds: float
+    clock: Callable[[], float]
+    last_resync: float = 0.0
+    _queue: ReconcileQueue[Key] = field(init=False)
+    _models: set[Key] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._queue = ReconcileQueue(self._reconcile)
+        self.results.mark = lambda kind, namespace, name: self._queue.mark((kind, namespace, name))
+        self.models.changed = self.model_written
+        self.jobs.promoted = self._promoted
+        self.outcomes.graded = lambda model: self._queue.mark((MODEL, *model))
+        self.archiving.access.changed = self.archive_changed
+        self.simulations.on_finish = self._finished
+        self.simulations.on_weights = self.archiving.weights
+        self.simulations.served = self.models.served = self.jobs.served = self.pools.known.serves
+
+    async def run(self) -> None:
+        """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
+        self.process.leading(leads=True)
+        try:
+            await self._run()
+        finally:
+            self.process.leading(leads=False)
+
+    async def _run(self) -> None:
+        await self.simulations.resync()  # what an earlier leader published is not published again
+        self.last_resync = self.clock()
+        async with asyncio.TaskGroup() as group:
+            for work in self._loops():
+                group.create_task(work)
+
+    async def simulation_seen(self, body: JSON, *, deleted: bool) -> None:
+        """A Simulation came, changed or went."""
+        await self.simulations.observe(Simulation(body), deleted=deleted)
+
+    def model_seen(self, body: JSON, *, deleted: bool) -> None:
+        """A TwinModel came, changed or went."""
+        key = MODEL, body["metadata"]["namespace"], body["metadata"]["name"]
+        (self._models.discard if deleted else self._models.add)(key)
+        self._queue.mark(key)
+        self._note_model(body, deleted=deleted)
+        self._mark_jobs_of(key[1:])
+
+    def model_written(self, body: JSON) -> None:
+        """The status of a TwinModel was written: Simulations and jobs need not wait for the watch."""
+        self._note_model(body, deleted=False)
+
+    def pool_seen(self, body: JSON, *, deleted: bool) -> None:
+        """A WorkerPool came, changed or went: what waits for workers may go on."""
+        known = self.pools.known
+        before = known.served
+        for namespace, name in known.observe(body, deleted=deleted):
+            self._queue.mark((POOL, namespace, name))
+        if known.served != before:
+            for key in self._models:
+                self._queue.mark(key)
+                self._mark_jobs_of(key[1:])
+
+    def deployment_seen(self, body: JSON, *, deleted: bool) -> None:
+        """The Deployment of a pool came, changed or went."""
+        if (key := self.pools.known.observe_deployment(body, deleted=deleted)) is not None:
+            self._queue.mark((POOL, *key))
+
+    def published(self, queues: Collection[str]) -> None:
+        """Tasks went into queues: a pool without a worker wants one now, not at its next look."""
+        for key in self.pools.known.at_zero(queues):
+            self._queue.mark((POOL, *key))
+
+    def job_seen(self, body: JSON, *, deleted: bool) -> None:
+        """A RetrainingJob came, changed or went: its model may have another turn to give."""
+        key = JOB, body["metadata"]["namespace"], body["metadata"]["name"]
+        self._queue.mark(key)
+        self._queue.mark((MODEL, *self.keeper.job_seen(body, deleted=deleted)))
+
+    def archive_changed(self, *, reachable: bool) -> None:
+        """The archive went down or came back: every TwinModel says so."""
+        self.meters.archive(reachable=reachable)
+        for key in self._models:
+            self._queue.mark(key)
+
+    def _note_model(self, body: JSON, *, deleted: bool) -> None:
+        if not deleted:
+            phase = (body.get("status") or {}).get("phase", "Pending")
+            self.meters.model_phase((body["metadata"]["namespace"], body["metadata"]["name"]), phase)
+        if self.twins.observe(body, deleted=deleted):
+            self.simulations.model_changed((body["metadata"]["namespace"], body["metadata"]["name"]))
+
+    def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
+        for namespace, name in self.keeper.unfinished_jobs((model[0], model[1])):
+            self._queue.mark((JOB, namespace, name))
+
+    def _promoted(self, model: tuple[str, str]) -> None:
+        self.models.champion_moved(model)
+        self._queue.mark((MODEL, *model))
+
+    def _finished(self, simulation: Simulation) -> None:
+        self.expiry.finished(simulation)
+        self.archiving.finished(simulation.body)
+        if simulation.spec.get("observed") and simulation.status.get("phase") == "Succeeded":
+            self.outcomes.observe(simulation.body)
+
+    def _loops(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            self._queue.run(),
+            self.simulations.review_forever(),
+            self.results.run(),
+            self.archiving.run(),
+            self.outcomes.run(),
+            self.resources.follow(SIMULATION, UNGRADED, self.outcomes.observe),
+            self._resync_forever(),
+            self._expire_forever(),
+            self.broker.run(),
+        ]
+
+    async def _reconcile(self, key: Key) -> float | None:
+        kind, namespace, name = key
+        reconcilers = {MODEL: self.models.reconcile, POOL: self.pools.reconcile, JOB: self.jobs.reconcile}
+        begun, failed = asyncio.get_running_loop().time(), True
+        try:
+            again = await reconcilers[kind]((namespace, name))
+            failed = False
+        finally:
+            self.process.reconciled(kind, asyncio.get_running_loop().time() - begun, failed=failed)
+        return again
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.resync_seconds)
+            try:
+                await self.simulations.resync()
+                self.meters.dead_letters(await self.dead_letters())
+            except Exception:
+                logger.exception("The resync failed; the next one tries again.")
+                continue
+            for key in (*self._models, *((POOL, *pool) for pool in self.pools.known.keys)):
+                self._queue.mark(key)
+            self.last_resync = self.clock()
+
+    async def _expire_forever(self) -> None:
+        ended = [each async for each in self.resources.finished(SIMULATION)]
+        self.expiry.fill(ended)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.archiving.catch_up(ended))
+            group.create_task(self._sweep_forever())
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await self.expiry.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)

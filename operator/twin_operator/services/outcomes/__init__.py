@@ -1,0 +1,1 @@
+"""Outcomes of experiments: graded, recorded once, and what they say of the version that serves."""

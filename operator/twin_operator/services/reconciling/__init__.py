@@ -1,0 +1,1 @@
+"""What every controller shares: ports, views of objects, conditions and patches, the queue of keys, metrics, errors."""

@@ -1,0 +1,119 @@
+"""Figures for monitoring, as the use cases tell them; adapters show them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from twin_operator.services.runs.run import JSON
+
+
+@dataclass(frozen=True)
+class SimulationFigures:
+    """How one ended and what it took.
+
+    Attributes:
+        phase: Succeeded or Failed.
+        reason: of its condition Ready.
+        duration: seconds from creation to the answer in the API server.
+        queue: where its task waited.
+        wait: seconds from queueing to the start of the last attempt; None where none was started.
+        recommendation: action and reason, where one was given.
+    """
+
+    namespace: str
+    phase: str
+    reason: str
+    duration: float
+    queue: str
+    wait: float | None
+    recommendation: tuple[str, str] | None
+
+
+Key = tuple[str, str]
+
+
+class Meters(Protocol):
+    """What is told of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
+
+    def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
+        """Show a model's fidelity and retraining as its status has them."""
+        ...
+
+    def serving(self, key: Key, version: str) -> None:
+        """Show which version serves."""
+        ...
+
+    def forget_model(self, key: Key) -> None:
+        """Show nothing of a model that is gone."""
+        ...
+
+    def model_phase(self, key: Key, phase: str) -> None:
+        """Show in which phase a model is."""
+        ...
+
+    def trained(self, key: Key, reason: str) -> None:
+        """Count a first training that ended: Succeeded, or why not."""
+        ...
+
+    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
+        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        ...
+
+    def forget_job(self, job: Key) -> None:
+        """Count a RetrainingJob that is gone no more."""
+        ...
+
+    def job_ended(self, key: Key, trigger: str, result: str) -> None:
+        """Count a RetrainingJob that ended."""
+        ...
+
+    def outcome_graded(self, key: Key, grade: str) -> None:
+        """Count an outcome."""
+        ...
+
+    def archive(self, *, reachable: bool) -> None:
+        """Show whether the archive answers."""
+        ...
+
+    def archive_waiting(self, entries: int) -> None:
+        """Show how many entries wait for the archive."""
+        ...
+
+    def outcomes_waiting(self, outcomes: int) -> None:
+        """Show how many outcomes wait to be graded."""
+        ...
+
+    def dead_letters(self, messages: int) -> None:
+        """Show how many messages could not be carried out and are kept."""
+        ...
+
+
+class SimulationMeters(Protocol):
+    """What is told of Simulations."""
+
+    def finished(self, figures: SimulationFigures) -> None:
+        """Count a Simulation that ended, and what it took."""
+        ...
+
+    def published(self, messages: int) -> None:
+        """Count messages."""
+        ...
+
+    def republished(self) -> None:
+        """Count a message that was lost."""
+        ...
+
+
+class ProcessMeters(Protocol):
+    """What is told of the operator's process."""
+
+    def leading(self, *, leads: bool) -> None:
+        """Show whether this process leads."""
+        ...
+
+    def redis(self, *, reachable: bool) -> None:
+        """Show whether Redis answers."""
+        ...
+
+    def reconciled(self, kind: str, seconds: float, *, failed: bool) -> None:
+        """Count a reconciliation."""
+        ...

@@ -1,0 +1,101 @@
+"""Views of the custom resources that several services read: what an object says, and nothing of what to do."""
+
+from dataclasses import dataclass
+
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.trace_context import RunTrace
+from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.runs.twin_spec import columns_digest
+
+TERMINAL = frozenset({"Succeeded", "Failed"})
+
+
+DEFAULT_BACKOFF_LIMIT = 3  # retries, as the schema has it
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A Simulation as the watch delivered it."""
+
+    body: JSON
+
+    @property
+    def uid(self) -> str:
+        """The object's identity, and its run's."""
+        return str(self.body["metadata"]["uid"])
+
+    @property
+    def namespace(self) -> str:
+        """Where it lives."""
+        return str(self.body["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.body["metadata"]["name"])
+
+    @property
+    def resource_version(self) -> str:
+        """The version of the object that was seen last."""
+        return str(self.body["metadata"]["resourceVersion"])
+
+    @property
+    def generation(self) -> int:
+        """The number of its wish: changes of status do not raise it."""
+        return int(self.body["metadata"].get("generation", 1))
+
+    @property
+    def spec(self) -> JSON:
+        """The wish."""
+        spec: JSON = self.body["spec"]
+        return spec
+
+    @property
+    def status(self) -> JSON:
+        """What was written last."""
+        status: JSON = self.body.get("status") or {}
+        return status
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has its answer or never will."""
+        return self.status.get("phase") in TERMINAL
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Namespace and name of the TwinModel that is asked."""
+        return self.namespace, str(self.spec["modelRef"]["name"])
+
+    @property
+    def queue(self) -> str:
+        """The queue that its task goes to."""
+        return str(self.spec.get("queue") or "simulations")
+
+    @property
+    def trace(self) -> RunTrace:
+        """The trace that its run belongs to."""
+        return trace_of(self.body)
+
+    @property
+    def attempt_limit(self) -> int:
+        """How many attempts may start."""
+        return int(self.spec.get("backoffLimit", DEFAULT_BACKOFF_LIMIT)) + 1
+
+
+def registered_model(body: JSON) -> str:
+    """Return the name in the registry."""
+    meta = body["metadata"]
+    return str(body["spec"].get("registeredModel") or f"{meta['namespace']}.{meta['name']}")
+
+
+def serves(body: JSON) -> bool:
+    """Whether a version serves."""
+    return bool(((body.get("status") or {}).get("model") or {}).get("version"))
+
+
+def needs_training(body: JSON) -> bool:
+    """Whether the columns changed since the version that serves was trained; a pinned version serves as it is."""
+    if body["spec"].get("version"):
+        return False
+    trained = ((body.get("status") or {}).get("model") or {}).get("specDigest")
+    return trained is not None and not trained.startswith(columns_digest(body["spec"]))

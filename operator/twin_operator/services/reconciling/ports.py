@@ -1,0 +1,176 @@
+"""What the operator's use cases need of the world; adapters fulfil these."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from twin_operator.services.runs.run import JSON, Report, Run, Stop, Task
+
+
+class RunQueue(Protocol):
+    """Queues, runs and results."""
+
+    async def publish(self, tasks: Collection[Task]) -> None:
+        """Put tasks into their queues."""
+        ...
+
+    async def mark_queued(self, queued: Mapping[str, float]) -> None:
+        """Write the time of queueing (seconds since the epoch) of runs that have none."""
+        ...
+
+    async def runs(self, ids: Iterable[str]) -> dict[str, Run]:
+        """Read records; an unknown run is an empty one."""
+        ...
+
+    async def stop(self, run: str, why: Stop) -> None:
+        """End a run and refuse its claims."""
+        ...
+
+    async def resume(self, run: str) -> None:
+        """Allow claims again."""
+        ...
+
+    async def forget(self, runs: Collection[str]) -> None:
+        """Drop records."""
+        ...
+
+    async def waiting(self, queues: Collection[str]) -> set[str]:
+        """Return the runs whose message is in a queue or unacknowledged."""
+        ...
+
+    async def depths(self, queues: Collection[str]) -> dict[str, int]:
+        """Return the length of each queue."""
+        ...
+
+    async def reports(self, *, pending: bool, block_ms: int = 1000, count: int = 200) -> list[Report]:
+        """Read what workers reported."""
+        ...
+
+    async def acknowledge(self, entries: Collection[str]) -> None:
+        """Drop reports that were acted on."""
+        ...
+
+
+class Gone(Exception):  # noqa: N818 - a fact about an object
+    """The object is not there any more, or another one has its name."""
+
+
+class Changed(Exception):  # noqa: N818 - a fact about an object
+    """The object was changed since it was seen."""
+
+
+class Refused(Exception):  # noqa: N818 - a fact about a write
+    """The API server will never take this write."""
+
+
+@dataclass(frozen=True)
+class FinishedObject:
+    """An object that has ended: its identity, when it ended (RFC 3339) and its TTL (seconds), where it has one."""
+
+    namespace: str
+    name: str
+    uid: str
+    completed: str
+    ttl: int | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something worth knowing about an object, for `kubectl describe`.
+
+    Attributes:
+        body: the object.
+        reason: a stable word.
+        message: a sentence.
+        warning: whether somebody should look at it.
+        occasion: tells two Events of the same reason apart; the same occasion is told once.
+    """
+
+    body: JSON
+    reason: str
+    message: str
+    warning: bool = False
+    occasion: str = ""
+
+
+class Resources(Protocol):
+    """The custom resources, and what the operator owns besides."""
+
+    async def read(self, kind: str, namespace: str, name: str) -> JSON:
+        """Return an object; raise `Gone`."""
+        ...
+
+    async def write_status(self, kind: str, body: JSON, status: JSON) -> JSON:
+        """Merge `status` into the object as it was seen; raise `Gone`, `Changed` or `Refused`."""
+        ...
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object if it still is this one."""
+        ...
+
+    async def create(self, kind: str, body: JSON) -> JSON:
+        """Create an object; raise `Changed` where its name is taken, or `Refused`."""
+        ...
+
+    async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
+        """Return the objects whose `spec.modelRef.name` is `model`."""
+        ...
+
+    def finished(self, kind: str) -> AsyncIterator["FinishedObject"]:
+        """Yield what has ended, without its content."""
+        ...
+
+    async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
+        ...
+
+    async def emit(self, event: "Event") -> None:
+        """Tell an Event of Kubernetes; telling it again changes nothing, and one that cannot be told is logged."""
+        ...
+
+    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
+        """Apply a Deployment; raise `Refused`."""
+        ...
+
+    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
+        """Return a Deployment, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """A person's wish to have an earlier version serve again."""
+
+    leave: str
+    take: str
+    reason: str
+    by: str
+
+
+class Versions(Protocol):
+    """What the registry says of a version; read once."""
+
+    async def summary(self, registered_model: str, version: str) -> JSON:
+        """Return what training kept beside the bank.
+
+        Raises:
+            LookupError: there is no such version.
+            ConnectionError: the registry does not answer.
+        """
+        ...
+
+    async def champion(self, registered_model: str) -> str | None:
+        """Return the version that serves unless another is pinned; raise `ConnectionError`."""
+        ...
+
+    async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Make a version the champion; once more changes nothing. Raise `ConnectionError`."""
+        ...
+
+    async def roll_back(self, registered_model: str, request: "RollBack") -> bool:
+        """Make an earlier version the champion again; return whether it is now.
+
+        Raises:
+            ConnectionError: the registry does not answer.
+        """
+        ...

@@ -1,0 +1,98 @@
+"""A queue of keys to reconcile: coalescing, one at a time per key, backoff with jitter, periodic resync."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+
+@dataclass
+class Pace:
+    """Gives at most `per_second` turns a second, in the order they are asked for."""
+
+    per_second: float
+    _next: float = 0.0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def turn(self) -> None:
+        """Wait for one's turn."""
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            wait = self._next - now
+            self._next = max(now, self._next) + 1 / self.per_second
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+
+K = TypeVar("K", bound=Hashable)
+logger = logging.getLogger(__name__)
+FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
+LONGEST_BACKOFF_SECONDS = 60.0
+AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
+
+
+@dataclass
+class ReconcileQueue(Generic[K]):
+    """Calls `reconcile` for each dirty key; a key that is marked while it runs, runs once more.
+
+    Args:
+        reconcile: returns after how many seconds to look again, or None.
+    """
+
+    reconcile: Callable[[K], Awaitable[float | None]]
+    _dirty: set[K] = field(default_factory=set)
+    _busy: set[K] = field(default_factory=set)
+    _failures: dict[K, int] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _timers: dict[K, asyncio.TimerHandle] = field(default_factory=dict)
+    _random: random.Random = field(default_factory=random.Random)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    def mark(self, key: K) -> None:
+        """Have `key` reconciled soon."""
+        self._dirty.add(key)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reconcile for ever."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for key in self._dirty - self._busy:
+                self._dirty.discard(key)
+                self._busy.add(key)
+                task = asyncio.create_task(self._one(key))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _one(self, key: K) -> None:
+        try:
+            async with self._turns:
+                again = await self.reconcile(key)
+            self._failures.pop(key, None)
+        except Exception:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            again = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
+            again *= self._random.uniform(0.5, 1.0)
+            logger.exception("%s could not be reconciled; the next attempt is in %.1f s.", key, again)
+        finally:
+            self._busy.discard(key)
+            self._wake.set()
+        if again is not None:
+            self._later(key, again)
+
+    def _later(self, key: K, seconds: float) -> None:
+        """Mark `key` after some seconds; one timer a key, the soonest, or each look that was not due would add one."""
+        loop, pending = asyncio.get_running_loop(), self._timers.get(key)
+        if pending is not None and not pending.cancelled() and pending.when() <= loop.time() + seconds:
+            return
+        if pending is not None:
+            pending.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key)
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.mark(key)

@@ -1,0 +1,79 @@
+"""The two tasks of a RetrainingJob: train a candidate, compare it with the champion."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.services.reconciling.objects import registered_model
+from twin_operator.services.retraining.state import (
+    KIND,
+    JobSnapshot,
+    deadline_of,
+    task_queue,
+    training_run,
+    validation_run,
+)
+from twin_operator.services.runs.payloads import outcome_to_json
+from twin_operator.services.runs.run import JSON, Target, Task, TaskKind
+from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.runs.twin_spec import uncertainty_of
+
+
+def training_task(snapshot: JobSnapshot, model: JSON, cluster: str, plan: JSON) -> Task:
+    """Return the task that trains a candidate by a plan."""
+    meta = model["metadata"]
+    return _task(
+        snapshot,
+        TaskKind.RETRAIN,
+        training_run(snapshot.body),
+        task_queue(model, "train"),
+        {
+            "spec": model["spec"],
+            "registeredModel": registered_model(model),
+            "owner": f"{cluster}/{meta['namespace']}/{meta['name']}/{meta['uid']}",
+            "run": training_run(snapshot.body),
+            "job": snapshot.body["metadata"]["uid"],
+            "trigger": snapshot.body["spec"]["trigger"]["type"],
+            "plan": plan,
+        },
+    )
+
+
+def validation_task(
+    snapshot: JobSnapshot, model: JSON, champion: str, plan: JSON, outcomes: Sequence[RecordedOutcome]
+) -> Task:
+    """Return the task that compares the candidate with the champion, which was trained by `plan`."""
+    trained = snapshot.training.run.outcome
+    if trained is None:
+        raise LookupError("only a candidate that was trained is compared")
+    run = validation_run(snapshot.body, champion)
+    return _task(
+        snapshot,
+        TaskKind.GATE,
+        run,
+        task_queue(model, "validate"),
+        {
+            "run": run,
+            "registeredModel": registered_model(model),
+            "candidate": trained.value["version"],
+            "champion": champion,
+            "plans": {champion: plan},
+            "uncertainty": asdict(uncertainty_of(model["spec"])),
+            "gate": snapshot.body["spec"].get("gate") or {"maxRegression": 0.0},
+            "ledger": [outcome_to_json(outcome) for outcome in outcomes],
+        },
+    )
+
+
+def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: JSON) -> Task:
+    meta, spec = snapshot.body["metadata"], snapshot.body["spec"]
+    return Task(
+        run=run,
+        kind=kind,
+        queue=queue,
+        target=Target(KIND, meta["namespace"], meta["name"], meta["uid"]),
+        attempt_limit=int(spec.get("backoffLimit", 2)) + 1,
+        deadline=deadline_of(snapshot),
+        payload=payload,
+        trace=trace_of(snapshot.body),
+    )

@@ -1,0 +1,126 @@
+"""What travels between operator and workers: tasks, outcomes and the record of a run."""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from twin_operator.services.runs.trace_context import RunTrace
+
+JSON = dict[str, Any]
+
+
+class TaskKind(StrEnum):
+    """The kinds of work that a worker does; the value is the suffix of the Celery task's name."""
+
+    SIMULATE = "simulate"
+    TRAIN = "train"
+    VALIDATE = "validate"
+    RETRAIN = "retrain"
+    GATE = "gate"
+
+
+class Stop(StrEnum):
+    """Why a run is to stop; what renewing a lease may answer."""
+
+    CANCELLED = "cancelled"
+    DELETED = "deleted"
+    SUSPENDED = "suspended"
+
+
+class Event(StrEnum):
+    """What a worker reports on the results stream."""
+
+    RECORDED = "recorded"
+    ATTEMPT_FAILED = "attempt-failed"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The object that a run is for."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be carried out: its message holds everything that the worker needs.
+
+    Attributes:
+        run: identity of the run; a Simulation's uid, so that one object is one run.
+        attempt_limit: how many attempts may start.
+        deadline: end of the run's time, seconds since the epoch; None without one.
+        payload: what the kind of task needs, as JSON.
+        trace: where the run belongs in its trace; travels in the message's headers, not in its body.
+    """
+
+    run: str
+    kind: TaskKind
+    queue: str
+    target: Target
+    attempt_limit: int
+    payload: JSON
+    deadline: float | None = None
+    priority: int = 5
+    trace: RunTrace | None = None
+
+    def to_json(self) -> JSON:
+        """Return the task as plain JSON values, without its trace."""
+        content = asdict(self)
+        del content["trace"]
+        return content
+
+    @classmethod
+    def from_json(cls, value: JSON) -> "Task":
+        """Read what `to_json` wrote."""
+        return cls(**{**value, "kind": TaskKind(value["kind"]), "target": Target(**value["target"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as the worker recorded it.
+
+    Attributes:
+        reason: `Succeeded` or a stable reason of api.md.
+        message: one sentence for the person who reads the condition.
+        value: the result, as JSON; empty on failure.
+    """
+
+    reason: str
+    message: str
+    value: JSON = field(default_factory=dict)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run did what it was asked to."""
+        return self.reason == "Succeeded"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The record of a run in Redis at one moment. Times are seconds since the epoch."""
+
+    attempts: int = 0
+    queued: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    worker: str | None = None
+    leased: bool = False
+    stop: Stop | None = None
+    error: str | None = None
+    failed: float | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One entry of the results stream."""
+
+    entry: str
+    event: Event
+    run: str
+    kind: TaskKind
+    target: Target

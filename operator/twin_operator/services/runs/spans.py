@@ -1,0 +1,134 @@
+"""The spans of runs, built from what the record says of them, and the operator's part in recording them."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from twin_operator.services.runs.run import JSON, Run, Task
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext
+from twin_operator.services.runs.tracing import Attribute, Span, SpanEvent, SpanKind, Tracer, trace_of, within
+
+logger = logging.getLogger(__name__)
+MESSAGING_SYSTEM: Final = "celery"
+ENDED_BADLY: Final = frozenset({"Failed", "Rejected", "Cancelled"})
+
+
+@dataclass(frozen=True)
+class RunTraces:
+    """Says in the log, and by a span, that what an object asked for is over.
+
+    Args:
+        tracer: takes spans.
+        clock: seconds since the epoch.
+    """
+
+    tracer: Tracer
+    clock: Callable[[], float]
+
+    def simulation_ended(self, body: JSON, run: Run, seen: float) -> None:
+        """Tell of a Simulation whose final status was written; it was `seen` first then (seconds since the epoch)."""
+        self._ended(body, trace_of(body), run, min(seen, run.queued or seen))
+
+    def training_ended(self, body: JSON, run_id: str, run: Run) -> None:
+        """Tell of the training of a TwinModel whose status says how it went."""
+        now = self.clock()
+        self._ended(body, trace_of(body, run_id), run, run.queued or now)
+
+    def job_ended(self, body: JSON) -> None:
+        """Tell of a RetrainingJob whose final status was written."""
+        begun = datetime.fromisoformat(body["metadata"]["creationTimestamp"]).timestamp()
+        self._ended(body, trace_of(body), Run(), begun)
+
+    def _ended(self, body: JSON, trace: RunTrace, run: Run, begun: float) -> None:
+        kind, meta, phase = body["kind"], body["metadata"], body["status"]["phase"]
+        with within(trace.context):
+            logger.info("%s %s/%s: %s.", kind, meta["namespace"], meta["name"], phase)
+        if self.tracer.sampled(trace):
+            self.tracer.record(object_span(body, trace, run, begun, self.clock()))
+
+
+def object_span(body: JSON, trace: RunTrace, run: Run, begun: float, now: float) -> Span:
+    """Return the span of what an object asked for: from when it was seen to when its status was written."""
+    meta, status = body["metadata"], body["status"]
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    attributes: dict[str, Attribute] = {
+        "k8s.namespace.name": meta["namespace"],
+        "twinops.kind": body["kind"],
+        "twinops.name": meta["name"],
+        "twinops.phase": status["phase"],
+        "twinops.reason": ready.get("reason", ""),
+        "twinops.attempts": run.attempts,
+    }
+    return Span(
+        name=body["kind"],
+        context=trace.context,
+        parent=trace.parent,
+        start=begun,
+        end=now,
+        attributes=attributes,
+        error=str(ready.get("message", "")) if status["phase"] in ENDED_BADLY else None,
+        events=_moments(run),
+    )
+
+
+def publication(task: Task, trace: RunTrace, span_id: str, start: float, end: float) -> Span:
+    """Return the span of a message that was put into its queue."""
+    return Span(
+        name=f"publish {task.queue}",
+        context=trace.context.child(span_id),
+        parent=trace.context,
+        start=start,
+        end=end,
+        kind=SpanKind.PRODUCER,
+        attributes=message_attributes(task, "publish", "send"),
+    )
+
+
+def attempt_span(
+    task: Task,
+    context: TraceContext,
+    number: int,
+    moments: tuple[float, float],
+    error: str | None,
+    events: tuple[SpanEvent, ...],
+) -> Span:
+    """Return the span of an attempt, the `number`-th of its run, between two moments (seconds since the epoch)."""
+    return Span(
+        name=f"process {task.queue}",
+        context=context,
+        parent=None if task.trace is None else task.trace.context,
+        start=moments[0],
+        end=moments[1],
+        kind=SpanKind.CONSUMER,
+        attributes={**message_attributes(task, "process", "process"), "twinops.attempt": number},
+        error=error,
+        events=events,
+    )
+
+
+def message_attributes(task: Task, operation: str, kind: str) -> dict[str, Attribute]:
+    """Return what a span says of its message: OpenTelemetry's semantic conventions for messaging, and our own."""
+    return {
+        "messaging.system": MESSAGING_SYSTEM,
+        "messaging.destination.name": task.queue,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": kind,
+        "messaging.message.id": task.run,
+        "k8s.namespace.name": task.target.namespace,
+        "twinops.kind": task.target.kind,
+        "twinops.name": task.target.name,
+        "twinops.run": task.run,
+        "twinops.task": str(task.kind),
+    }
+
+
+def decided(trace: RunTrace, *, sampled: bool) -> RunTrace:
+    """Return the trace with what was decided on whether its spans are kept."""
+    return replace(trace, context=TraceContext(trace.context.trace_id, trace.context.span_id, sampled))
+
+
+def _moments(run: Run) -> tuple[SpanEvent, ...]:
+    known = {"queued": run.queued, "started": run.started, "finished": run.finished}
+    return tuple(SpanEvent(name, moment) for name, moment in known.items() if moment is not None)

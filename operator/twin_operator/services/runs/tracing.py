@@ -1,0 +1,110 @@
+"""Traces of runs: the spans that operator and workers record, the port that takes them, and where log lines belong.
+
+Spans are recorded when they end, as facts with their times: nothing is kept open, and nothing is to be torn down.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext, run_trace
+
+ANNOTATION: Final = "twinops.dev/traceparent"
+Attribute = str | int | float | bool
+
+_current: ContextVar[TraceContext | None] = ContextVar("twin_operator_trace", default=None)
+
+
+class SpanKind(StrEnum):
+    """The role of a span, in OpenTelemetry's words."""
+
+    INTERNAL = "INTERNAL"
+    PRODUCER = "PRODUCER"
+    CONSUMER = "CONSUMER"
+
+
+@dataclass(frozen=True)
+class SpanEvent:
+    """A moment within a span, seconds since the epoch."""
+
+    name: str
+    time: float
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of work that is over.
+
+    Attributes:
+        context: its identity.
+        parent: the span that it is part of; None for the first of a trace.
+        start, end: seconds since the epoch.
+        error: what went wrong, None where nothing did.
+    """
+
+    name: str
+    context: TraceContext
+    parent: TraceContext | None
+    start: float
+    end: float
+    kind: SpanKind = SpanKind.INTERNAL
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    error: str | None = None
+    events: tuple[SpanEvent, ...] = ()
+
+
+class Tracer(Protocol):
+    """Takes spans to where they can be seen."""
+
+    def sampled(self, trace: RunTrace) -> bool:
+        """Whether spans of this trace are kept; the same in every process of an installation."""
+        ...
+
+    def record(self, span: Span) -> None:
+        """Take a span; it is sent later, or lost where nobody takes it. Never waits, never raises."""
+        ...
+
+    def flush(self) -> None:
+        """Send what was recorded, within seconds."""
+        ...
+
+
+class NoTracer:
+    """Where no endpoint is configured."""
+
+    def sampled(self, trace: RunTrace) -> bool:  # noqa: ARG002 - the port's
+        """Keep none."""
+        return False
+
+    def record(self, span: Span) -> None:
+        """Drop it."""
+
+    def flush(self) -> None:
+        """Nothing to send."""
+
+
+def trace_of(body: JSON, run: str | None = None) -> RunTrace:
+    """Return the trace of a run that an object asks for; without a name it is the run that the object itself is."""
+    metadata = body["metadata"]
+    uid = str(metadata["uid"])
+    return run_trace(uid, run or uid, (metadata.get("annotations") or {}).get(ANNOTATION))
+
+
+def current_trace() -> TraceContext | None:
+    """Return the span that this thread or coroutine works in."""
+    return _current.get()
+
+
+@contextmanager
+def within(context: TraceContext) -> Iterator[None]:
+    """Let log lines until the end of the block say which span they belong to."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,1 @@
+"""Simulations, from their creation to the answer in their status."""

@@ -1,0 +1,126 @@
+"""What is to be done with a Simulation: one pure function of the object, its run's record, its model and the clock."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from twin_operator.domain.errors import DomainError
+from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.services.runs.run import JSON, Outcome, Run
+from twin_operator.services.versions.version import Refusal, Version, Waiting
+
+RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
+RETRY_CAP_SECONDS = 60.0  # longest wait between attempts
+NOT_BUILT = {
+    "population.match": "reweighting to given margins",
+    "subgroups": "effects by subgroup",
+    "trial.unitsPerArm": "playing a trial",
+}
+
+
+@dataclass(frozen=True)
+class Enqueue:
+    """Its task is to be published, not before `at` (seconds since the epoch)."""
+
+    version: Version
+    at: float
+
+
+@dataclass(frozen=True)
+class Finish:
+    """It is over."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Running:
+    """Its task is on its way."""
+
+    phase: str
+    reason: str
+    message: str
+
+
+Decision = Waiting | Enqueue | Finish | Running
+
+
+def decide(  # noqa: PLR0911 - a table of cases, first match first
+    simulation: Simulation, run: Run, model: "Version | Waiting | Refusal", *, published: bool, served: bool, now: float
+) -> Decision:
+    """Decide what is next for an unfinished Simulation.
+
+    Args:
+        simulation: the object.
+        run: the record of its run.
+        model: the version that answers, why there is none yet, or why there never will be.
+        published: whether its message is known to be on its way.
+        served: whether a WorkerPool with workers serves its queue.
+        now: seconds since the epoch.
+    """
+    if run.outcome is not None:
+        return Finish(run.outcome)
+    unbuilt = not_built(simulation.spec)
+    if unbuilt is not None:
+        return Finish(
+            Outcome("NotSupported", f"spec.{unbuilt} ({NOT_BUILT[unbuilt]}) is not supported yet; remove it.")
+        )
+    if simulation.spec.get("suspend"):
+        return Waiting("Suspended", "Suspended", "Suspended; set spec.suspend to false to go on.")
+    if expired(simulation, run, now):
+        limit = simulation.spec["activeDeadlineSeconds"]
+        return Finish(Outcome("DeadlineExceeded", f"Not done within {limit} seconds of being queued."))
+    if run.leased:
+        return Running("Running", "Running", f"Attempt {run.attempts} runs on {run.worker}.")
+    if run.attempts >= simulation.attempt_limit:
+        cause = run.error or "the worker was lost"
+        return Finish(Outcome("BackoffLimitExceeded", f"All {run.attempts} attempts failed; the last one: {cause}."))
+    if isinstance(model, Refusal):
+        return Finish(model.outcome)
+    if isinstance(model, Waiting):
+        return model
+    if published:
+        return _queued(simulation.queue, served=served)
+    return _enqueue(simulation, run, model, now)
+
+
+def expired(simulation: Simulation, run: Run, now: float) -> bool:
+    """Whether the deadline, counted from queuedTime, is over."""
+    deadline = deadline_of(simulation, run)
+    return deadline is not None and now >= deadline
+
+
+def deadline_of(simulation: Simulation, run: Run) -> float | None:
+    """Return when the deadline is, seconds since the epoch."""
+    seconds = simulation.spec.get("activeDeadlineSeconds")
+    return None if seconds is None or run.queued is None else run.queued + seconds
+
+
+def not_built(spec: JSON) -> str | None:
+    """Return the first field of a Simulation's spec whose behaviour is not built yet."""
+    for path in NOT_BUILT:
+        value: Any = spec
+        for part in path.split("."):
+            value = (value or {}).get(part)
+        if value:
+            return path
+    return None
+
+
+def _queued(queue: str, *, served: bool) -> Running:
+    if served:
+        return Running("Queued", "Queued", f"Waits in queue {queue} for a worker.")
+    return Running("Queued", "NoWorkers", f"No WorkerPool has workers for queue {queue}; it waits for one.")
+
+
+def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:
+    against = simulation.spec["intervention"].get("against")
+    try:
+        version.contrast(simulation.spec["intervention"]["arm"], against)
+    except Refusal as refusal:
+        return Finish(refusal.outcome)
+    except DomainError as error:
+        return Finish(Outcome(error.reason, str(error)))
+    if run.failed is None:
+        return Enqueue(version, now)
+    wait = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** max(0, run.attempts - 1))
+    return Enqueue(version, run.failed + wait)

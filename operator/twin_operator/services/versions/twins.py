@@ -1,0 +1,118 @@
+"""The TwinModels as the operator sees them, and the version of each that answers a Simulation."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.fidelity.window import ledger_of
+from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
+from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.services.reconciling.ports import Versions
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.versions.version import Refusal, Version, Waiting
+
+logger = logging.getLogger(__name__)
+Key = tuple[str, str]
+WeightsKey = tuple[str, str, str, str, float]
+MOST_VECTORS = 4096  # tau weights that are remembered by digest: 8 MB; older ones are in the archive
+
+
+@dataclass
+class Twins:
+    """Resolves `modelRef` to a concrete version, and weighs how much experiments differ.
+
+    Args:
+        registry: reads summaries of versions.
+        outcomes: returns the recorded outcomes of a registered model, None while they cannot be had: then the weights
+            rest on the training experiments alone, which is less sure, and right.
+    """
+
+    registry: Versions
+    outcomes: Callable[[str], Awaitable[Sequence[RecordedOutcome] | None]]
+    _models: dict[Key, JSON] = field(default_factory=dict)
+    _versions: dict[tuple[str, str], Version] = field(default_factory=dict)
+    _weights: dict[WeightsKey, TauWeights] = field(default_factory=dict)
+    _by_digest: dict[str, TauWeights] = field(default_factory=dict)
+
+    def observe(self, body: JSON, *, deleted: bool) -> bool:
+        """Take note of a TwinModel; return whether Simulations that wait for it may go on now."""
+        key = body["metadata"]["namespace"], body["metadata"]["name"]
+        if deleted:
+            return self._models.pop(key, None) is not None
+        before = self._models.get(key, {})
+        self._models[key] = body
+        return _serving(before) != _serving(body)
+
+    async def resolve(self, simulation: Simulation) -> Version | Waiting | Refusal:
+        """Return the version that answers `simulation`, or what it waits for."""
+        namespace, name = simulation.model
+        model = self._models.get((namespace, name))
+        if model is None:
+            return Waiting("Pending", "ModelNotFound", f"There is no TwinModel {name} in namespace {namespace} yet.")
+        registered, serving = _serving(model)
+        version = simulation.spec["modelRef"].get("version") or serving
+        if registered is None or version is None:
+            return Waiting("Pending", "ModelNotReady", f"TwinModel {name} has no trained version yet.")
+        found = await self.version(registered, version)
+        if isinstance(found, Waiting):
+            return Waiting(found.phase, found.reason, f"TwinModel {name}: {found.message}")
+        return found
+
+    def uncertainty(self, key: Key) -> JSON:
+        """Return a TwinModel's `spec.uncertainty` in the domain's names."""
+        value = self._models[key]["spec"]["uncertainty"]
+        return {
+            "confidence": value["confidence"],
+            "between_experiment_scale": value["betweenExperimentScale"],
+            "accept_prior": value["acceptPrior"],
+        }
+
+    async def weights(self, version: Version, contrast: Contrast, scale: float) -> TauWeights:
+        """Return the tau weights of a contrast, computed once a version, scale and state of its outcomes."""
+        key = version.registered_model, version.version, contrast.arm, contrast.against, scale
+        outcomes = await self.outcomes(version.registered_model)
+        if key not in self._weights:
+            self._weights[key] = self._remember(tau_weights(contrast, scale, ledger_of(outcomes or (), contrast)))
+        return self._weights[key]
+
+    def outcomes_changed(self, registered_model: str) -> None:
+        """Weigh anew: the recorded outcomes of a registered model are others than before."""
+        self._weights = {key: value for key, value in self._weights.items() if key[0] != registered_model}
+
+    def weights_in_hand(self, digest: str) -> TauWeights | None:
+        """Return tau weights that this process made."""
+        return self._by_digest.get(digest)
+
+    async def version(self, registered: str, number: str) -> Version | Waiting:
+        """Return a version, or why it cannot be had now."""
+        key = registered, number
+        if key not in self._versions:
+            try:
+                self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
+            except LookupError:
+                return Waiting("Pending", "ModelNotReady", f"{registered} has no version {number} in the registry.")
+            except ConnectionError:
+                return Waiting("Pending", "ModelNotReady", "The model registry cannot be reached; it is tried again.")
+        return self._versions[key]
+
+    def _remember(self, vector: TauWeights) -> TauWeights:
+        while len(self._by_digest) >= MOST_VECTORS:
+            self._by_digest.pop(next(iter(self._by_digest)))
+        return self._by_digest.setdefault(vector.digest, vector)
+
+
+def version_of(registered: str, summary: JSON) -> Version:
+    """Return a version from what training kept beside its bank."""
+    return Version(
+        registered_model=registered,
+        version=summary["version"],
+        arms=tuple(summary["arms"]),
+        features=dict(summary["features"]),
+        contrasts=tuple(Contrast.from_dict(value) for value in summary["contrasts"]),
+    )
+
+
+def _serving(model: JSON) -> tuple[str | None, str | None]:
+    status = model.get("status") or {}
+    return status.get("registeredModel"), (status.get("model") or {}).get("version")

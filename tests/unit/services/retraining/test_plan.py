@@ -1,0 +1,228 @@
+"""What is next for a RetrainingJob, phase by phase: policy, history and clock in, a plan out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from twin_operator.services.retraining.plan import plan
+from twin_operator.services.retraining.state import JobPlan, JobSnapshot, Work
+from twin_operator.services.runs.run import Outcome, Run, Stop
+
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+ENDED = "2027-01-15T05:00:00Z"  # three hours before NOW
+ENDED_AT = NOW - 3 * HOUR
+TRAINED = Outcome("Succeeded", "", {"version": "2", "plan": {"algorithm": "Linear"}})
+SIDES = {"candidate": {"version": "2", "loss": 0.4}, "champion": {"version": "1", "loss": 0.5}}
+BETTER = Outcome("Succeeded", "", {**SIDES, "gate": {"passed": True, "message": "It is as good."}})
+WORSE = Outcome("Succeeded", "", {**SIDES, "gate": {"passed": False, "message": "It is worse."}})
+
+
+def model(**changes: Any) -> dict[str, Any]:
+    """A TwinModel that serves version 1 and whose turn is given to `job`."""
+    status = {"model": {"version": "1"}, "retraining": {"activeJob": "job", **changes.pop("retraining", {})}}
+    status |= changes.pop("status", {})
+    spec = {"retraining": {"cooldown": "24h", **changes.pop("policy", {})}, **changes}
+    return {"metadata": {"name": "spring", "namespace": "n", "uid": "m"}, "spec": spec, "status": status}
+
+
+def job(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    metadata = {"name": "job", "namespace": "n", "uid": "u", "generation": 1}
+    full = {"modelRef": {"name": "spring"}, "trigger": {"type": "Manual"}, "backoffLimit": 2, **spec}
+    return {"metadata": metadata, "spec": full, "status": {"phase": "Pending", **(status or {})}}
+
+
+BEGUN = {"phase": "Training", "startTime": ENDED, "approvedBy": "jane", "approvedTime": ENDED}
+APPROVED = {"approval": {"approved": True, "by": "jane"}}
+
+
+def next_for(
+    body: dict[str, Any],
+    of: dict[str, Any] | None,
+    training: Run | None = None,
+    validation: Run | None = None,
+    *,
+    now: float = NOW,
+    **work: Any,
+) -> JobPlan:
+    works = Work(training or Run(), **work), Work(validation or Run(), **work)
+    return plan(JobSnapshot(body, of, *works, champion="1"), now)
+
+
+def reason(decision: JobPlan, kind: str = "Ready") -> str | None:
+    return next((c["reason"] for c in decision.status["conditions"] if c["type"] == kind), None)
+
+
+def has(decision: JobPlan, kind: str) -> bool:
+    return any(c["type"] == kind and c["status"] == "True" for c in decision.status["conditions"])
+
+
+COOLING = {"retraining": {"lastFinishedTime": ENDED, "lastJob": "earlier"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "of", "phase", "why"),
+    [
+        (job(), None, "Pending", "ModelNotFound"),
+        (job(), model(status={"model": None}), "Pending", "ModelNotReady"),
+        (job(**APPROVED), model(suspend=True), "Pending", "ModelSuspended"),
+        (job(**APPROVED), model(policy={"suspend": True}), "Pending", "ModelSuspended"),
+        (job(**APPROVED), model(**COOLING), "CoolingDown", "CoolingDown"),
+        (job(), model(), "AwaitingApproval", "AwaitingApproval"),
+        (job(**APPROVED), model(retraining={"activeJob": "other"}), "Approved", "ModelBusy"),
+        (job(**APPROVED), model(retraining={"activeJob": None}), "Approved", "Approved"),
+        (job(**APPROVED), model(), "Training", "Training"),
+        (job(BEGUN), model(), "Training", "Training"),
+    ],
+)
+def test_what_a_job_waits_for_is_reconciling_never_stalled(
+    body: dict[str, Any], of: dict[str, Any] | None, phase: str, why: str
+) -> None:
+    decision = next_for(body, of)
+    assert decision.status["phase"] == phase
+    assert reason(decision) == reason(decision, "Reconciling") == why
+    assert not has(decision, "Stalled")
+    assert decision.promote is None
+
+
+@pytest.mark.parametrize(
+    ("body", "of", "training", "phase", "why"),
+    [
+        (job(cancel=True), model(), Run(), "Cancelled", "Cancelled"),
+        (job(BEGUN, cancel=True), model(), Run(leased=True), "Cancelled", "Cancelled"),
+        (job(cancel=True), None, Run(), "Cancelled", "Cancelled"),
+        (job(approval={"approved": False, "by": "jane", "message": "no"}), model(), Run(), "Rejected", "Rejected"),
+        (job(BEGUN), None, Run(), "Failed", "ModelNotFound"),
+        (job(BEGUN, activeDeadlineSeconds=60), model(), Run(leased=True), "Failed", "DeadlineExceeded"),
+        (job(BEGUN), model(), Run(attempts=3, error="boom", failed=NOW), "Failed", "BackoffLimitExceeded"),
+        (job(BEGUN), model(), Run(outcome=Outcome("DataInvalid", "No rows.")), "Failed", "TrainingFailed"),
+    ],
+)
+def test_what_ends_a_job_badly_is_stalled_with_its_reason(
+    body: dict[str, Any], of: dict[str, Any] | None, training: Run, phase: str, why: str
+) -> None:
+    decision = next_for(body, of, training)
+    assert decision.status["phase"] == phase
+    assert reason(decision) == reason(decision, "Stalled") == why
+    assert decision.status["completionTime"] == "2027-01-15T08:00:00Z"
+    assert decision.promote is None
+    assert decision.publish is None
+
+
+def test_a_cancelled_job_stops_its_running_task() -> None:
+    assert next_for(job(BEGUN, cancel=True), model(), Run(leased=True)).stop is Stop.CANCELLED
+
+
+def test_a_rejection_names_who_and_why() -> None:
+    decision = next_for(job(approval={"approved": False, "by": "jane", "message": "not in May"}), model())
+    assert decision.status["conditions"][0]["message"] == "jane rejected it: not in May"
+    assert "approvedBy" not in decision.status
+
+
+def test_a_cool_down_ends_when_it_ends() -> None:
+    body, of = job(**APPROVED), model(**COOLING)
+    end = ENDED_AT + 24 * HOUR
+    waiting = next_for(body, of, now=end - 1)
+    assert waiting.status["phase"] == "CoolingDown"
+    assert waiting.status["notBefore"] == "2027-01-16T05:00:00Z"
+    assert waiting.again == end
+    assert next_for(body, of, now=end).status["phase"] == "Training"
+
+
+def test_an_override_does_not_wait_for_the_cool_down() -> None:
+    assert next_for(job(overrideCooldown=True, **APPROVED), model(**COOLING)).status["phase"] == "Training"
+
+
+@pytest.mark.parametrize(
+    ("of", "who"),
+    [
+        (model(policy={"approval": "Automatic"}), "policy"),
+        (model(status={"fidelity": {"score": 0.49}}), "policy"),
+        (model(status={"fidelity": {"score": 0.5}}), None),
+        (model(status={"fidelity": {"score": 0.6}}, policy={"autoApproveBelow": 0.7}), "policy"),
+        (model(status={"fidelity": {"score": 0.0}}, policy={"autoApproveBelow": 0}), None),
+    ],
+)
+def test_the_model_decides_whether_a_job_needs_a_person(of: dict[str, Any], who: str | None) -> None:
+    decision = next_for(job(), of)
+    assert decision.status.get("approvedBy") == who
+    assert decision.status["phase"] == ("Training" if who else "AwaitingApproval")
+
+
+def test_the_policy_approves_no_sooner_than_a_job_could_start() -> None:
+    of = model(**COOLING, policy={"approval": "Automatic"})
+    assert "approvedBy" not in next_for(job(), of).status
+    assert next_for(job(**APPROVED), of).status["approvedBy"] == "jane"
+
+
+def test_a_start_is_written_before_the_task_is_published() -> None:
+    first = next_for(job(**APPROVED), model())
+    assert (first.status["startTime"], first.publish) == ("2027-01-15T08:00:00Z", None)
+    assert next_for(job(first.status, **APPROVED), model()).publish == "train"
+
+
+def test_a_task_on_its_way_is_not_published_again() -> None:
+    assert next_for(job(BEGUN), model(), published=True).publish is None
+    assert next_for(job(BEGUN), model(), Run(leased=True, attempts=1, worker="w")).publish is None
+
+
+@pytest.mark.parametrize(("attempts", "wait"), [(1, 10.0), (2, 20.0)])
+def test_a_failed_attempt_is_repeated_after_a_growing_wait(attempts: int, wait: float) -> None:
+    failed = Run(attempts=attempts, error="boom", failed=NOW)
+    waiting = next_for(job(BEGUN), model(), failed, now=NOW + wait - 1)
+    assert (waiting.publish, waiting.again) == (None, NOW + wait)
+    assert next_for(job(BEGUN), model(), failed, now=NOW + wait).publish == "train"
+
+
+def test_a_deadline_counts_from_the_start_of_training() -> None:
+    body = job(BEGUN, activeDeadlineSeconds=4 * 3600)
+    assert next_for(body, model()).again == ENDED_AT + 4 * HOUR
+    assert next_for(job(activeDeadlineSeconds=1), model()).status["phase"] == "AwaitingApproval"
+
+
+def test_a_suspended_model_stops_what_its_job_has_in_hand() -> None:
+    decision = next_for(job(BEGUN), model(suspend=True), Run(leased=True))
+    assert (decision.stop, decision.status["phase"]) == (Stop.SUSPENDED, "Training")
+    assert reason(decision) == "ModelSuspended"
+
+
+def test_suspended_retraining_lets_a_job_that_is_at_work_finish() -> None:
+    assert next_for(job(BEGUN), model(policy={"suspend": True}), Run(leased=True)).stop is None
+
+
+def test_a_queue_without_workers_is_named() -> None:
+    decision = next_for(job(BEGUN), model(), served=False)
+    assert reason(decision) == "NoWorkers"
+    assert "queue training" in decision.status["conditions"][0]["message"]
+
+
+def test_a_trained_candidate_is_compared_with_the_champion() -> None:
+    decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED))
+    assert (decision.status["phase"], decision.publish) == ("Validating", "validate")
+    assert decision.status["candidate"] == {"version": "2"}
+    assert decision.status["champion"] == {"version": "1"}
+    assert decision.status["plan"]["algorithm"] == "Linear"
+
+
+def test_a_candidate_that_passes_the_gate_is_promoted() -> None:
+    decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), Run(outcome=BETTER))
+    assert (decision.status["phase"], decision.promote) == ("Completed", "2")
+    assert (reason(decision), reason(decision, "Promoted")) == ("Succeeded", "GatePassed")
+    assert has(decision, "Ready")
+    assert has(decision, "Promoted")
+
+
+def test_a_candidate_that_is_worse_is_not_promoted_and_that_is_a_job_well_done() -> None:
+    decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), Run(outcome=WORSE))
+    assert (decision.status["phase"], decision.promote) == ("Completed", None)
+    assert (reason(decision), reason(decision, "Promoted")) == ("Succeeded", "NotBetter")
+    assert has(decision, "Ready")
+    assert not has(decision, "Promoted")
+
+
+def test_a_comparison_that_fails_promotes_nothing() -> None:
+    failed = Run(outcome=Outcome("DataInvalid", "The bank is broken."))
+    decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), failed)
+    assert (decision.status["phase"], decision.promote) == ("Failed", None)

@@ -1,0 +1,195 @@
+"""A model, its jobs, people, workers, a forgetful Redis and a clock, in any order: what must never happen does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from twin_operator.services.retraining.history import accounted, next_turn
+from twin_operator.services.retraining.plan import plan
+from twin_operator.services.retraining.state import AT_WORK, JobSnapshot, Work, finished
+from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.times import seconds, timestamp
+
+HOUR = 3600.0
+COOLDOWN = 24 * HOUR
+MOST_JOBS = 6
+
+
+class Retraining(RuleBasedStateMachine):
+    """One model; every reconciliation reads what was written last, as optimistic concurrency makes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1_800_000_000.0
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.runs: dict[str, Run] = {}
+        self.retraining: dict[str, Any] = {}
+        self.champion = "1"
+        self.versions = 1
+        self.made = 0
+        self.verdicts: dict[str, bool] = {}
+        self.suspended = False
+
+    def body(self) -> dict[str, Any]:
+        """The TwinModel."""
+        spec = {"retraining": {"cooldown": "24h", "suspend": self.suspended}}
+        status = {"model": {"version": self.champion}, "retraining": self.retraining}
+        return {"metadata": {"name": "m", "namespace": "n", "uid": "m"}, "spec": spec, "status": status}
+
+    def unfinished(self) -> list[str]:
+        """Names of the jobs that have not ended."""
+        return [name for name, job in self.jobs.items() if not finished(job)]
+
+    @precondition(lambda self: len(self.jobs) < MOST_JOBS)
+    @rule(override=st.booleans(), approved=st.booleans())
+    def create(self, *, override: bool, approved: bool) -> None:
+        self.made += 1
+        name = f"job-{self.made}"
+        spec = {"modelRef": {"name": "m"}, "trigger": {"type": "Manual"}, "overrideCooldown": override}
+        if approved:
+            spec["approval"] = {"approved": True, "by": "jane"}
+        metadata = {"name": name, "namespace": "n", "uid": f"u-{name}", "creationTimestamp": timestamp(self.now)}
+        self.jobs[name] = {"metadata": metadata, "spec": spec, "status": {"phase": "Pending"}}
+
+    @precondition(unfinished)
+    @rule(data=st.data(), approved=st.booleans())
+    def decide(self, data: Any, *, approved: bool) -> None:
+        spec = self.jobs[data.draw(st.sampled_from(self.unfinished()))]["spec"]
+        spec.setdefault("approval", {"approved": approved, "by": "jane"})
+
+    @precondition(unfinished)
+    @rule(data=st.data())
+    def cancel(self, data: Any) -> None:
+        self.jobs[data.draw(st.sampled_from(self.unfinished()))]["spec"]["cancel"] = True
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def delete(self, data: Any) -> None:
+        """A job goes; its name is not used again."""
+        name = data.draw(st.sampled_from(sorted(self.jobs)))
+        if finished(self.jobs[name]) or data.draw(st.booleans()):
+            self.reconcile_model()
+            self.jobs.pop(name)
+
+    @rule(hours=st.sampled_from([0.01, 1.0, 12.0, 25.0]))
+    def wait(self, hours: float) -> None:
+        self.now += hours * HOUR
+
+    @rule()
+    def toggle_suspension(self) -> None:
+        self.suspended = not self.suspended
+
+    @rule()
+    def redis_forgets(self) -> None:
+        self.runs = {}
+
+    @precondition(unfinished)
+    @rule(data=st.data(), well=st.booleans())
+    def train(self, data: Any, *, well: bool) -> None:
+        """A worker ends the training of a job that is at it."""
+        name = data.draw(st.sampled_from(self.unfinished()))
+        if self.jobs[name]["status"]["phase"] != "Training":
+            return
+        self.versions += 1
+        value = {"version": str(self.versions), "plan": {"specDigest": "s", "dataDigest": "d"}}
+        outcome = Outcome("Succeeded", "", value) if well else Outcome("DataInvalid", "No rows.")
+        self.runs[f"{name}-train"] = Run(attempts=1, outcome=outcome)
+
+    @precondition(unfinished)
+    @rule(data=st.data(), better=st.booleans())
+    def compare(self, data: Any, *, better: bool) -> None:
+        """A worker ends the comparison of a job that is at it; the same comparison always ends the same."""
+        name = data.draw(st.sampled_from(self.unfinished()))
+        status = self.jobs[name]["status"]
+        if status["phase"] != "Validating":
+            return
+        candidate = status["candidate"]["version"]
+        passed = self.verdicts.setdefault(candidate, better)
+        sides = {"candidate": {"version": candidate, "loss": 0.4}, "champion": {**status["champion"], "loss": 0.5}}
+        outcome = Outcome("Succeeded", "", {**sides, "gate": {"passed": passed, "message": "."}})
+        self.runs[f"{name}-validate"] = Run(attempts=1, outcome=outcome)
+
+    @precondition(unfinished)
+    @rule(data=st.data(), crash=st.booleans())
+    def reconcile_job(self, data: Any, *, crash: bool) -> None:
+        """The operator brings a job a step further, and may be killed between promotion and status."""
+        self.step(data.draw(st.sampled_from(self.unfinished())), crash=crash)
+
+    @rule()
+    def settle(self) -> None:
+        """The operator brings everything as far as it goes without people and workers."""
+        for _ in range(3):
+            self.reconcile_model()
+            for name in self.unfinished():
+                self.step(name, crash=False)
+        self.reconcile_model()
+
+    @precondition(lambda self: len(self.jobs) < MOST_JOBS)
+    @rule(data=st.data())
+    def run_through(self, data: Any) -> None:
+        """A job goes all the way in one step: what comes after it is what is tried."""
+        self.create(override=data.draw(st.booleans()), approved=True)
+        for _ in range(2):
+            self.settle()
+            for name in self.unfinished():
+                if self.jobs[name]["status"]["phase"] == "Training":
+                    value = {"version": "99", "plan": {"specDigest": "s", "dataDigest": "d"}}
+                    self.runs[f"{name}-train"] = Run(attempts=1, outcome=Outcome("Succeeded", "", value))
+                elif self.jobs[name]["status"]["phase"] == "Validating":
+                    gate = {"gate": {"passed": False, "message": "."}, "candidate": {"version": "99"}}
+                    self.runs[f"{name}-validate"] = Run(attempts=1, outcome=Outcome("Succeeded", "", gate))
+        self.settle()
+
+    def step(self, name: str, *, crash: bool) -> None:
+        """Plan and carry out what is next for a job."""
+        job = self.jobs[name]
+        works = (Work(self.runs.get(f"{name}-{work}", Run())) for work in ("train", "validate"))
+        decision = plan(JobSnapshot(job, self.body(), *works, champion=self.champion), self.now)
+        before = job["status"]["phase"]
+        if decision.promote is not None:
+            assert self.verdicts[decision.promote]
+            self.champion = decision.promote
+            if crash:
+                return
+        job["status"] = {**job["status"], **decision.status}
+        if job["status"]["phase"] == "Training" and before not in AT_WORK:
+            self.check_start(job)
+
+    def check_start(self, job: dict[str, Any]) -> None:
+        """No start without approval, none in a cool-down without an override, none while retraining is held."""
+        last = seconds(self.retraining.get("lastFinishedTime"))
+        assert job["spec"]["overrideCooldown"] or last is None or self.now >= last + COOLDOWN
+        assert job["spec"]["approval"] == {"approved": True, "by": "jane"}
+        assert not self.suspended
+
+    @rule()
+    def reconcile_model(self) -> None:
+        """The operator accounts for jobs that ended, and gives the turn."""
+        jobs = list(self.jobs.values())
+        holder = self.retraining.get("activeJob")
+        gone = {holder} - set(self.jobs) if holder else set()
+        state = accounted(self.retraining, jobs)
+        last = seconds(state.get("lastFinishedTime"))
+        turn = next_turn(jobs, holder, gone, cooled=last is None or self.now >= last + COOLDOWN)
+        self.retraining = {**state, "activeJob": turn}
+
+    @invariant()
+    def one_job_works_at_a_time(self) -> None:
+        assert len([job for job in self.jobs.values() if job["status"]["phase"] in AT_WORK]) <= 1
+
+    @invariant()
+    def a_job_that_cools_down_keeps_nobody_from_work(self) -> None:
+        holder = self.jobs.get(self.retraining.get("activeJob") or "")
+        assert holder is None or holder["status"]["phase"] != "CoolingDown"
+
+    @invariant()
+    def a_worse_model_never_serves(self) -> None:
+        assert self.champion == "1" or self.verdicts[self.champion]
+
+
+TestRetraining = Retraining.TestCase
+TestRetraining.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)

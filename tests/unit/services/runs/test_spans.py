@@ -1,0 +1,190 @@
+"""Traces of runs: which trace a run belongs to, and what its spans say."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from twin_operator.services.runs.run import JSON, Run, Target, Task, TaskKind
+from twin_operator.services.runs.spans import RunTraces, attempt_span, decided, publication
+from twin_operator.services.runs.trace_context import RunTrace, TraceContext
+from twin_operator.services.runs.tracing import ANNOTATION, NoTracer, Span, SpanKind, current_trace, trace_of, within
+
+NOW = 1_800_000_000.0
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+TASK = Task(
+    run="run-1",
+    kind=TaskKind.SIMULATE,
+    queue="simulations",
+    target=Target("Simulation", "growth", "question", "u"),
+    attempt_limit=4,
+    payload={},
+)
+
+
+@dataclass
+class Kept:
+    """A tracer that keeps spans, of every trace or of none."""
+
+    samples: bool = True
+    spans: list[Span] = field(default_factory=list)
+
+    def sampled(self, trace: RunTrace) -> bool:  # noqa: ARG002 - the port's
+        """Keep all, or none."""
+        return self.samples
+
+    def record(self, span: Span) -> None:
+        """Keep a span."""
+        self.spans.append(span)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def body(kind: str = "Simulation", phase: str = "Succeeded", **annotations: str) -> JSON:
+    metadata: dict[str, Any] = {"uid": "u", "namespace": "growth", "name": "question"}
+    metadata |= {"creationTimestamp": "2027-01-15T07:59:00Z", "annotations": annotations}
+    ready = {"type": "Ready", "reason": "Because", "message": "a sentence"}
+    return {"kind": kind, "metadata": metadata, "status": {"phase": phase, "conditions": [ready]}}
+
+
+def test_the_trace_that_an_object_names_is_continued() -> None:
+    trace = trace_of(body(**{ANNOTATION: f"00-{TRACE}-{PARENT}-01"}))
+    assert trace.context.trace_id == TRACE
+    assert trace.parent == TraceContext(TRACE, PARENT, sampled=True)
+
+
+def test_an_object_that_names_none_has_a_trace_of_its_own_that_every_process_finds_again() -> None:
+    assert trace_of(body()) == trace_of(body())
+    assert trace_of(body()).parent is None
+
+
+def test_two_runs_of_an_object_are_two_spans_of_one_trace() -> None:
+    first, second = trace_of(body(), "first").context, trace_of(body(), "second").context
+    assert first.trace_id == second.trace_id
+    assert first.span_id != second.span_id
+
+
+def test_log_lines_belong_to_the_span_of_the_block_that_they_are_written_in() -> None:
+    outer, inner = TraceContext(TRACE, PARENT), TraceContext(TRACE, "c7ad6b7169203331")
+    with within(outer):
+        with within(inner):
+            assert current_trace() == inner
+        assert current_trace() == outer
+    assert current_trace() is None
+
+
+def test_a_simulation_s_span_lasts_from_its_queueing_to_its_answer() -> None:
+    tracer = Kept()
+    run = Run(attempts=2, queued=NOW - 8, started=NOW - 5, finished=NOW - 1)
+    RunTraces(tracer, lambda: NOW).simulation_ended(body(), run, seen=NOW - 7)
+    (span,) = tracer.spans
+    assert (span.name, span.start, span.end, span.error) == ("Simulation", NOW - 8, NOW, None)
+    assert [(event.name, event.time) for event in span.events] == [
+        ("queued", NOW - 8),
+        ("started", NOW - 5),
+        ("finished", NOW - 1),
+    ]
+    assert span.attributes == {
+        "k8s.namespace.name": "growth",
+        "twinops.kind": "Simulation",
+        "twinops.name": "question",
+        "twinops.phase": "Succeeded",
+        "twinops.reason": "Because",
+        "twinops.attempts": 2,
+    }
+
+
+@pytest.mark.parametrize(("run", "start"), [(Run(), NOW - 7), (Run(queued=NOW - 3), NOW - 7)])
+def test_a_simulation_s_span_begins_when_it_was_seen_where_that_is_earlier(run: Run, start: float) -> None:
+    tracer = Kept()
+    RunTraces(tracer, lambda: NOW).simulation_ended(body(), run, seen=NOW - 7)
+    assert tracer.spans[0].start == start
+    assert len(tracer.spans[0].events) == (0 if run.queued is None else 1)
+
+
+@pytest.mark.parametrize(
+    ("phase", "error"),
+    [
+        ("Succeeded", None),
+        ("Promoted", None),
+        ("Failed", "a sentence"),
+        ("Rejected", "a sentence"),
+        ("Cancelled", "a sentence"),
+    ],
+)
+def test_a_span_says_why_it_ended_badly(phase: str, error: str | None) -> None:
+    tracer = Kept()
+    RunTraces(tracer, lambda: NOW).job_ended(body("RetrainingJob", phase))
+    assert tracer.spans[0].error == error
+
+
+def test_a_job_s_span_begins_with_the_creation_of_the_job() -> None:
+    tracer = Kept()
+    RunTraces(tracer, lambda: NOW).job_ended(body("RetrainingJob"))
+    assert tracer.spans[0].start == NOW - 60
+
+
+@pytest.mark.parametrize(("run", "start"), [(Run(queued=NOW - 30), NOW - 30), (Run(), NOW)])
+def test_a_training_s_span_begins_with_its_queueing(run: Run, start: float) -> None:
+    tracer = Kept()
+    RunTraces(tracer, lambda: NOW).training_ended(body("TwinModel", "Ready"), "training", run)
+    assert tracer.spans[0].start == start
+    assert tracer.spans[0].context == trace_of(body(), "training").context
+
+
+def test_what_is_not_sampled_is_logged_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    tracer = Kept(samples=False)
+    with caplog.at_level(logging.INFO):
+        RunTraces(tracer, lambda: NOW).simulation_ended(body(), Run(), seen=NOW)
+    assert tracer.spans == []
+    assert "Simulation growth/question: Succeeded." in caplog.text
+
+
+def test_a_span_of_publication_is_a_child_of_its_run_with_the_attributes_of_messaging() -> None:
+    trace = RunTrace(TraceContext(TRACE, PARENT))
+    span = publication(TASK, trace, "c7ad6b7169203331", NOW, NOW + 1)
+    assert (span.name, span.kind, span.parent) == ("publish simulations", SpanKind.PRODUCER, trace.context)
+    assert (span.context.trace_id, span.context.span_id) == (TRACE, "c7ad6b7169203331")
+    assert (span.start, span.end) == (NOW, NOW + 1)
+    assert span.attributes == {
+        "messaging.system": "celery",
+        "messaging.destination.name": "simulations",
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.message.id": "run-1",
+        "k8s.namespace.name": "growth",
+        "twinops.kind": "Simulation",
+        "twinops.name": "question",
+        "twinops.run": "run-1",
+        "twinops.task": "simulate",
+    }
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_a_span_of_an_attempt_counts_it_and_belongs_to_the_run(*, traced: bool) -> None:
+    trace = RunTrace(TraceContext(TRACE, PARENT)) if traced else None
+    context = TraceContext(TRACE, "c7ad6b7169203331")
+    span = attempt_span(replace(TASK, trace=trace), context, 2, (NOW, NOW + 3), "boom", ())
+    assert (span.name, span.kind, span.error) == ("process simulations", SpanKind.CONSUMER, "boom")
+    assert span.parent == (trace.context if trace else None)
+    assert (span.start, span.end) == (NOW, NOW + 3)
+    assert span.attributes["twinops.attempt"] == 2
+    assert span.attributes["messaging.operation.type"] == "process"
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_decision_on_sampling_changes_nothing_else_of_a_trace(*, sampled: bool) -> None:
+    trace = RunTrace(TraceContext(TRACE, PARENT), TraceContext(TRACE, "c7ad6b7169203331"))
+    after = decided(trace, sampled=sampled)
+    assert after.context == TraceContext(TRACE, PARENT, sampled)
+    assert after.parent == trace.parent
+
+
+def test_without_an_endpoint_no_trace_is_kept() -> None:
+    tracer, trace = NoTracer(), RunTrace(TraceContext(TRACE, PARENT))
+    assert not tracer.sampled(trace)

@@ -1,0 +1,149 @@
+"""The data of a twin is looked at without reading it while nothing has changed, and new rows are counted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.domain.learning.training_plan import TrainingPlan
+from twin_operator.domain.twin.bank import Bank
+from twin_operator.services.runs.payloads import plan_from_json, plan_to_json
+from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.twin_spec import learner_of, source_of
+from twin_operator.services.work.inspect_data import validate_data
+from twin_operator.services.work.train import learn
+
+HEADER = "arm,age,y,site,day"
+SPEC: JSON = {
+    "columns": {
+        "features": [{"name": "age", "type": "Numeric"}],
+        "treatment": {"name": "arm", "control": "A"},
+        "outcome": {"name": "y", "type": "Continuous", "better": "Higher"},
+        "experiment": "site",
+        "time": "day",
+    },
+    "learner": {"algorithm": "Linear", "folds": 2, "seed": 0},
+    "uncertainty": {"confidence": 0.95, "betweenExperimentScale": 0.25, "acceptPrior": False},
+}
+
+
+def lines(count: int = 300, year: int = 2024, site: str = "north", seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [f"{'AB'[k % 2]},{20 + k % 50},{rng.normal():.6f},{site},{year}-01-{1 + k % 28:02d}" for k in range(count)]
+
+
+@dataclass
+class Versions:
+    """Version 1, as it would be in the registry."""
+
+    banks: dict[str, Bank] = field(default_factory=dict)
+    plans: dict[str, JSON] = field(default_factory=dict)
+
+    def bank(self, name: str, version: str) -> Bank:
+        """As it was trained."""
+        return self.banks[f"{name}/{version}"]
+
+    def summary(self, name: str, version: str) -> JSON:
+        """What was kept beside it."""
+        return {"plan": self.plans[f"{name}/{version}"], "version": version}
+
+
+class Watched:
+    """A file, and what is known of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.source = FileDataSource([f"file://{path.parent}/"])
+        self.versions = Versions()
+        self.spec = {**SPEC, "data": {"uri": f"file://{path}"}}
+
+    def write(self, rows: list[str]) -> None:
+        """Write the file anew."""
+        self.path.write_text("\n".join([HEADER, *rows, ""]))
+
+    def train(self, plan: TrainingPlan | None = None) -> None:
+        """Make version 1 of the file as it is."""
+        raw = self.source.read(source_of(self.spec))
+        twin = learn(self.spec, raw, plan or TrainingPlan.of(learner_of(self.spec)), lambda _share, _step: None)
+        self.versions.banks["n.m/1"] = twin.bank
+        self.versions.plans["n.m/1"] = plan_to_json(twin.plan)
+
+    def look(self, known: JSON | None = None) -> Outcome:
+        """Deliver a validation task."""
+        version = "1" if self.versions.banks else None
+        payload = {"spec": self.spec, "known": known, "registeredModel": "n.m", "version": version}
+        return validate_data(payload, self.source, self.versions)
+
+    def known(self) -> Any:
+        """What a look finds, to be handed to the next."""
+        value = self.look().value
+        return {"stamp": value["stamp"], "digest": value["digest"]}
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    watched = Watched(tmp_path / "past.csv")
+    watched.write(lines())
+    return watched
+
+
+def test_a_first_look_tells_what_is_there(watched: Watched) -> None:
+    found = watched.look()
+    assert found.reason == "Succeeded"
+    assert found.message == "300 usable rows."
+    assert found.value["digest"].startswith("sha256:")
+    assert (found.value["rows"], found.value["newRows"]) == (300, None)
+    assert found.value["newestRowTime"] == "2024-01-28T00:00:00Z"
+
+
+def test_rows_without_a_time_have_no_newest(watched: Watched) -> None:
+    columns = {name: value for name, value in SPEC["columns"].items() if name != "time"}
+    watched.spec = {**watched.spec, "columns": columns}
+    assert watched.look().value["newestRowTime"] is None
+
+
+def test_an_untouched_file_is_not_read(watched: Watched) -> None:
+    known = watched.known()
+    status = watched.path.stat()
+    watched.path.write_bytes(b"\x00" * status.st_size)
+    os.utime(watched.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert watched.look(known).value == {"unchanged": True, "stamp": known["stamp"]}
+
+
+def test_a_touched_file_of_the_same_bytes_gets_a_new_stamp_only(watched: Watched) -> None:
+    known = watched.known()
+    os.utime(watched.path, (1e9, 1e9))
+    found = watched.look(known).value
+    assert found["unchanged"]
+    assert found["stamp"] not in {None, known["stamp"]}
+
+
+def test_rows_that_the_version_has_not_seen_are_counted(watched: Watched) -> None:
+    watched.train()
+    assert watched.look().value["newRows"] == 0
+    watched.write([*reversed(lines()), *lines(40, seed=1), lines()[0]])
+    found = watched.look({"stamp": "old", "digest": "sha256:old"})
+    assert (found.value["rows"], found.value["newRows"]) == (341, 41)
+    assert found.message == "341 usable rows, 41 of them new."
+
+
+def test_old_experiments_that_were_left_out_are_not_new(watched: Watched) -> None:
+    watched.write([*lines(), *lines(200, year=2019, site="south", seed=2)])
+    watched.train(plan_from_json({**SPEC["learner"], "newestOnly": "2023-01-01T00:00:00Z"}))
+    assert watched.versions.banks["n.m/1"].rows == 300
+    assert watched.look().value["newRows"] == 0
+
+
+def test_data_that_cannot_be_learned_from_is_named(watched: Watched) -> None:
+    watched.write(lines(20))
+    assert watched.look().reason == "DataInvalid"
+    watched.path.unlink()
+    assert watched.look().reason == "DataNotReadable"
+    watched.spec = {**SPEC, "data": {"uri": "file:///etc/passwd"}}
+    assert watched.look().reason == "AddressNotAllowed"

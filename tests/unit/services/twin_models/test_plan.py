@@ -1,0 +1,268 @@
+"""What is next for a TwinModel, case by case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin_operator.services.reconciling.objects import registered_model
+from twin_operator.services.reconciling.status import Fact
+from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.twin_spec import spec_digest
+from twin_operator.services.twin_models.plan import (
+    ATTEMPTS,
+    Failure,
+    ModelPlan,
+    ModelSnapshot,
+    failure_after,
+    plan,
+    training_run,
+)
+from twin_operator.services.twin_models.upkeep import Upkeep
+
+NOW = 1_000_000.0
+COLUMNS = {
+    "features": [{"name": "age", "type": "Numeric"}],
+    "treatment": {"name": "arm", "control": "A"},
+    "outcome": {"name": "y", "type": "Binary", "better": "Higher"},
+}
+SPEC: dict[str, Any] = {
+    "data": {"uri": "file:///data/a.csv"},
+    "columns": COLUMNS,
+    "learner": {"algorithm": "Linear", "folds": 5, "seed": 0},
+    "uncertainty": {"confidence": 0.95, "betweenExperimentScale": 0.25, "acceptPrior": False},
+}
+SUMMARY: dict[str, Any] = {
+    "version": "1",
+    "runID": "r",
+    "specDigest": spec_digest(SPEC),
+    "dataDigest": "sha256:0",
+    "samples": 10,
+    "arms": ["A", "B"],
+    "experiments": [""],
+    "algorithm": "Linear",
+    "metrics": {"loss": 0.1234567890, "broken": float("nan")},
+    "effects": [{"arm": "B", "estimate": 0.5, "standard_error": 0.1}],
+    "warnings": [],
+    "assignmentNotRandom": None,
+}
+
+
+def model(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    metadata = {"namespace": "n", "name": "m", "uid": "u", "generation": 2}
+    return {"metadata": metadata, "spec": {**SPEC, **spec}, "status": status or {}}
+
+
+def next_for(body: dict[str, Any], run: Run | None = None, **known: Any) -> ModelPlan:
+    snapshot = ModelSnapshot(body, run or Run(), **{"published": False, **known})
+    return plan(snapshot, "cluster", 30, NOW)
+
+
+def reason(decision: ModelPlan, kind: str = "Ready") -> str | None:
+    return next((c["reason"] for c in decision.status["conditions"] if c["type"] == kind), None)
+
+
+def message(decision: ModelPlan, kind: str = "Ready") -> str | None:
+    return next((c["message"] for c in decision.status["conditions"] if c["type"] == kind), None)
+
+
+def trained() -> dict[str, Any]:
+    return next_for(model(), Run(outcome=Outcome("Succeeded", "", SUMMARY))).status
+
+
+def test_a_new_model_is_trained() -> None:
+    decision = next_for(model())
+    assert decision.task is not None
+    assert decision.task.queue == "training"
+    assert decision.task.payload["owner"] == "cluster/n/m/u"
+    assert decision.status["phase"] == "Training"
+
+
+def test_a_training_on_its_way_is_not_published_again() -> None:
+    assert next_for(model(), published=True).task is None
+
+
+def test_a_queue_without_workers_is_named() -> None:
+    assert reason(next_for(model(), served=False), "Reconciling") == "NoWorkers"
+
+
+def test_a_suspended_model_is_not_trained_and_not_stalled() -> None:
+    decision = next_for(model(suspend=True))
+    assert (decision.task, reason(decision), reason(decision, "Stalled")) == (None, "Suspended", None)
+
+
+def test_what_training_learned_stands_in_status() -> None:
+    status = trained()
+    assert status["phase"] == "Ready"
+    assert status["model"]["metrics"] == {"loss": 0.123457}
+    assert status["model"]["experiments"] == []
+    assert status["effects"] == [{"arm": "B", "estimate": 0.5, "standardError": 0.1}]
+
+
+def test_a_model_that_serves_is_left_alone() -> None:
+    decision = next_for(model(trained()))
+    assert (decision.task, decision.status["phase"], reason(decision, "Retrainable")) == (None, "Ready", None)
+
+
+def test_nobody_takes_a_new_version_for_validated() -> None:
+    conditions = {c["type"]: c for c in trained()["conditions"]}
+    assert (conditions["Faithful"]["status"], conditions["Faithful"]["reason"]) == ("Unknown", "NotValidated")
+
+
+def test_changed_data_of_a_serving_model_is_no_first_training() -> None:
+    decision = next_for(model(trained(), data={"uri": "file:///data/b.csv"}))
+    assert decision.task is None
+    assert reason(decision) == "ModelServing"
+
+
+def test_a_degraded_model_answers_and_says_so() -> None:
+    upkeep = Upkeep(
+        {"fidelity": {"score": 0.2}}, [Fact("Faithful", "False", "FidelityDegraded", "It is.")], degraded=True
+    )
+    decision = next_for(model(trained()), upkeep=upkeep)
+    assert (decision.status["phase"], reason(decision)) == ("Degraded", "ModelServing")
+    assert reason(decision, "Faithful") == "FidelityDegraded"
+    assert decision.status["fidelity"] == {"score": 0.2}
+
+
+def test_a_new_version_starts_a_new_window_and_remembers_the_one_before() -> None:
+    before = {**trained(), "fidelity": {"score": 0.2}}
+    decision = next_for(model(before), chosen={**SUMMARY, "version": "2"})
+    assert decision.status["fidelity"] is None
+    assert decision.status["retraining"] == {"previousVersion": "1"}
+    assert reason(decision, "Faithful") == "NotValidated"
+
+
+def test_changed_columns_of_a_serving_model_train_anew_while_it_answers() -> None:
+    decision = next_for(model(trained(), columns={**COLUMNS, "weight": "w"}))
+    assert decision.task is not None
+    assert decision.status["model"]["version"] == "1"
+    assert reason(decision) == "ModelServing"
+
+
+def test_a_data_error_stalls_and_is_tried_again_later() -> None:
+    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW)
+    first = next_for(model(), run, failures=1, failed=NOW)
+    third = next_for(model(), run, failures=3, failed=NOW)
+    assert reason(first, "Stalled") == "DataInvalid"
+    assert (first.again, third.again) == (NOW + 30, NOW + 120)
+
+
+def test_lost_workers_end_in_a_condition_not_in_silence() -> None:
+    assert reason(next_for(model(), Run(attempts=ATTEMPTS, error="boom")), "Stalled") == "InternalError"
+
+
+def test_a_running_attempt_is_named_with_its_worker() -> None:
+    decision = next_for(model(), Run(attempts=2, leased=True, worker="worker-7"))
+    assert (decision.task, reason(decision)) == (None, "Training")
+    assert message(decision, "Reconciling") == "Attempt 2 on worker-7."
+
+
+def test_a_failed_training_is_due_again_when_its_wait_is_over() -> None:
+    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW - 30)
+    waiting = next_for(model(), run, failures=1, failed=NOW - 29)
+    assert (waiting.retry, waiting.again) == (False, NOW + 1)
+    assert next_for(model(), run, failures=1, failed=NOW - 30).retry
+    assert next_for(model(trained(), columns={**COLUMNS, "weight": "w"}), run, failures=1, failed=NOW - 30).retry
+
+
+def test_a_training_that_keeps_failing_is_tried_again_once_an_hour() -> None:
+    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW)
+    assert next_for(model(), run, failures=20, failed=NOW).again == NOW + 3600
+
+
+def test_a_suspended_model_that_serves_goes_on_to_answer() -> None:
+    decision = next_for(model(trained(), suspend=True))
+    assert (decision.status["phase"], reason(decision)) == ("Suspended", "ModelServing")
+
+
+def test_what_a_training_found_wrong_with_its_data_is_a_condition_until_the_next_version() -> None:
+    found = {**SUMMARY, "assignmentNotRandom": "age tells who got B.", "warnings": ["One.", "Two."]}
+    status = next_for(model(), Run(outcome=Outcome("Succeeded", "", found))).status
+    later = next_for(model(status))
+    for decision in (next_for(model(), Run(outcome=Outcome("Succeeded", "", found))), later):
+        assert message(decision, "AssignmentNotRandom") == "age tells who got B."
+        assert message(decision, "DataWarning") == "One. Two."
+    replaced = next_for(model(status), chosen={**SUMMARY, "version": "2"})
+    assert (message(replaced, "AssignmentNotRandom"), message(replaced, "DataWarning")) == (None, None)
+
+
+def test_a_deletion_policy_that_is_not_supported_is_said() -> None:
+    decision = next_for(model(trained(), deletionPolicy="Delete"))
+    assert reason(decision, "Retrainable") == "NotSupported"
+    assert reason(next_for(model(trained(), deletionPolicy="Orphan")), "Retrainable") is None
+
+
+def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> None:
+    summary = {
+        **SUMMARY,
+        "experiments": [f"e{number}" for number in range(1001)],
+        "metrics": {f"m{number}": 0.5 for number in range(65)},
+        "effects": [{"arm": f"a{number}", "estimate": 0.5} for number in range(33)],
+    }
+    status = next_for(model(), Run(outcome=Outcome("Succeeded", "", summary))).status
+    assert (len(status["model"]["experiments"]), len(status["model"]["metrics"])) == (1000, 64)
+    assert len(status["effects"]) == 32
+
+
+def test_what_is_known_of_a_version_s_fidelity_stays_while_nothing_new_is_known() -> None:
+    upkeep = Upkeep({}, [Fact("Faithful", "True", "ThresholdsMet", "It is.")])
+    status = next_for(model(trained()), upkeep=upkeep).status
+    assert reason(next_for(model(status)), "Faithful") == "ThresholdsMet"
+
+
+def test_a_time_of_training_that_the_summary_lacks_is_now() -> None:
+    assert trained()["model"]["trainedTime"] == "1970-01-12T13:46:40Z"
+    outcome = Outcome("Succeeded", "", {**SUMMARY, "trainedTime": "2026-01-01T00:00:00Z"})
+    assert next_for(model(), Run(outcome=outcome)).status["model"]["trainedTime"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_pin_without_a_version_before_it_fails_with_what_to_do() -> None:
+    decision = next_for(model(version="9"), absent="9")
+    assert (decision.status["phase"], reason(decision, "Stalled")) == ("Failed", "ModelNotFound")
+    assert message(decision) == "n.m has no version 9; pin another one or remove spec.version."
+
+
+def test_a_pinned_version_serves_although_its_columns_were_others() -> None:
+    decision = next_for(model(trained(), columns={**COLUMNS, "weight": "w"}, version="1"))
+    assert (decision.task, decision.status["model"]["version"]) == (None, "1")
+
+
+def test_a_pin_that_the_registry_does_not_have_is_said_while_the_model_answers() -> None:
+    decision = next_for(model(trained(), version="9"), absent="9")
+    assert decision.status["model"]["version"] == "1"
+    assert reason(decision, "Retrainable") == "ModelNotFound"
+
+
+def test_a_chosen_version_serves() -> None:
+    assert next_for(model(trained(), version="2"), chosen={**SUMMARY, "version": "2"}).status["model"]["version"] == "2"
+
+
+def test_failures_are_counted_once_each_and_from_one_when_the_training_is_another() -> None:
+    refused = Outcome("DataInvalid", "It is empty.")
+    first = failure_after(None, "r", Run(outcome=refused, finished=1.0))
+    again = failure_after(first, "r", Run(outcome=refused, finished=1.0))
+    second = failure_after(again, "r", Run(attempts=ATTEMPTS, failed=2.0))
+    other = failure_after(second, "s", Run(outcome=refused, finished=3.0))
+    assert (first, again, second, other) == (
+        Failure("r", 1, 1.0),
+        Failure("r", 1, 1.0),
+        Failure("r", 2, 2.0),
+        Failure("s", 1, 3.0),
+    )
+    assert failure_after(second, "r", Run(attempts=1, leased=True, started=9.0)) == second
+
+
+def test_a_training_without_any_luck_is_tried_again_after_a_wait_that_does_not_move() -> None:
+    run = Run(attempts=ATTEMPTS, error="OSError: no space", failed=NOW - 10)
+    decision = next_for(model(), run, failures=1, failed=NOW - 10)
+    assert decision.again == NOW + 20
+
+
+def test_the_same_spec_is_the_same_training() -> None:
+    assert training_run(model()) == training_run(model())
+    assert training_run(model()) != training_run(model(learner={**SPEC["learner"], "seed": 1}))
+
+
+def test_the_registry_name_is_the_namespace_and_the_name() -> None:
+    assert registered_model(model()) == "n.m"
+    assert registered_model(model(registeredModel="mine")) == "mine"

@@ -1,0 +1,162 @@
+"""Which version answers a Simulation, and the weights that its prediction rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes.ready_twin import simulation, small_bank, twin_model
+from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
+from tests.fakes.schema import definitions
+from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.versions.twins import MOST_VECTORS, Twins
+from twin_operator.services.versions.version import Version, Waiting
+
+NAME = "default.customers"
+KEY = "default", "customers"
+
+
+def registry() -> InMemoryRegistry:
+    found, (bank, summary) = InMemoryRegistry(), small_bank()
+    found.register(NAME, "cluster/default/customers/u", bank, summary, {"twinops.run": "r"}, promote=True)
+    return found
+
+
+async def no_outcomes(_model: str) -> list[RecordedOutcome]:
+    return []
+
+
+def twins(known: InMemoryRegistry | None = None) -> Twins:
+    return Twins(InMemoryVersions(known or registry()), no_outcomes)
+
+
+def model(version: str | None = "1", **spec: Any) -> JSON:
+    body = definitions()["TwinModel"].admitted(twin_model(**spec))
+    status: JSON = {"registeredModel": NAME, **({} if version is None else {"model": {"version": version}})}
+    return {**body, "status": status}
+
+
+async def resolved(found: Twins, **spec: Any) -> Any:
+    return await found.resolve(Simulation(simulation(**spec)))
+
+
+async def test_the_version_that_serves_answers() -> None:
+    found = twins()
+    found.observe(model(), deleted=False)
+    version = await resolved(found)
+    assert isinstance(version, Version)
+    assert (version.registered_model, version.version, version.arms) == (NAME, "1", ("none", "letter"))
+    assert version.features == {"age": "Numeric", "visits": "Numeric", "region": "Categorical"}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (None, "ModelNotFound"),
+        (twin_model(), "ModelNotReady"),
+        (model(version=None), "ModelNotReady"),
+        (model(version="9"), "ModelNotReady"),
+    ],
+)
+async def test_it_waits_for_what_is_not_there_yet(body: JSON | None, reason: str) -> None:
+    found = twins()
+    if body is not None:
+        found.observe(body, deleted=False)
+    waiting = await resolved(found)
+    assert isinstance(waiting, Waiting)
+    assert (waiting.phase, waiting.reason) == ("Pending", reason)
+    assert "customers" in waiting.message
+
+
+async def test_a_version_is_read_once() -> None:
+    known = registry()
+    found = twins(known)
+    found.observe(model(), deleted=False)
+    first = await resolved(found)
+    known.reachable = False
+    assert await resolved(found) is first
+
+
+async def test_a_registry_that_does_not_answer_is_asked_again() -> None:
+    known = registry()
+    found = twins(known)
+    found.observe(model(), deleted=False)
+    known.reachable = False
+    assert isinstance(await resolved(found), Waiting)
+    known.reachable = True
+    assert isinstance(await resolved(found), Version)
+
+
+async def test_a_model_that_was_deleted_is_not_found() -> None:
+    found = twins()
+    found.observe(model(), deleted=False)
+    assert found.observe(model(), deleted=True)
+    assert (await resolved(found)).reason == "ModelNotFound"
+    assert not found.observe(model(), deleted=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news"),
+    [(None, "1", True), ("1", "1", False), ("1", "2", True), ("1", None, True)],
+)
+def test_only_another_version_is_news_for_those_that_wait(before: str | None, after: str | None, *, news: bool) -> None:
+    found = twins()
+    found.observe(model(before), deleted=False)
+    assert found.observe(model(after), deleted=False) is news
+
+
+def test_the_uncertainty_is_that_of_the_spec() -> None:
+    found = twins()
+    spec = {"confidence": 0.9, "betweenExperimentScale": 0.4, "acceptPrior": True}
+    found.observe(model(uncertainty=spec), deleted=False)
+    assert found.uncertainty(KEY) == {"confidence": 0.9, "between_experiment_scale": 0.4, "accept_prior": True}
+
+
+async def weights_of(found: Twins, scale: float = 0.25, arm: str = "letter") -> Any:
+    found.observe(model(), deleted=False)
+    version = await resolved(found)
+    return await found.weights(version, version.contrast(arm, "letter" if arm == "none" else "none"), scale)
+
+
+async def test_weights_are_computed_once_until_outcomes_change() -> None:
+    found = twins()
+    first = await weights_of(found)
+    assert await weights_of(found) is first
+    found.outcomes_changed("another.model")
+    assert await weights_of(found) is first
+    found._by_digest.clear()  # noqa: SLF001 - equal weights are one object as long as they are remembered
+    found.outcomes_changed(NAME)
+    assert await weights_of(found) is not first
+
+
+async def test_weights_differ_by_the_scale_of_the_prior() -> None:
+    found = twins()
+    assert (await weights_of(found, 0.25)).digest != (await weights_of(found, 1.0)).digest
+
+
+async def test_weights_are_found_again_by_their_digest() -> None:
+    found = twins()
+    weights = await weights_of(found)
+    assert found.weights_in_hand(weights.digest) is weights
+    assert found.weights_in_hand("another") is None
+
+
+async def test_the_oldest_of_too_many_weights_are_forgotten() -> None:
+    found = twins()
+    first = await weights_of(found, 0.5)
+    for number in range(MOST_VECTORS):
+        found._by_digest[str(number)] = first  # noqa: SLF001 - as many predictions would
+    last = await weights_of(found, 1.0)
+    assert found.weights_in_hand(first.digest) is None
+    assert found.weights_in_hand(last.digest) is last
+
+
+async def test_outcomes_that_cannot_be_had_leave_the_training_experiments() -> None:
+    async def unreachable(_model: str) -> None:
+        return None
+
+    without = Twins(InMemoryVersions(registry()), unreachable)
+    assert (await weights_of(without)).digest == (await weights_of(twins())).digest
