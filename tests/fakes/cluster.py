@@ -11,9 +11,8 @@ from tests.fakes.api_server import ApiServer, Invalid, Policy, selectable
 from tests.fakes.object_store import Watch, key_of
 from tests.fakes.selectors import matches_fields
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.adapters.kubernetes_api.events import event_manifest
 from twin_operator.adapters.kubernetes_api.following import CAME
-from twin_operator.adapters.kubernetes_api.resources import FINISHED
+from twin_operator.adapters.kubernetes_api.resources import FINISHED, event_manifest
 from twin_operator.services.reconciling.ports import Event, FinishedObject, Gone
 from twin_operator.services.runs.run import JSON
 

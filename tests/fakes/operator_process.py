@@ -14,7 +14,7 @@ from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator_graph import OperatorPorts, assemble
+from twin_operator.wiring.operator import OperatorPorts, assemble
 
 logger = logging.getLogger(__name__)
 DELETED: Final = "DELETED"

@@ -15,7 +15,7 @@ from pathlib import Path
 from twin_operator.cli.logs import configure_logging
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.settings import LogFormat, Settings
-from twin_operator.wiring.claims import build_claims
+from twin_operator.wiring.worker import build_claims
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.process import serve
 from twin_operator.worker.tasks import Frame

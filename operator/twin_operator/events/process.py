@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from twin_operator.adapters.redis_queue.event_channel import Unreadable, read
 from twin_operator.settings import Settings
-from twin_operator.wiring.events_graph import EventsGraph, build_events
+from twin_operator.wiring.events import EventsGraph, build_events
 from twin_operator.wiring.status_pages import serve_status
 
 logger = logging.getLogger(__name__)

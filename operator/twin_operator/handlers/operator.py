@@ -13,7 +13,7 @@ from twin_operator.adapters.leader_lease import LeaseLost
 from twin_operator.handlers import events
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import refuse_evicting_redis
-from twin_operator.wiring.operator_graph import OperatorGraph, build_operator, connect
+from twin_operator.wiring.operator import OperatorGraph, build_operator, connect
 from twin_operator.wiring.signing import NOT_SIGNED, build_signing
 from twin_operator.wiring.status_pages import serve_status
 

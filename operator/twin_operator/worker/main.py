@@ -14,9 +14,8 @@ from twin_operator.services.work.retrain import retrain_twin
 from twin_operator.services.work.simulate import BankSource, answer_simulation
 from twin_operator.services.work.train import DataSource, ModelRegistry, train_twin
 from twin_operator.settings import Settings
-from twin_operator.wiring.claims import build_claims
 from twin_operator.wiring.tracing import build_tracer
-from twin_operator.wiring.worker_graph import build_data_source, build_registry
+from twin_operator.wiring.worker import build_claims, build_data_source, build_registry
 from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.leases import LeaseThread, end_process
 from twin_operator.worker.process import serve

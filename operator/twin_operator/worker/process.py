@@ -8,14 +8,14 @@ from typing import Protocol
 from celery.worker import WorkController, state
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
-from twin_operator.adapters.metrics.worker import dead_letter_counter
+from twin_operator.adapters.metrics.process import dead_letter_counter
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
 from twin_operator.settings import Settings
-from twin_operator.wiring.claims import build_parent_claims
 from twin_operator.wiring.connections import worker_redis
 from twin_operator.wiring.signing import NOT_SIGNED, build_signing
 from twin_operator.wiring.status_pages import serve_worker_status
+from twin_operator.wiring.worker import build_parent_claims
 from twin_operator.worker.celery_app import create_app
 from twin_operator.worker.celery_events import HEARTBEAT_SECONDS, tell_of_worker
 from twin_operator.worker.draining import Draining, stop_while_draining

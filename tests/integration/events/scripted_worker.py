@@ -8,7 +8,7 @@ from typing import Any
 
 from twin_operator.services.runs.run import Outcome, TaskKind
 from twin_operator.settings import Settings
-from twin_operator.wiring.claims import build_claims
+from twin_operator.wiring.worker import build_claims
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.process import serve
 from twin_operator.worker.tasks import Frame

@@ -24,7 +24,7 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator_graph import OperatorGraph, OperatorPorts, assemble
+from twin_operator.wiring.operator import OperatorGraph, OperatorPorts, assemble
 
 UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connections are only closed
 

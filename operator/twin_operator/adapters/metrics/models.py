@@ -7,9 +7,6 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from twin_operator.adapters.metrics.approvals import Approvals
-from twin_operator.adapters.metrics.phases import Phases
-
 JSON = Mapping[str, Any]
 Key = tuple[str, str]
 MODEL: Final = ("namespace", "model")
@@ -154,3 +151,59 @@ def _remove(gauge: Gauge, key: Key) -> None:
         gauge.remove(*key)
     except KeyError:
         return  # it was never shown
+
+
+class Phases:
+    """Counts objects by namespace and phase; remembers the phase of each.
+
+    Args:
+        gauge: with the labels namespace and phase.
+    """
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._known: dict[Key, str] = {}
+
+    def put(self, key: Key, phase: str) -> None:
+        """Take note of an object's phase; `key` is its namespace and name."""
+        self.drop(key)
+        self._known[key] = phase
+        self._gauge.labels(key[0], phase).inc()
+
+    def drop(self, key: Key) -> None:
+        """Count an object no more."""
+        before = self._known.pop(key, None)
+        if before is not None:
+            self._gauge.labels(key[0], before).dec()
+
+
+class Approvals:
+    """Shows for each model the job that waits longest; nothing for models of which none waits.
+
+    Args:
+        gauge: seconds since 1970, with the labels namespace and model.
+    """
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._waiting: dict[Key, tuple[str, float]] = {}
+
+    def put(self, job: Key, model: str, since: float | None) -> None:
+        """Take note of a job (namespace and name); `since` is None unless it waits for a person."""
+        self.drop(job)
+        if since is not None:
+            self._waiting[job] = model, since
+            self._show((job[0], model))
+
+    def drop(self, job: Key) -> None:
+        """Forget a job."""
+        before = self._waiting.pop(job, None)
+        if before is not None:
+            self._show((job[0], before[0]))
+
+    def _show(self, model: Key) -> None:
+        times = [since for job, (name, since) in self._waiting.items() if (job[0], name) == model]
+        if times:
+            self._gauge.labels(*model).set(min(times))
+        else:
+            self._gauge.remove(*model)

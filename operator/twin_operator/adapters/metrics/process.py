@@ -1,5 +1,6 @@
-"""Metrics of the operator's process: does it lead, does Redis answer, how are reconciliations, which version is it."""
+"""Metrics of a process: does it lead, does Redis answer, how long are reconciliations, which version; dead letters."""
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -52,3 +53,13 @@ class ProcessMetrics:
     def api_retried(self, method: str, status: int) -> None:
         """Count a request that is sent again."""
         self._retries.labels(method, str(status)).inc()
+
+
+def dead_letter_counter(reasons: Iterable[str], registry: CollectorRegistry) -> Callable[[str], None]:
+    """Return what counts a dead letter by its reason; each is shown from the start, so that the first one is a rise."""
+    counter = Counter(
+        "twinops_dead_letters", "Messages that could not be carried out, by reason.", ("reason",), registry=registry
+    )
+    for reason in reasons:
+        counter.labels(reason)
+    return lambda reason: counter.labels(reason).inc()

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet
 from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, Double
 
+from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.codec import Row
-from twin_operator.adapters.sql_archive.schema import Moment
+from twin_operator.adapters.sql_archive.reader import ArchiveReader
+from twin_operator.adapters.sql_archive.schema import METADATA, Moment
 
 Writers = dict[str, Callable[[str, Any], Any]]
 WRITERS: Final[Writers] = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
@@ -59,3 +61,23 @@ def _flat(row: Row, nested: Iterable[str]) -> Row:
     """A row whose lists and mappings are JSON texts."""
     texts = {name: json.dumps(row[name], ensure_ascii=False) for name in nested if row[name] is not None}
     return {**row, **texts}
+
+
+def copy_archive(source: str, target: str) -> dict[str, int]:
+    """Add the rows of `source` to `target`, which is made where it is not there, and return their number by table.
+
+    What `target` knows already stays; after a failure it may be run again.
+
+    Raises:
+        ArchiveUnreachable: one of them does not answer.
+        ArchiveUnusable: one of them is no archive of this version.
+    """
+    counts = dict.fromkeys(sorted(METADATA.tables), 0)
+    with closing(ArchiveReader(source)) as reader, closing(SqlArchive(target)) as archive:
+        reader.check()  # nothing is made for an archive that is not there
+        archive.open()
+        for name in counts:
+            for rows in reader.table(METADATA.tables[name]):
+                archive.add(METADATA.tables[name], rows)
+                counts[name] += len(rows)
+    return counts

@@ -10,8 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.codec import weights_row
-from twin_operator.adapters.sql_archive.copying import copy_archive
-from twin_operator.adapters.sql_archive.export import WRITERS, write_file
+from twin_operator.adapters.sql_archive.export import WRITERS, copy_archive, write_file
 from twin_operator.adapters.sql_archive.filters import Filters
 from twin_operator.adapters.sql_archive.reader import ArchiveReader, columns
 from twin_operator.cli.archive.text import as_json, print_rows, print_weights

@@ -9,16 +9,14 @@ from typing import Final
 from twin_operator.domain.scaling import Limit, ScalingPolicy, decide
 from twin_operator.services.pools import events
 from twin_operator.services.pools.deploying import Deploying
-from twin_operator.services.pools.figures import figures
 from twin_operator.services.pools.loads import all_smoothed, load_of, policy
 from twin_operator.services.pools.manifest import selector
-from twin_operator.services.pools.news import worth_writing
 from twin_operator.services.pools.pool import Applied, Pool
 from twin_operator.services.pools.pool_index import Key, KnownPools
 from twin_operator.services.pools.ports import PoolMeters
 from twin_operator.services.pools.scale_in import replicas_of
 from twin_operator.services.pools.scaler import Scaler
-from twin_operator.services.pools.status import crewed, pool_status, refused_status
+from twin_operator.services.pools.status import crewed, figures, pool_status, refused_status, worth_writing
 from twin_operator.services.pools.workers import trouble
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources
 from twin_operator.services.runs.run import JSON

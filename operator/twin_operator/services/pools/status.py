@@ -1,11 +1,13 @@
-"""The status of a WorkerPool: what there is, what is wanted, what waits. Pure."""
+"""The status of a WorkerPool: what there is, what is wanted, what waits, and when it is worth a write. Pure."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
+from twin_operator.services.pools.loads import policy
 from twin_operator.services.pools.manifest import selector
 from twin_operator.services.pools.pool import Pool
+from twin_operator.services.pools.ports import PoolFigures, QueueFigures
 from twin_operator.services.pools.scale_in import replicas_of
 from twin_operator.services.reconciling.status import Fact, merge_conditions, ready, reconciling, stalled
 from twin_operator.services.runs.run import JSON
@@ -143,3 +145,68 @@ def _limited(pool: Pool) -> list[Fact]:
             return [Fact("ScalingLimited", "True", "TooFewTasks", fewer)]
         case _:
             return [Fact("ScalingLimited", "False", "WithinLimits", "The queues get the workers that they ask for.")]
+
+
+COUNTS_SECONDS: Final = 4.5  # between writes of depths and running tasks: five seconds to the eye, with a look every 2
+
+
+SMOOTHED_SECONDS: Final = 15.0  # between writes of rates alone
+
+
+MATERIAL: Final = 0.1  # share by which a smoothed figure moved
+
+
+SMOOTHED: Final = ("arrivalsPerSecond", "secondsPerTask", "drainSeconds")
+
+
+FIGURES: Final = frozenset({*SMOOTHED, "queues", "running"})
+
+
+def worth_writing(before: JSON, new: JSON, since: float) -> bool:
+    """Return whether to write `new` over `before`, of which `since` seconds ago something was written."""
+    if any(before.get(key) != value for key, value in new.items() if key not in FIGURES):
+        return True
+    if since >= COUNTS_SECONDS and _shown_counts(before, new) != _shown_counts(new, new):
+        return True
+    return since >= SMOOTHED_SECONDS and any(_moved(*pair) for pair in _pairs(before, new))
+
+
+def _shown_counts(status: JSON, like: JSON) -> list[Any]:
+    depths = [(queue["name"], queue.get("depth")) for queue in status.get("queues") or ()]
+    return [depths if "queues" in like else None, status.get("running") if "running" in like else None]
+
+
+def _pairs(before: JSON, new: JSON) -> list[tuple[float | None, float | None]]:
+    waits = {queue["name"]: queue.get("oldestSeconds") for queue in before.get("queues") or ()}
+    oldest = [(waits.get(queue["name"]), queue.get("oldestSeconds")) for queue in new.get("queues") or ()]
+    return [*((before.get(key), new[key]) for key in SMOOTHED if key in new), *oldest]
+
+
+def _moved(before: float | None, new: float | None) -> bool:
+    if before is None or new is None:
+        return before is not new
+    return abs(new - before) > MATERIAL * max(abs(before), abs(new))
+
+
+def figures(pool: Pool) -> PoolFigures:
+    """Return what monitoring is to show of a pool."""
+    crew = crewed(pool)
+    limit = pool.decision.limit if pool.decision and pool.autoscaled else None
+    return PoolFigures(
+        tier=pool.tier,
+        replicas=crew.there,
+        ready=crew.ready,
+        desired=crew.wanted,
+        most=policy(pool.spec).max_replicas,
+        running=sum(load.running for load in pool.loads),
+        drain_seconds=pool.decision.drain_seconds if pool.decision else 0.0,
+        scaling_active=pool.unreachable_since is None if pool.autoscaled else None,
+        limited=str(limit) if limit else None,
+        queues=tuple(_queue_figures(load) for load in pool.loads),
+    )
+
+
+def _queue_figures(load: QueueLoad) -> QueueFigures:
+    return QueueFigures(
+        load.name, load.depth, load.oldest_seconds or 0.0, load.arrivals_per_second, load.seconds_per_task
+    )

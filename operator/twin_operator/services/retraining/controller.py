@@ -13,9 +13,8 @@ from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
 from twin_operator.services.reconciling.status import changes
-from twin_operator.services.retraining.events import event_of
+from twin_operator.services.retraining.objects import archived, event_of
 from twin_operator.services.retraining.plan import plan
-from twin_operator.services.retraining.record import archived
 from twin_operator.services.retraining.state import (
     FINISHED,
     KIND,
@@ -27,8 +26,7 @@ from twin_operator.services.retraining.state import (
     training_run,
     validation_run,
 )
-from twin_operator.services.retraining.tasks import training_task, validation_task
-from twin_operator.services.retraining.training_plan import training_plan
+from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
 from twin_operator.services.runs.payloads import plan_to_json
 from twin_operator.services.runs.run import JSON, Run, Stop, Task
 from twin_operator.services.runs.times import seconds

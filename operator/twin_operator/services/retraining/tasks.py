@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
+from twin_operator.domain.table.columns import Algorithm
+from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.objects import registered_model
+from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.retraining.state import (
     KIND,
     JobSnapshot,
@@ -16,7 +20,7 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.runs.payloads import outcome_to_json
 from twin_operator.services.runs.run import JSON, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of
-from twin_operator.services.runs.twin_spec import uncertainty_of
+from twin_operator.services.runs.twin_spec import learner_of, uncertainty_of
 
 
 def training_task(snapshot: JobSnapshot, model: JSON, cluster: str, plan: JSON) -> Task:
@@ -76,4 +80,32 @@ def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: 
         deadline=deadline_of(snapshot),
         payload=payload,
         trace=trace_of(snapshot.body),
+    )
+
+
+def training_plan(body: JSON, model: JSON, health: Health | None, now: float) -> TrainingPlan:
+    """Return the plan of a job's training; `now` in seconds since the epoch."""
+    spec, policy = model["spec"], RetrainingPolicy.of(model["spec"])
+    summary = None if health is None else health.summary
+    return plan_for(
+        body["spec"]["trigger"]["type"],
+        learner_of(spec),
+        _overrides(body["spec"].get("learner") or {}),
+        PlanHealth(
+            score=None if summary is None else summary.score,
+            auto_approve_below=policy.auto_approve_below,
+            trend_p=None if health is None else health.trend_p,
+        ),
+        now,
+        policy.max_data_age,
+        dated=bool(spec["columns"].get("time") and spec["columns"].get("experiment")),
+    )
+
+
+def _overrides(wishes: JSON) -> LearnerOverrides:
+    algorithm = wishes.get("algorithm")
+    return LearnerOverrides(
+        algorithm=None if algorithm is None else Algorithm(algorithm),
+        folds=wishes.get("folds"),
+        seed=wishes.get("seed"),
     )

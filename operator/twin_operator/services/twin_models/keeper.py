@@ -13,7 +13,7 @@ from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.retraining.history import accounted, next_turn
-from twin_operator.services.retraining.manifest import job_manifest
+from twin_operator.services.retraining.objects import job_manifest
 from twin_operator.services.retraining.state import KIND, finished, waits_for_a_person_since
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import seconds

@@ -9,8 +9,7 @@ from twin_operator.services.outcomes.health import Health
 from twin_operator.services.outcomes.status import fidelity_status
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.status import Fact
-from twin_operator.services.retraining.policy import RetrainingPolicy
-from twin_operator.services.retraining.schedule import next_time
+from twin_operator.services.retraining.policy import RetrainingPolicy, next_time
 from twin_operator.services.retraining.state import finished
 from twin_operator.services.retraining.triggers import (
     DataSeen,

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.metrics.celery import CeleryMetrics
 from twin_operator.adapters.metrics.pools import PoolMetrics
-from twin_operator.adapters.metrics.worker import dead_letter_counter
+from twin_operator.adapters.metrics.process import dead_letter_counter
 from twin_operator.worker.draining import Draining
 from twin_operator.worker.process import show_worker
 

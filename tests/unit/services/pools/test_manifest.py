@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.pools.manifest import WorkerDefaults, deployment, digest
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment, digest, merge_template
 from twin_operator.services.pools.pool import Pool
-from twin_operator.services.pools.refusals import refusal
+from twin_operator.services.pools.pool_index import refusal
 from twin_operator.services.pools.status import pool_status
-from twin_operator.services.pools.template import merge_template
 
 DEFAULTS = WorkerDefaults("image:1", "IfNotPresent", "worker", [{"name": "TWINOPS_REDIS_URL", "value": "r"}], 9090)
 

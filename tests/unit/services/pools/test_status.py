@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
-from twin_operator.services.pools.news import worth_writing
 from twin_operator.services.pools.pool import Pool, RefusedTemplate
-from twin_operator.services.pools.status import pool_status, refused_status
+from twin_operator.services.pools.status import pool_status, refused_status, worth_writing
 from twin_operator.services.pools.workers import trouble
 from twin_operator.services.reconciling.status import stalled
 

@@ -7,12 +7,10 @@ import pytest
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
-from twin_operator.services.retraining.events import event_of
-from twin_operator.services.retraining.manifest import job_manifest
+from twin_operator.services.retraining.objects import archived, event_of, job_manifest
 from twin_operator.services.retraining.policy import RetrainingPolicy
-from twin_operator.services.retraining.record import archived
 from twin_operator.services.retraining.state import waits_for_a_person_since
-from twin_operator.services.retraining.training_plan import training_plan
+from twin_operator.services.retraining.tasks import training_plan
 from twin_operator.services.retraining.triggers import Wanted
 from twin_operator.services.runs.run import JSON
 

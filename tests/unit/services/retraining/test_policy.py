@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.retraining.schedule import next_time
+from twin_operator.services.retraining.policy import next_time
 
 
 def moment(text: str) -> float:

@@ -19,9 +19,13 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
+from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
+from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
+from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
+from twin_operator.adapters.redis_queue.traced_broker import TracedBroker
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.archiving import Archiving, Outbox
@@ -29,12 +33,17 @@ from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import BrokerWatch, OperatorLoop
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.pools.deploying import Deploying
+from twin_operator.services.pools.manifest import WorkerDefaults
+from twin_operator.services.pools.pool_index import KnownPools
 from twin_operator.services.pools.ports import QueueLoads, WorkerPods
+from twin_operator.services.pools.reconciler import PoolReconciler
+from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.ports import Resources, RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
-from twin_operator.services.runs.tracing import Tracer
+from twin_operator.services.runs.tracing import NoTracer, Tracer
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
@@ -44,9 +53,8 @@ from twin_operator.services.twin_models.keeper import ModelKeeper
 from twin_operator.services.versions.registry import ThreadedVersions
 from twin_operator.services.versions.twins import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import looking_redis, operator_redis
-from twin_operator.wiring.pool_graph import build_pools
-from twin_operator.wiring.queue import build_queue
+from twin_operator.wiring.connections import database_of, looking_redis, operator_redis
+from twin_operator.wiring.signing import build_signing
 from twin_operator.wiring.tracing import build_tracer
 
 
@@ -209,3 +217,38 @@ def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
     loop.simulations.on_trace = traces.simulation_ended
     loop.models.on_trace = traces.training_ended
     loop.jobs.on_trace = traces.job_ended
+
+
+def build_queue(redis: Redis, settings: Settings, tracer: Tracer) -> Broker:
+    """Return the queue; one that records publications where spans are recorded at all."""
+    sent = SentEvents(database_of(redis)) if settings.task_events else None
+    messages = Messages(build_signing(settings))
+    if isinstance(tracer, NoTracer):
+        return Broker(redis, settings.run_ttl_seconds, sent, messages=messages)
+    return TracedBroker(redis, settings.run_ttl_seconds, sent, messages=messages, tracer=tracer)
+
+
+def build_pools(
+    settings: Settings,
+    resources: Resources,
+    pods: WorkerPods,
+    loads: QueueLoads,
+    meters: PoolMetrics,
+    clock: Callable[[], float],
+) -> PoolReconciler:
+    """Return the reconciler."""
+    known = KnownPools(frozenset([settings.namespace, *settings.pool_namespaces]), meters.forget_pool)
+    deploying = Deploying(resources, worker_defaults(settings), clock)
+    return PoolReconciler(resources, known, deploying, Scaler(loads, pods), meters, clock)
+
+
+def worker_defaults(settings: Settings) -> WorkerDefaults:
+    """Return what every worker Pod has in common."""
+    return WorkerDefaults(
+        image=settings.worker_image,
+        pull_policy=settings.worker_image_pull_policy,
+        service_account=settings.worker_service_account,
+        env=settings.worker_env,
+        metrics_port=settings.metrics_port,
+        template=settings.worker_template,
+    )

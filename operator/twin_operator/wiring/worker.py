@@ -1,5 +1,8 @@
-"""A worker's way to its claims: for its children, built in each after the fork, and for their parent."""
+"""Builds what a worker process needs: its claims, the registry, the reader of data."""
 
+from twin_operator.adapters.bank_store import read_bank, write_bank
+from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import impatient_redis, worker_redis
@@ -15,3 +18,13 @@ def build_parent_claims(settings: Settings) -> Claims:
     """Return what the parent asks and gives back: it has an event loop, and little time at its end."""
     redis = impatient_redis(settings.redis_url)
     return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds)
+
+
+def build_registry(settings: Settings) -> MlflowRegistry:
+    """Return the registry, with banks cached on the worker's disk."""
+    return MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
+
+
+def build_data_source(settings: Settings) -> FileDataSource:
+    """Return where past experiments are read from."""
+    return FileDataSource(settings.data_allow)
