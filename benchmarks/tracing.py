@@ -11,6 +11,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from redis.asyncio import Redis
 from devcluster import services
 from tests.otlp_collector import collector
 from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.trace_context import run_trace
 from twin_operator.services.runs.tracing import NoTracer, Tracer
@@ -43,15 +45,19 @@ def _task(run: str) -> Task:
     return Task(run, TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", run), 4, {"spec": spec})
 
 
+def _ignore(_queues: Collection[str]) -> None:
+    """Nobody waits for a publication."""
+
+
 async def compare(redis: Redis) -> dict[str, list[float]]:
     """Return CPU seconds of publishing by way."""
     settings = Settings()
     tracer = build_tracer(settings, "twin-operator")
     silent = NoTracer()
     ways: dict[str, tuple[Broker, Tracer, bool]] = {
-        "no trace": (Broker(redis, DAY), silent, False),
-        "trace, no endpoint": (build_queue(redis, settings, silent), silent, True),
-        "trace, spans sent": (build_queue(redis, settings, tracer), tracer, True),
+        "no trace": (Broker(redis, DAY, _ignore, Messages(), None), silent, False),
+        "trace, no endpoint": (build_queue(redis, settings, silent, _ignore), silent, True),
+        "trace, spans sent": (build_queue(redis, settings, tracer, _ignore), tracer, True),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):

@@ -19,6 +19,7 @@ from devcluster.layout import free_ports
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.handlers.operator import OperatorProcess
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.settings import Settings
@@ -89,7 +90,8 @@ async def measure(folder: Path, trials: int) -> dict[str, Seconds]:
         process = OperatorProcess(settings, graph)
         running = asyncio.create_task(process.run())
         try:
-            return await _measure(Bench(KubernetesApi(configuration), graph, Broker(graph.redis, 60)), trials)
+            stranger = Broker(graph.redis, 60, lambda _queues: None, Messages(), None)
+            return await _measure(Bench(KubernetesApi(configuration), graph, stranger), trials)
         finally:
             process.end()
             await running

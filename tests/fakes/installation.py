@@ -127,7 +127,7 @@ class Installation:
         plan = self.crashes if not self.processes else CrashPlan()
         process = OperatorProcess(self.settings, self._ports(), CLUSTER_UID, self.now, plan)
         self.processes.append(process)
-        self.queue.on_publish = process.loop.published
+        self.queue.on_publish = process.requests.published
         process.start(self.cluster, self.watch_delay)
         self._keeper = asyncio.create_task(self._start_after_crash(process))
 

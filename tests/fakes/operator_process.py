@@ -14,7 +14,7 @@ from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorPorts, assemble
+from twin_operator.wiring.operator import OperatorMetrics, OperatorPorts, assemble, build_requests
 
 logger = logging.getLogger(__name__)
 DELETED: Final = "DELETED"
@@ -60,8 +60,9 @@ class OperatorProcess:
         plan: CrashPlan,
     ) -> None:
         self.metrics = CollectorRegistry()
-        process = ProcessMetrics(self.metrics, "0")
-        self.loop = assemble(settings, ports, cluster_uid, self.metrics, process, NoTracer(), clock)
+        metrics = OperatorMetrics.of(self.metrics, ProcessMetrics(self.metrics, "0"))
+        self.requests = build_requests(settings, metrics)
+        self.loop = assemble(settings, ports, self.requests, cluster_uid, metrics, NoTracer(), clock)
         self.plan = plan
         self.crashed = asyncio.Event()
         self.unhandled: list[BaseException] = []

@@ -102,7 +102,7 @@ class EventsProcess:
         queues = self.graph.events.queues
         for queue in sorted(await self.graph.feed.queues()):
             queues.admit(queue)
-        self.graph.metrics.lengths(await self.graph.queues.depths(sorted(queues.known)))
+        self.graph.metrics.lengths(await self.graph.depths(sorted(queues.known)))
         if self._up:  # a worker is not silent because nobody listens
             self.graph.events.sweep()
 

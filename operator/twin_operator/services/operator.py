@@ -8,11 +8,12 @@ from typing import Any
 
 from twin_operator.services.archive.archiving import Archiving
 from twin_operator.services.outcomes.grading import Outcomes
+from twin_operator.services.pools.pool_index import KnownPools
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
 from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.reconciling.ports import Resources
-from twin_operator.services.reconciling.queue import ReconcileQueue
+from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.simulations.controller import Simulations
@@ -30,11 +31,7 @@ JOB = "RetrainingJob"
 SIMULATION = "Simulation"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
 SWEEP_SECONDS = 1.0  # between two looks at what expires
-
-
 POLL_SECONDS = 5.0  # between two questions: a third of what Prometheus usually takes between two looks
-
-
 PATIENCE_SECONDS = 3.0  # for an answer that takes a millisecond
 
 
@@ -66,12 +63,102 @@ class BrokerWatch:
 
 
 @dataclass
+class ReconcileRequests:
+    """Requests to reconcile objects, and which objects a change of something else concerns.
+
+    Args:
+        pools: the WorkerPools, and the queues that they serve.
+        meters: shows whether the archive answers.
+    """
+
+    pools: KnownPools
+    meters: Meters
+    keys: DirtyKeys[Key] = field(default_factory=DirtyKeys)
+    models: set[Key] = field(default_factory=set)
+    """Every TwinModel."""
+
+    def object(self, kind: str, namespace: str, name: str) -> None:
+        """Have an object reconciled soon."""
+        self.keys.mark((kind, namespace, name))
+
+    def model(self, model: tuple[str, str]) -> None:
+        """Have a TwinModel reconciled soon."""
+        self.keys.mark((MODEL, *model))
+
+    def everything(self) -> None:
+        """Have every TwinModel and every WorkerPool reconciled soon."""
+        for key in (*self.models, *((POOL, *pool) for pool in self.pools.keys)):
+            self.keys.mark(key)
+
+    def published(self, queues: Collection[str]) -> None:
+        """Tasks went into queues: a pool without a worker wants one now, not at its next look."""
+        for key in self.pools.at_zero(queues):
+            self.keys.mark((POOL, *key))
+
+    def archive_changed(self, *, reachable: bool) -> None:
+        """The archive went down or came back: every TwinModel says so."""
+        self.meters.archive(reachable=reachable)
+        for key in self.models:
+            self.keys.mark(key)
+
+
+@dataclass(frozen=True)
+class FinishedSimulations:
+    """Where a Simulation goes when its final status is written.
+
+    Args:
+        expiry: deletes it when its time to live is over.
+        archiving: archives it.
+        outcomes: grades it, if its outcome is known.
+    """
+
+    expiry: Expiry
+    archiving: Archiving
+    outcomes: Outcomes
+
+    def take(self, simulation: Simulation) -> None:
+        """Take a Simulation whose final status was written."""
+        self.expiry.finished(simulation)
+        self.archiving.finished(simulation.body)
+        if simulation.spec.get("observed") and simulation.status.get("phase") == "Succeeded":
+            self.outcomes.observe(simulation.body)
+
+
+@dataclass(frozen=True)
+class ModelChanges:
+    """What a TwinModel says, for those who answer by it; from a watch, or from our own write that comes before it.
+
+    Args:
+        twins: resolves modelRef.
+        simulations: those that wait for a model.
+        meters: shows phases.
+    """
+
+    twins: Twins
+    simulations: Simulations
+    meters: Meters
+
+    def written(self, body: JSON) -> None:
+        """Take a TwinModel whose status was written: Simulations need not wait for the watch."""
+        self.seen(body, deleted=False)
+
+    def seen(self, body: JSON, *, deleted: bool) -> None:
+        """Take a TwinModel as it is now."""
+        key = body["metadata"]["namespace"], body["metadata"]["name"]
+        if not deleted:
+            self.meters.model_phase(key, (body.get("status") or {}).get("phase", "Pending"))
+        if self.twins.observe(body, deleted=deleted):
+            self.simulations.model_changed(key)
+
+
+@dataclass
 class OperatorLoop:
     """What the watches feed and what runs beside them.
 
     Args:
+        requests: which objects are to be reconciled.
         simulations: the hot path.
-        twins: TwinModels as they are known.
+        changes: takes what TwinModels say.
         models: reconciles TwinModels.
         keeper: looks after models that serve.
         jobs: reconciles RetrainingJobs.
@@ -89,8 +176,9 @@ class OperatorLoop:
         clock: seconds since the epoch.
     """
 
+    requests: ReconcileRequests
     simulations: Simulations
-    twins: Twins
+    changes: ModelChanges
     models: ModelReconciler
     keeper: ModelKeeper
     jobs: JobReconciler
@@ -107,19 +195,6 @@ class OperatorLoop:
     resync_seconds: float
     clock: Callable[[], float]
     last_resync: float = 0.0
-    _queue: ReconcileQueue[Key] = field(init=False)
-    _models: set[Key] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._queue = ReconcileQueue(self._reconcile)
-        self.results.mark = lambda kind, namespace, name: self._queue.mark((kind, namespace, name))
-        self.models.changed = self.model_written
-        self.jobs.promoted = self._promoted
-        self.outcomes.graded = lambda model: self._queue.mark((MODEL, *model))
-        self.archiving.access.changed = self.archive_changed
-        self.simulations.on_finish = self._finished
-        self.simulations.on_weights = self.archiving.weights
-        self.simulations.served = self.models.served = self.jobs.served = self.pools.known.serves
 
     async def run(self) -> None:
         """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
@@ -143,72 +218,40 @@ class OperatorLoop:
     def model_seen(self, body: JSON, *, deleted: bool) -> None:
         """A TwinModel came, changed or went."""
         key = MODEL, body["metadata"]["namespace"], body["metadata"]["name"]
-        (self._models.discard if deleted else self._models.add)(key)
-        self._queue.mark(key)
-        self._note_model(body, deleted=deleted)
+        (self.requests.models.discard if deleted else self.requests.models.add)(key)
+        self.requests.keys.mark(key)
+        self.changes.seen(body, deleted=deleted)
         self._mark_jobs_of(key[1:])
-
-    def model_written(self, body: JSON) -> None:
-        """The status of a TwinModel was written: Simulations and jobs need not wait for the watch."""
-        self._note_model(body, deleted=False)
 
     def pool_seen(self, body: JSON, *, deleted: bool) -> None:
         """A WorkerPool came, changed or went: what waits for workers may go on."""
         known = self.pools.known
         before = known.served
         for namespace, name in known.observe(body, deleted=deleted):
-            self._queue.mark((POOL, namespace, name))
+            self.requests.object(POOL, namespace, name)
         if known.served != before:
-            for key in self._models:
-                self._queue.mark(key)
+            for key in self.requests.models:
+                self.requests.keys.mark(key)
                 self._mark_jobs_of(key[1:])
 
     def deployment_seen(self, body: JSON, *, deleted: bool) -> None:
         """The Deployment of a pool came, changed or went."""
         if (key := self.pools.known.observe_deployment(body, deleted=deleted)) is not None:
-            self._queue.mark((POOL, *key))
-
-    def published(self, queues: Collection[str]) -> None:
-        """Tasks went into queues: a pool without a worker wants one now, not at its next look."""
-        for key in self.pools.known.at_zero(queues):
-            self._queue.mark((POOL, *key))
+            self.requests.object(POOL, *key)
 
     def job_seen(self, body: JSON, *, deleted: bool) -> None:
         """A RetrainingJob came, changed or went: its model may have another turn to give."""
         key = JOB, body["metadata"]["namespace"], body["metadata"]["name"]
-        self._queue.mark(key)
-        self._queue.mark((MODEL, *self.keeper.job_seen(body, deleted=deleted)))
-
-    def archive_changed(self, *, reachable: bool) -> None:
-        """The archive went down or came back: every TwinModel says so."""
-        self.meters.archive(reachable=reachable)
-        for key in self._models:
-            self._queue.mark(key)
-
-    def _note_model(self, body: JSON, *, deleted: bool) -> None:
-        if not deleted:
-            phase = (body.get("status") or {}).get("phase", "Pending")
-            self.meters.model_phase((body["metadata"]["namespace"], body["metadata"]["name"]), phase)
-        if self.twins.observe(body, deleted=deleted):
-            self.simulations.model_changed((body["metadata"]["namespace"], body["metadata"]["name"]))
+        self.requests.keys.mark(key)
+        self.requests.model(self.keeper.job_seen(body, deleted=deleted))
 
     def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
         for namespace, name in self.keeper.unfinished_jobs((model[0], model[1])):
-            self._queue.mark((JOB, namespace, name))
-
-    def _promoted(self, model: tuple[str, str]) -> None:
-        self.models.champion_moved(model)
-        self._queue.mark((MODEL, *model))
-
-    def _finished(self, simulation: Simulation) -> None:
-        self.expiry.finished(simulation)
-        self.archiving.finished(simulation.body)
-        if simulation.spec.get("observed") and simulation.status.get("phase") == "Succeeded":
-            self.outcomes.observe(simulation.body)
+            self.requests.object(JOB, namespace, name)
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            self._queue.run(),
+            ReconcileQueue(self.requests.keys, self._reconcile).run(),
             self.simulations.review_forever(),
             self.results.run(),
             self.archiving.run(),
@@ -239,8 +282,7 @@ class OperatorLoop:
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
                 continue
-            for key in (*self._models, *((POOL, *pool) for pool in self.pools.known.keys)):
-                self._queue.mark(key)
+            self.requests.everything()
             self.last_resync = self.clock()
 
     async def _expire_forever(self) -> None:

@@ -1,13 +1,15 @@
 """The objects of the exporter of Celery's events."""
 
 import time
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from twin_operator.adapters.metrics.celery import CeleryMetrics
-from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.broker import queue_depths
 from twin_operator.adapters.redis_queue.event_feed import EventFeed
 from twin_operator.services.task_events import TaskEvents
 from twin_operator.settings import Settings
@@ -19,7 +21,7 @@ class EventsGraph:
     """What `twin-operator events` runs."""
 
     feed: EventFeed
-    queues: Broker
+    depths: Callable[[Collection[str]], Awaitable[dict[str, int]]]
     events: TaskEvents
     metrics: CeleryMetrics
     registry: CollectorRegistry
@@ -34,7 +36,7 @@ def build_events(settings: Settings) -> EventsGraph:
     silent, forget = settings.events_silent_seconds, settings.events_forget_seconds
     return EventsGraph(
         feed=EventFeed(redis, database_of(redis)),
-        queues=Broker(redis, settings.run_ttl_seconds),
+        depths=partial(queue_depths, redis),
         events=TaskEvents(metrics, time.time, silent, forget),
         metrics=metrics,
         registry=registry,

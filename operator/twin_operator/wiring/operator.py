@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from typing import Self
 
 from kubernetes.aio.client import Configuration
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -30,7 +31,13 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.archiving import Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
-from twin_operator.services.operator import BrokerWatch, OperatorLoop
+from twin_operator.services.operator import (
+    BrokerWatch,
+    FinishedSimulations,
+    ModelChanges,
+    OperatorLoop,
+    ReconcileRequests,
+)
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.pools.deploying import Deploying
@@ -123,10 +130,11 @@ async def build_operator(
     api = KubernetesApi(configuration, process.api_retried, lease.wait_until_renewed)
     resources = ClusterResources(api, settings.watch_namespaces)
     redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
-    tracer = build_tracer(settings, "twin-operator")
-    queue, archive = build_queue(redis, settings, tracer), SqlArchive(settings.archive_url)
+    tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url)
+    metrics = OperatorMetrics.of(registry, process)
+    requests = build_requests(settings, metrics)
     ports = OperatorPorts(
-        queue=queue,
+        queue=build_queue(redis, settings, tracer, requests.published),
         resources=resources,
         versions=_versions(settings, lease),
         archive=archive,
@@ -136,62 +144,131 @@ async def build_operator(
         ping=redis.ping,
         dead_letters=partial(count_dead_letters, redis),
     )
-    loop = assemble(settings, ports, await resources.cluster_uid(), registry, process, tracer, clock)
-    queue.on_publish = loop.published
+    loop = assemble(settings, ports, requests, await resources.cluster_uid(), metrics, tracer, clock)
     return OperatorGraph(loop, lease, api, redis, looking, archive, tracer)
+
+
+@dataclass(frozen=True)
+class OperatorMetrics:
+    """The metrics of an operator, in one registry."""
+
+    process: ProcessMetrics
+    models: ModelMetrics
+    simulations: SimulationMetrics
+    pools: PoolMetrics
+
+    @classmethod
+    def of(cls, registry: CollectorRegistry, process: ProcessMetrics) -> Self:
+        """Register them."""
+        return cls(process, ModelMetrics(registry), SimulationMetrics(registry), PoolMetrics(registry))
+
+
+def build_requests(settings: Settings, metrics: OperatorMetrics) -> ReconcileRequests:
+    """Return what collects requests to reconcile; the queue reports to it what was published."""
+    namespaces = frozenset([settings.namespace, *settings.pool_namespaces])
+    return ReconcileRequests(KnownPools(namespaces, metrics.pools.forget_pool), metrics.models)
 
 
 def assemble(
     settings: Settings,
     ports: OperatorPorts,
+    requests: ReconcileRequests,
     cluster: str,
-    registry: CollectorRegistry,
-    process: ProcessMetrics,
+    metrics: OperatorMetrics,
     tracer: Tracer,
     clock: Callable[[], float],
 ) -> OperatorLoop:
-    """Build the controllers on ports; nothing is called yet.
+    """Build the controllers on ports, from those that ask nobody to those that ask others; nothing is called yet.
 
     Args:
         settings: intervals and limits.
         ports: the world.
+        requests: collects requests to reconcile.
         cluster: uid of the cluster.
-        registry: where metrics are registered.
-        process: metrics of the process.
+        metrics: of the operator.
         tracer: records spans.
         clock: seconds since the epoch.
     """
-    meters, figures = ModelMetrics(registry), SimulationMetrics(registry)
     queue, resources, versions, archive = ports.queue, ports.resources, ports.versions, ports.archive
-    access = ArchiveAccess()
+    meters, served, traces = metrics.models, requests.pools.serves, RunTraces(tracer, clock)
+    access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
-    ledger.changed = twins.outcomes_changed
     archiving = Archiving(archive, access, ports.outbox, resources, clock, meters.archive_waiting)
-    simulations = _simulations(settings, queue, resources, twins, figures, clock)
+    outcomes = Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand, requests.model)
+    finished = FinishedSimulations(Expiry(resources, archiving.known, clock), archiving, outcomes)
+    simulations = Simulations(
+        queue=queue,
+        resources=resources,
+        twins=twins,
+        clock=clock,
+        second_write_seconds=settings.second_write_seconds,
+        pace=Pace(settings.second_writes_per_second),
+        meters=metrics.simulations,
+        on_finish=finished.take,
+        on_trace=traces.simulation_ended,
+        on_weights=archiving.weights,
+        served=served,
+    )
+    metrics.simulations.follow(simulations.unfinished, simulations.oldest)
+    changes = ModelChanges(twins, simulations, meters)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
-    loop = OperatorLoop(
-        simulations=simulations,
-        twins=twins,
-        models=ModelReconciler(queue, resources, versions, keeper, meters, cluster, clock, settings.data_retry_seconds),
+    models = ModelReconciler(
+        queue=queue,
+        resources=resources,
+        versions=versions,
         keeper=keeper,
-        jobs=JobReconciler(queue, resources, versions, keeper, archive, access, meters, cluster, clock),
-        pools=build_pools(settings, resources, ports.pods, ports.loads, PoolMetrics(registry), clock),
-        outcomes=Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand),
+        meters=meters,
+        cluster=cluster,
+        clock=clock,
+        retry_seconds=settings.data_retry_seconds,
+        changed=changes.written,
+        mark=requests.model,
+        on_trace=traces.training_ended,
+        served=served,
+    )
+    jobs = JobReconciler(
+        queue=queue,
+        resources=resources,
+        versions=versions,
+        serving=keeper,
+        archive=archive,
+        access=access,
+        meters=meters,
+        cluster=cluster,
+        clock=clock,
+        promoted=models.champion_moved,
+        on_trace=traces.job_ended,
+        served=served,
+    )
+    return OperatorLoop(
+        requests=requests,
+        simulations=simulations,
+        changes=changes,
+        models=models,
+        keeper=keeper,
+        jobs=jobs,
+        pools=PoolReconciler(
+            resources=resources,
+            known=requests.pools,
+            deploying=Deploying(resources, worker_defaults(settings), clock),
+            scaler=Scaler(ports.loads, ports.pods),
+            meters=metrics.pools,
+            clock=clock,
+        ),
+        outcomes=outcomes,
         archiving=archiving,
-        results=ResultsLoop(queue, simulations, lambda *_key: None),
-        expiry=Expiry(resources, archiving.known, clock),
+        results=ResultsLoop(queue, simulations, requests.object),
+        expiry=finished.expiry,
         resources=resources,
         meters=meters,
-        process=process,
-        broker=BrokerWatch(ports.ping, process),
+        process=metrics.process,
+        broker=BrokerWatch(ports.ping, metrics.process),
         dead_letters=ports.dead_letters,
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
-    _tell_of_runs(loop, RunTraces(tracer, clock))
-    return loop
 
 
 def _versions(settings: Settings, lease: LeaderLease) -> ThreadedVersions:
@@ -199,47 +276,15 @@ def _versions(settings: Settings, lease: LeaderLease) -> ThreadedVersions:
     return ThreadedVersions(registry, lease.wait_until_renewed)
 
 
-def _simulations(
-    settings: Settings,
-    queue: RunQueue,
-    resources: Resources,
-    twins: Twins,
-    figures: SimulationMetrics,
-    clock: Callable[[], float],
-) -> Simulations:
-    pace = Pace(settings.second_writes_per_second)
-    simulations = Simulations(queue, resources, twins, clock, settings.second_write_seconds, pace, figures)
-    figures.follow(simulations.unfinished, simulations.oldest)
-    return simulations
-
-
-def _tell_of_runs(loop: OperatorLoop, traces: RunTraces) -> None:
-    loop.simulations.on_trace = traces.simulation_ended
-    loop.models.on_trace = traces.training_ended
-    loop.jobs.on_trace = traces.job_ended
-
-
-def build_queue(redis: Redis, settings: Settings, tracer: Tracer) -> Broker:
+def build_queue(
+    redis: Redis, settings: Settings, tracer: Tracer, on_publish: Callable[[Collection[str]], None]
+) -> Broker:
     """Return the queue; one that records publications where spans are recorded at all."""
     sent = SentEvents(database_of(redis)) if settings.task_events else None
     messages = Messages(build_signing(settings))
     if isinstance(tracer, NoTracer):
-        return Broker(redis, settings.run_ttl_seconds, sent, messages=messages)
-    return TracedBroker(redis, settings.run_ttl_seconds, sent, messages=messages, tracer=tracer)
-
-
-def build_pools(
-    settings: Settings,
-    resources: Resources,
-    pods: WorkerPods,
-    loads: QueueLoads,
-    meters: PoolMetrics,
-    clock: Callable[[], float],
-) -> PoolReconciler:
-    """Return the reconciler."""
-    known = KnownPools(frozenset([settings.namespace, *settings.pool_namespaces]), meters.forget_pool)
-    deploying = Deploying(resources, worker_defaults(settings), clock)
-    return PoolReconciler(resources, known, deploying, Scaler(loads, pods), meters, clock)
+        return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent)
+    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, tracer)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

@@ -12,8 +12,8 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from tests.contracts.queue_system import Taken, task
+from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import UNACKED_INDEX, Claims
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.loads import Loads
@@ -68,7 +68,7 @@ class RedisSystem:
     def __init__(self, url: str) -> None:
         self.redis = Redis.from_url(url)
         self.connection = AsyncRedis.from_url(url)
-        self.queue = Broker(self.connection, 60)
+        self.queue = unsigned_broker(self.connection, 60)
         self.loads = Loads(self.connection)
         self.outbox = Outbox(self.connection)
         self.letters = DeadLetters(self.redis)

@@ -11,7 +11,7 @@ from celery import Celery
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from twin_operator.adapters.redis_queue.broker import Broker
+from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents, Unreadable, channel, read
 from twin_operator.services.runs.run import Target, Task, TaskKind
 
@@ -31,7 +31,7 @@ def app(redis_server: Any) -> Celery:
 
 async def publish(url: str) -> None:
     redis = AsyncRedis.from_url(url)
-    await Broker(redis, 60, SentEvents(DATABASE)).publish([TASK])
+    await unsigned_broker(redis, 60, SentEvents(DATABASE)).publish([TASK])
     assert await redis.llen("twinops:simulations\x06\x163") == 1
     await redis.delete("twinops:simulations\x06\x163")
     await redis.aclose()

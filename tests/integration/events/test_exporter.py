@@ -22,7 +22,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from devcluster import services
 from devcluster.layout import free_ports
-from twin_operator.adapters.redis_queue.broker import Broker
+from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.services.runs.run import Stop, Target, Task, TaskKind
 
@@ -100,7 +100,7 @@ class Bench:
     def publish(self, *tasks: Task) -> None:
         async def publish() -> None:
             redis = AsyncRedis.from_url(self.environment["TWINOPS_REDIS_URL"])
-            await Broker(redis, 600, SentEvents(1)).publish(tasks)
+            await unsigned_broker(redis, 600, SentEvents(1)).publish(tasks)
             await redis.aclose()
 
         asyncio.run(publish())
@@ -108,7 +108,7 @@ class Bench:
     def stop_run(self, run: str) -> None:
         async def stop() -> None:
             redis = AsyncRedis.from_url(self.environment["TWINOPS_REDIS_URL"])
-            await Broker(redis, 600).stop(run, Stop.CANCELLED)
+            await unsigned_broker(redis, 600).stop(run, Stop.CANCELLED)
             await redis.aclose()
 
         asyncio.run(stop())
@@ -270,7 +270,7 @@ def test_a_worker_that_is_not_asked_tells_nothing(bench: Bench) -> None:
 
         async def publish() -> None:
             client = AsyncRedis.from_url(other)
-            await Broker(client, 600).publish([work])
+            await unsigned_broker(client, 600).publish([work])
             await client.aclose()
 
         asyncio.run(publish())

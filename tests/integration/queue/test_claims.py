@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.services.reconciling.errors import TryAgain
@@ -33,7 +34,7 @@ def task(limit: int = 2, kind: TaskKind = TaskKind.SIMULATE, **changes: Any) -> 
 async def broker(redis_server: Any) -> AsyncIterator[Broker]:
     redis = AsyncRedis.from_url(redis_server.url)
     await redis.flushall()
-    yield Broker(redis, 60)
+    yield unsigned_broker(redis, 60)
     await redis.aclose()
 
 

@@ -11,8 +11,8 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from tests.integration.brokers import unsigned_broker
 from tests.integration.worker.workplace import Workplace
-from twin_operator.adapters.redis_queue.broker import Broker
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def place(redis_server: Any, tmp_path: Path) -> AsyncIterator[Workplace]:
     connection = AsyncRedis.from_url(redis_server.url)
     with Redis.from_url(redis_server.url) as redis:
         redis.flushall()
-        workplace = Workplace(redis, redis_server.url, tmp_path, Broker(connection, 3600))
+        workplace = Workplace(redis, redis_server.url, tmp_path, unsigned_broker(connection, 3600))
         yield workplace
         for worker in workplace.workers:
             if worker.process.poll() is None:

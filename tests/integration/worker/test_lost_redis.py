@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from tests.integration.brokers import unsigned_broker
 from tests.integration.worker.mortal_redis import MortalRedis
 from tests.integration.worker.workplace import Workplace, until
-from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.wiring.connections import operator_redis
 
 FOLLOWING = 10  # tasks that the worker has to answer afterwards
@@ -32,7 +32,7 @@ async def lonely(server: MortalRedis, tmp_path: Path) -> AsyncIterator[Workplace
     url = server.start()
     connection = operator_redis(url)
     with Redis.from_url(url) as redis:
-        place = Workplace(redis, url, tmp_path, Broker(connection, 3600))
+        place = Workplace(redis, url, tmp_path, unsigned_broker(connection, 3600))
         yield place
         for worker in place.workers:
             worker.signal_all(signal.SIGCONT)

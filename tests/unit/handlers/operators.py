@@ -24,7 +24,7 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorGraph, OperatorPorts, assemble
+from twin_operator.wiring.operator import OperatorGraph, OperatorMetrics, OperatorPorts, assemble, build_requests
 
 UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connections are only closed
 
@@ -55,8 +55,8 @@ def loop_on_fakes(chosen: Settings, queue: InMemoryQueue | None = None) -> Opera
         ping=queue.ping,
         dead_letters=no_dead_letters,
     )
-    process = ProcessMetrics(registry, "0")
-    return assemble(chosen, ports, "cluster-uid", registry, process, NoTracer(), time.time)
+    metrics = OperatorMetrics.of(registry, ProcessMetrics(registry, "0"))
+    return assemble(chosen, ports, build_requests(chosen, metrics), "cluster-uid", metrics, NoTracer(), time.time)
 
 
 def graph_on_fakes(loop: OperatorLoop, lease: LeaderLease, folder: Path) -> OperatorGraph:

@@ -67,7 +67,7 @@ JOB: Final = body("retrainingjobs", "again", {"modelRef": {"name": "letters"}})
 
 def knows_twin(loop: OperatorLoop) -> bool:
     with contextlib.suppress(KeyError):
-        return bool(loop.twins.uncertainty(("home", "letters")))
+        return bool(loop.changes.twins.uncertainty(("home", "letters")))
     return False
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import time
 from typing import Any, Final
 
@@ -25,16 +25,16 @@ class Broker:
     Args:
         redis: connection with `decode_responses` off.
         run_ttl_seconds: life of a run's record.
-        sent: tells that a task was sent; None where nobody wants Celery's events.
         on_publish: called with the queues that tasks went into.
         messages: writes them, signed where the installation has a key.
+        sent: tells that a task was sent; None where nobody wants Celery's events.
     """
 
     redis: Redis
     run_ttl_seconds: int
-    sent: SentEvents | None = None
-    on_publish: Callable[[Collection[str]], None] = lambda _queues: None
-    messages: Messages = field(default_factory=Messages)
+    on_publish: Callable[[Collection[str]], None]
+    messages: Messages
+    sent: SentEvents | None
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
@@ -101,15 +101,7 @@ class Broker:
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return how many messages stand in each queue, over its priorities."""
-        names = [(queue, key) for queue in queues for key in keys.queue_keys(queue)]
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for _queue, key in names:
-                pipe.llen(key)
-            lengths = await pipe.execute()
-        depths = dict.fromkeys(queues, 0)
-        for (queue, _key), length in zip(names, lengths, strict=True):
-            depths[queue] += length
-        return depths
+        return await queue_depths(self.redis, queues)
 
     async def reports(self, *, pending: bool, block_ms: int = 1000, count: int = 200) -> list[Report]:
         """Read entries of the results stream.
@@ -160,3 +152,16 @@ def _reports(entries: Iterable[Any]) -> list[Report]:
     if flat and isinstance(flat[0], list):  # RESP3 wraps the entries of a stream once more
         flat = flat[0]
     return [keys.read_report(entry.decode(), fields[b"report"]) for entry, fields in flat if fields]
+
+
+async def queue_depths(redis: Redis, queues: Collection[str]) -> dict[str, int]:
+    """Return how many messages stand in each queue, over its priorities."""
+    names = [(queue, key) for queue in queues for key in keys.queue_keys(queue)]
+    async with redis.pipeline(transaction=False) as pipe:
+        for _queue, key in names:
+            pipe.llen(key)
+        lengths = await pipe.execute()
+    depths = dict.fromkeys(queues, 0)
+    for (queue, _key), length in zip(names, lengths, strict=True):
+        depths[queue] += length
+    return depths

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.services.runs.run import Task
 from twin_operator.services.runs.spans import decided, publication
 from twin_operator.services.runs.trace_context import RunTrace
-from twin_operator.services.runs.tracing import NoTracer, Tracer
+from twin_operator.services.runs.tracing import Tracer
 
 SPAN_BYTES = 8  # of a span's identity
 
@@ -22,7 +22,7 @@ class TracedBroker(Broker):
         tracer: takes spans.
     """
 
-    tracer: Tracer = field(default_factory=NoTracer)
+    tracer: Tracer
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues, with the span of their publication as parent of what workers do."""

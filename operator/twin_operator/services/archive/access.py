@@ -14,10 +14,6 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 4  # threads of the archive: SQLite has one writer, PostgreSQL needs no more for batches
 
 
-def _tell_nobody(*, reachable: bool) -> None:
-    """Keep it to oneself; `reachable`: whether the archive answers."""
-
-
 @dataclass
 class ArchiveAccess:
     """Calls the archive, and fails at once while it is known to be down: the hot path must not wait for it.
@@ -26,7 +22,7 @@ class ArchiveAccess:
         changed: called with `reachable` when the archive went down or came back.
     """
 
-    changed: Callable[..., None] = _tell_nobody
+    changed: Callable[..., None]
     trouble: str | None = None
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 

@@ -62,7 +62,7 @@ class Archiving:
     outbox: Outbox
     resources: Resources
     clock: Callable[[], float]
-    waiting: Callable[[int], None] = lambda _count: None
+    waiting: Callable[[int], None]
     _looked: float = 0.0
     _fresh: list[JSON] = field(default_factory=list)
     _sent: set[str] = field(default_factory=set)

@@ -51,8 +51,8 @@ class Outcomes:
     resources: Resources
     meters: Meters
     clock: Callable[[], float]
-    weights_in_hand: Callable[[str], TauWeights | None] = lambda _digest: None
-    graded: Callable[[tuple[str, str]], None] = lambda _model: None
+    weights_in_hand: Callable[[str], TauWeights | None]
+    graded: Callable[[tuple[str, str]], None]
     _waiting: dict[str, JSON] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 

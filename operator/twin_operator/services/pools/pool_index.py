@@ -11,10 +11,6 @@ from twin_operator.services.runs.run import JSON
 Key = tuple[str, str]
 
 
-def _forget_nothing(_key: Key) -> None:
-    """Nobody shows pools."""
-
-
 @dataclass
 class KnownPools:
     """Every pool that there is.
@@ -25,7 +21,7 @@ class KnownPools:
     """
 
     namespaces: Collection[str]
-    on_gone: Callable[[Key], None] = _forget_nothing
+    on_gone: Callable[[Key], None]
     served: frozenset[str] = frozenset()
     """Queues whose tasks will be done: of pools with ready workers, or that get some when a task comes."""
     _pools: dict[Key, Pool] = field(default_factory=dict)

@@ -4,8 +4,101 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+logger = logging.getLogger(__name__)
+FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
+LONGEST_BACKOFF_SECONDS = 60.0
+AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
+
+
+@dataclass
+class DirtyKeys(Generic[K]):
+    """Keys that are to be reconciled; equal ones are one."""
+
+    _keys: set[K] = field(default_factory=set)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def mark(self, key: K) -> None:
+        """Have `key` reconciled soon."""
+        self._keys.add(key)
+        self._wake.set()
+
+    async def wait(self) -> None:
+        """Wait until a key was marked, or `wake` was called, since the last wait."""
+        await self._wake.wait()
+        self._wake.clear()
+
+    def wake(self) -> None:
+        """Have the one who waits look at the keys again."""
+        self._wake.set()
+
+    def take(self, busy: AbstractSet[K]) -> set[K]:
+        """Remove and return the keys that are not busy."""
+        free = self._keys - busy
+        self._keys -= free
+        return free
+
+
+@dataclass
+class ReconcileQueue(Generic[K]):
+    """Calls `reconcile` for each dirty key; a key that is marked while it runs, runs once more.
+
+    Args:
+        keys: those to reconcile.
+        reconcile: returns after how many seconds to look again, or None.
+    """
+
+    keys: DirtyKeys[K]
+    reconcile: Callable[[K], Awaitable[float | None]]
+    _busy: set[K] = field(default_factory=set)
+    _failures: dict[K, int] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _timers: dict[K, asyncio.TimerHandle] = field(default_factory=dict)
+    _random: random.Random = field(default_factory=random.Random)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def run(self) -> None:
+        """Reconcile for ever."""
+        while True:
+            await self.keys.wait()
+            for key in self.keys.take(self._busy):
+                self._busy.add(key)
+                task = asyncio.create_task(self._one(key))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _one(self, key: K) -> None:
+        try:
+            async with self._turns:
+                again = await self.reconcile(key)
+            self._failures.pop(key, None)
+        except Exception:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            again = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
+            again *= self._random.uniform(0.5, 1.0)
+            logger.exception("%s could not be reconciled; the next attempt is in %.1f s.", key, again)
+        finally:
+            self._busy.discard(key)
+            self.keys.wake()
+        if again is not None:
+            self._later(key, again)
+
+    def _later(self, key: K, seconds: float) -> None:
+        """Mark `key` after some seconds; one timer a key, the soonest, or each look that was not due would add one."""
+        loop, pending = asyncio.get_running_loop(), self._timers.get(key)
+        if pending is not None and not pending.cancelled() and pending.when() <= loop.time() + seconds:
+            return
+        if pending is not None:
+            pending.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key)
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.keys.mark(key)
 
 
 @dataclass
@@ -24,75 +117,3 @@ class Pace:
             self._next = max(now, self._next) + 1 / self.per_second
         if wait > 0:
             await asyncio.sleep(wait)
-
-
-K = TypeVar("K", bound=Hashable)
-logger = logging.getLogger(__name__)
-FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
-LONGEST_BACKOFF_SECONDS = 60.0
-AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
-
-
-@dataclass
-class ReconcileQueue(Generic[K]):
-    """Calls `reconcile` for each dirty key; a key that is marked while it runs, runs once more.
-
-    Args:
-        reconcile: returns after how many seconds to look again, or None.
-    """
-
-    reconcile: Callable[[K], Awaitable[float | None]]
-    _dirty: set[K] = field(default_factory=set)
-    _busy: set[K] = field(default_factory=set)
-    _failures: dict[K, int] = field(default_factory=dict)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _timers: dict[K, asyncio.TimerHandle] = field(default_factory=dict)
-    _random: random.Random = field(default_factory=random.Random)
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-
-    def mark(self, key: K) -> None:
-        """Have `key` reconciled soon."""
-        self._dirty.add(key)
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Reconcile for ever."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            for key in self._dirty - self._busy:
-                self._dirty.discard(key)
-                self._busy.add(key)
-                task = asyncio.create_task(self._one(key))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-
-    async def _one(self, key: K) -> None:
-        try:
-            async with self._turns:
-                again = await self.reconcile(key)
-            self._failures.pop(key, None)
-        except Exception:
-            failures = self._failures[key] = self._failures.get(key, 0) + 1
-            again = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
-            again *= self._random.uniform(0.5, 1.0)
-            logger.exception("%s could not be reconciled; the next attempt is in %.1f s.", key, again)
-        finally:
-            self._busy.discard(key)
-            self._wake.set()
-        if again is not None:
-            self._later(key, again)
-
-    def _later(self, key: K, seconds: float) -> None:
-        """Mark `key` after some seconds; one timer a key, the soonest, or each look that was not due would add one."""
-        loop, pending = asyncio.get_running_loop(), self._timers.get(key)
-        if pending is not None and not pending.cancelled() and pending.when() <= loop.time() + seconds:
-            return
-        if pending is not None:
-            pending.cancel()
-        self._timers[key] = loop.call_later(seconds, self._due, key)
-
-    def _due(self, key: K) -> None:
-        self._timers.pop(key, None)
-        self.mark(key)

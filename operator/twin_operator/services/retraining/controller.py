@@ -78,9 +78,9 @@ class JobReconciler:
     meters: Meters
     cluster: str
     clock: Callable[[], float]
-    promoted: Callable[[Key], None] = lambda _key: None
-    on_trace: Callable[[JSON], None] = lambda _body: None
-    served: Callable[[str], bool] = lambda _queue: True
+    promoted: Callable[[Key], None]
+    on_trace: Callable[[JSON], None]
+    served: Callable[[str], bool]
     _runs: dict[Key, set[str]] = field(default_factory=dict)
     _archived: set[str] = field(default_factory=set)
 

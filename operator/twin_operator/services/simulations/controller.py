@@ -37,10 +37,6 @@ class Tracked:
     writing: bool = False
 
 
-async def _keep_nothing(_vectors: Mapping[str, TauWeights]) -> None:
-    """Keep no tau weights: an operator without an archive."""
-
-
 @dataclass
 class Simulations:
     """Follows every unfinished Simulation to its end.
@@ -66,10 +62,10 @@ class Simulations:
     second_write_seconds: float
     pace: Pace
     meters: SimulationMeters
-    on_finish: Callable[[Simulation], None] = lambda _simulation: None
-    on_trace: Callable[[JSON, Run, float], None] = lambda _body, _run, _seen: None
-    on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]] = _keep_nothing
-    served: Callable[[str], bool] = lambda _queue: True
+    on_finish: Callable[[Simulation], None]
+    on_trace: Callable[[JSON, Run, float], None]
+    on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]]
+    served: Callable[[str], bool]
     _tracked: dict[str, Tracked] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)

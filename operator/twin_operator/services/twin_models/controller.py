@@ -40,6 +40,7 @@ class ModelReconciler:
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
         changed: called with the body of each TwinModel after its status was written.
+        mark: has a TwinModel reconciled soon.
         on_trace: called with the body of a TwinModel whose training ended, the training's run and its record.
         served: whether a WorkerPool with workers serves a queue.
     """
@@ -52,9 +53,10 @@ class ModelReconciler:
     cluster: str
     clock: Callable[[], float]
     retry_seconds: float
-    changed: Callable[[JSON], None] = lambda _body: None
-    on_trace: Callable[[JSON, str, Run], None] = lambda _body, _run, _record: None
-    served: Callable[[str], bool] = lambda _queue: True
+    changed: Callable[[JSON], None]
+    mark: Callable[[Key], None]
+    on_trace: Callable[[JSON, str, Run], None]
+    served: Callable[[str], bool]
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
     _looked: dict[Key, float] = field(default_factory=dict)
@@ -78,8 +80,9 @@ class ModelReconciler:
         return RESYNC_SECONDS if decision.status["phase"] == "Training" else None
 
     def champion_moved(self, key: Key) -> None:
-        """Have the registry asked again which version serves."""
+        """Have the registry asked again, soon, which version serves."""
         self._looked.pop(key, None)
+        self.mark(key)
 
     async def _plan(self, key: Key, body: JSON) -> ModelPlan:
         run_id = training_run(body)
@@ -142,7 +145,7 @@ class ModelReconciler:
         if wish is None:
             return body
         written = await carry_out(wish, body, self.versions, self.resources)
-        self.champion_moved(key)
+        self._looked.pop(key, None)
         return written
 
     async def _write(self, body: JSON, status: JSON) -> None:

@@ -24,8 +24,9 @@ class Twins:
 
     Args:
         registry: reads summaries of versions.
-        outcomes: returns the recorded outcomes of a registered model, None while they cannot be had: then the weights
-            rest on the training experiments alone, which is less sure, and right.
+        outcomes: returns the recorded outcomes of a registered model, the same object while they are the same; None
+            while they cannot be read: then the weights rest on the training experiments alone, which is less sure, and
+            right.
     """
 
     registry: Versions
@@ -33,6 +34,7 @@ class Twins:
     _models: dict[Key, JSON] = field(default_factory=dict)
     _versions: dict[tuple[str, str], Version] = field(default_factory=dict)
     _weights: dict[WeightsKey, TauWeights] = field(default_factory=dict)
+    _outcomes: dict[str, Sequence[RecordedOutcome] | None] = field(default_factory=dict)
     _by_digest: dict[str, TauWeights] = field(default_factory=dict)
 
     def observe(self, body: JSON, *, deleted: bool) -> bool:
@@ -72,13 +74,10 @@ class Twins:
         """Return the tau weights of a contrast, computed once a version, scale and state of its outcomes."""
         key = version.registered_model, version.version, contrast.arm, contrast.against, scale
         outcomes = await self.outcomes(version.registered_model)
+        self._take_outcomes(version.registered_model, outcomes)
         if key not in self._weights:
             self._weights[key] = self._remember(tau_weights(contrast, scale, ledger_of(outcomes or (), contrast)))
         return self._weights[key]
-
-    def outcomes_changed(self, registered_model: str) -> None:
-        """Weigh anew: the recorded outcomes of a registered model are others than before."""
-        self._weights = {key: value for key, value in self._weights.items() if key[0] != registered_model}
 
     def weights_in_hand(self, digest: str) -> TauWeights | None:
         """Return tau weights that this process made."""
@@ -95,6 +94,12 @@ class Twins:
             except ConnectionError:
                 return Waiting("Pending", "ModelNotReady", "The model registry cannot be reached; it is tried again.")
         return self._versions[key]
+
+    def _take_outcomes(self, registered_model: str, outcomes: Sequence[RecordedOutcome] | None) -> None:
+        """Forget the weights of a registered model whose outcomes are others than before."""
+        if self._outcomes.get(registered_model) is not outcomes:
+            self._outcomes[registered_model] = outcomes
+            self._weights = {key: value for key, value in self._weights.items() if key[0] != registered_model}
 
     def _remember(self, vector: TauWeights) -> TauWeights:
         while len(self._by_digest) >= MOST_VECTORS:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from twin_operator.services.pools.pool_index import KnownPools
+from twin_operator.services.pools.pool_index import Key, KnownPools
 
 STALLED = [{"type": "Stalled", "status": "True", "reason": "InvalidTemplate", "message": ""}]
 
@@ -15,8 +16,12 @@ def body(name: str = "p", generation: int = 1, ready: int = 0, **changes: Any) -
     return {"metadata": metadata, "spec": {"queues": ["a"], **changes}, "status": status}
 
 
+def known_pools(on_gone: Callable[[Key], None] = lambda _key: None) -> KnownPools:
+    return KnownPools({"ops"}, on_gone)
+
+
 def served(*bodies: dict[str, Any]) -> frozenset[str]:
-    known = KnownPools({"ops"})
+    known = known_pools()
     for each in bodies:
         known.observe(each, deleted=False)
     return known.served
@@ -35,7 +40,7 @@ def test_a_queue_is_served_by_ready_workers_or_by_such_as_will_come() -> None:
 
 
 def test_an_echo_of_our_own_status_is_nothing_to_act_on() -> None:
-    known = KnownPools({"ops"})
+    known = known_pools()
     assert known.observe(body(), deleted=False) == [("ops", "p")]
     assert known.observe(body(ready=1), deleted=False) == []
     assert known.observe(body(generation=2), deleted=False) == [("ops", "p")]
@@ -43,7 +48,7 @@ def test_an_echo_of_our_own_status_is_nothing_to_act_on() -> None:
 
 def test_a_pool_that_goes_leaves_its_queues_to_others() -> None:
     gone: list[Any] = []
-    known = KnownPools({"ops"}, gone.append)
+    known = known_pools(gone.append)
     known.observe(body("first"), deleted=False)
     known.observe(body("second"), deleted=False)
     assert known.observe(body("first"), deleted=True) == [("ops", "second")]
@@ -56,7 +61,7 @@ def deployment(replicas: int, generation: int = 1, uid: str = "d") -> dict[str, 
 
 
 def test_a_published_task_wakes_a_pool_that_has_no_worker() -> None:
-    known = KnownPools({"ops"})
+    known = known_pools()
     known.observe(body(**FOLLOWS), deleted=False)
     known.observe(body("fixed", queues=["b"]), deleted=False)
     assert known.at_zero(["a", "b"]) == [("ops", "p")]
@@ -66,7 +71,7 @@ def test_a_published_task_wakes_a_pool_that_has_no_worker() -> None:
 
 
 def test_watches_that_are_behind_do_not_undo_what_was_written() -> None:
-    known = KnownPools({"ops"})
+    known = known_pools()
     known.observe(body(**FOLLOWS), deleted=False)
     known.observe_deployment(deployment(2, generation=5), deleted=False)
     known.observe_deployment(deployment(0, generation=4), deleted=False)

@@ -9,19 +9,19 @@ from itertools import pairwise
 
 import pytest
 
-from twin_operator.services.reconciling.queue import AT_ONCE, ReconcileQueue
+from twin_operator.services.reconciling.queue import AT_ONCE, DirtyKeys, ReconcileQueue
 
 pytestmark = pytest.mark.looptime
 Reconcile = Callable[[str], Awaitable[float | None]]
 
 
 @asynccontextmanager
-async def running(reconcile: Reconcile) -> AsyncIterator[ReconcileQueue[str]]:
-    """Run a queue during the block."""
-    queue = ReconcileQueue(reconcile)
-    task = asyncio.create_task(queue.run())
+async def running(reconcile: Reconcile) -> AsyncIterator[DirtyKeys[str]]:
+    """Run a queue during the block, and return its keys."""
+    keys = DirtyKeys[str]()
+    task = asyncio.create_task(ReconcileQueue(keys, reconcile).run())
     try:
-        yield queue
+        yield keys
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):

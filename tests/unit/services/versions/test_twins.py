@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.ready_twin import simulation, small_bank, twin_model
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.fakes.schema import definitions
+from tests.unit.domain.outcomes import outcome
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.runs.run import JSON
@@ -25,12 +26,18 @@ def registry() -> InMemoryRegistry:
     return found
 
 
-async def no_outcomes(_model: str) -> list[RecordedOutcome]:
-    return []
+class Ledger:
+    """Outcomes by registered model, none at first; the same object while they are the same."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[RecordedOutcome, ...]] = {}
+
+    async def outcomes(self, model: str) -> tuple[RecordedOutcome, ...]:
+        return self.known.get(model, ())
 
 
-def twins(known: InMemoryRegistry | None = None) -> Twins:
-    return Twins(InMemoryVersions(known or registry()), no_outcomes)
+def twins(known: InMemoryRegistry | None = None, ledger: Ledger | None = None) -> Twins:
+    return Twins(InMemoryVersions(known or registry()), (ledger or Ledger()).outcomes)
 
 
 def model(version: str | None = "1", **spec: Any) -> JSON:
@@ -122,13 +129,13 @@ async def weights_of(found: Twins, scale: float = 0.25, arm: str = "letter") -> 
 
 
 async def test_weights_are_computed_once_until_outcomes_change() -> None:
-    found = twins()
+    ledger = Ledger()
+    found = twins(ledger=ledger)
     first = await weights_of(found)
     assert await weights_of(found) is first
-    found.outcomes_changed("another.model")
+    ledger.known["another.model"] = (outcome(),)
     assert await weights_of(found) is first
-    found._by_digest.clear()  # noqa: SLF001 - equal weights are one object as long as they are remembered
-    found.outcomes_changed(NAME)
+    ledger.known[NAME] = tuple(outcome(f"later-{number}", registered_model=NAME) for number in range(5))
     assert await weights_of(found) is not first
 
 
