@@ -6,6 +6,7 @@ import kopf
 
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.api.v1alpha1 import GROUP, VERSION
+from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
 WATCHES: Final = 5  # the four kinds and the Deployments of pools, each for every watched namespace
@@ -57,6 +58,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.request_timeout = 60
     chosen.networking.connect_timeout = 10
     chosen.networking.error_backoffs = [0.2, 0.5, 1, 2, 5, 10, 15, 15, 15, 15]
+    chosen.persistence.diffbase_storage = NoDiffBase()
+    chosen.persistence.progress_storage = NoProgress()
     chosen.posting.enabled = False
     chosen.peering.standalone = True
     chosen.scanning.disabled = True
