@@ -1,8 +1,7 @@
 """kopf's storages, replaced by ones that keep nothing.
 
 Handlers of events need neither the last handled state of an object nor the progress of its handlers. Without these
-classes kopf would copy each body several times for each event to find out what it must not store: two fifths of the
-operator's CPU.
+classes kopf would copy each body for each event, to compare it with what it never stored.
 """
 
 from collections.abc import Iterable
