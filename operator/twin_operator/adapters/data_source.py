@@ -69,9 +69,7 @@ class FileDataSource:
             files, path = fsspec.core.url_to_fs(source.uri)
             files.invalidate_cache(path)
             return _stamp(files.info(path))
-        except NotImplementedError:  # raised by file systems of fsspec that can read and cannot describe
-            return None
-        except (OSError, ValueError, ImportError):
+        except (OSError, ValueError, ImportError, NotImplementedError):  # the last: a protocol without file information
             return None
 
     def _check_allowed(self, uri: str) -> None:

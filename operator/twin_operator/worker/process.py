@@ -114,8 +114,8 @@ def build_guard(settings: Settings, registry: CollectorRegistry) -> Guard:
 
 
 def show_worker(registry: CollectorRegistry, draining: Draining) -> None:
-    """Show whether the worker drains and how many tasks it has in hand."""
+    """Register gauges: whether the worker is draining, and how many tasks it is executing."""
     drains = Gauge("twinops_worker_draining", "1 while the worker takes no further task.", registry=registry)
     drains.set_function(lambda: float(draining.active))
-    running = Gauge("twinops_worker_running_tasks", "Tasks that the worker has in hand.", registry=registry)
+    running = Gauge("twinops_worker_running_tasks", "Tasks that the worker is executing.", registry=registry)
     running.set_function(lambda: float(len(state.active_requests)))

@@ -8,8 +8,6 @@ from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.twin_spec import columns_digest
 
 TERMINAL = frozenset({"Succeeded", "Failed"})
-
-
 DEFAULT_BACKOFF_LIMIT = 3  # retries, as the schema has it
 
 
@@ -41,12 +39,12 @@ class Simulation:
 
     @property
     def generation(self) -> int:
-        """The number of its wish: changes of status do not raise it."""
+        """metadata.generation: the API server raises it with each change of the spec."""
         return int(self.body["metadata"].get("generation", 1))
 
     @property
     def spec(self) -> JSON:
-        """The wish."""
+        """The spec."""
         spec: JSON = self.body["spec"]
         return spec
 

@@ -294,7 +294,7 @@ def _warnings(before: JSON, summary: JSON | None) -> list[Fact]:
 
 
 def _not_built(spec: JSON) -> list[Fact]:
-    """Return what a person asked for in vain."""
+    """Return a condition for each field of the spec that is not supported yet."""
     if spec.get("deletionPolicy") != "Delete":
         return []
     message = "spec.deletionPolicy Delete is not supported yet; the registered model is kept."
