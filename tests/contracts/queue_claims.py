@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, ProcessClaims, QueueSystem, new_reports, run_of, task
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Event, Outcome, Stop, Task
 
 
@@ -54,7 +55,7 @@ async def test_the_first_result_stands_and_is_reported_once(system: QueueSystem)
     system.end_leases(QUEUE)
     assert fast.claim(work) == "claimed"
     assert fast.record(work, DONE) is True
-    assert slow.record(work, Outcome("Succeeded", "late")) is False
+    assert slow.record(work, Outcome(Reason.SUCCEEDED, "late")) is False
     assert [(r.run, r.event, r.kind, r.target) for r in await new_reports(system)] == [
         (work.run, Event.RECORDED, work.kind, work.target)
     ]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetter
 from twin_operator.adapters.redis_queue.delivery import Refusal
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.archive.archiving import Outbox
 from twin_operator.services.pools.ports import QueueLoads
 from twin_operator.services.reconciling.ports import RunQueue
@@ -129,7 +130,7 @@ class QueueSystem(Protocol):
 
 
 QUEUE = "simulations"
-DONE = Outcome("Succeeded", "done", {"effect": 1})
+DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
 
 
 def task(limit: int = 2, **changes: Any) -> Task:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import Source
 from twin_operator.services.work.train import RawTable
@@ -34,7 +35,7 @@ class InMemoryData:
         self._refuse(source)
         table = self.tables.get(source.uri)
         if table is None:
-            raise Stalled("DataNotReadable", f"{source.uri} does not exist.")
+            raise Stalled(Reason.DATA_NOT_READABLE, f"{source.uri} does not exist.")
         columns = {name: table[name] for name in source.columns}
         return RawTable(columns, _digest(table), len(next(iter(columns.values()))))
 

@@ -50,7 +50,7 @@ class RunRecord:
             stop=self.stop,
             error=self.error,
             failed=self.failed,
-            outcome=None if self.outcome is None else Outcome(**orjson.loads(self.outcome)),
+            outcome=None if self.outcome is None else Outcome.from_json(orjson.loads(self.outcome)),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin.bank import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.ports import RollBack
@@ -53,7 +54,7 @@ class InMemoryRegistry:
         holder = model.owner.rpartition("/")[0]
         if holder != owner.rpartition("/")[0]:
             sentence = f"The registered model {name} belongs to {holder}; choose another spec.registeredModel."
-            raise Stalled("RegisteredModelTaken", sentence)
+            raise Stalled(Reason.REGISTERED_MODEL_TAKEN, sentence)
         model.owner = owner
 
     def adoptable(self, name: str, fingerprint: str) -> JSON | None:

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.cli.logs import configure_logging
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.settings import LogFormat, Settings
@@ -46,7 +47,7 @@ def main() -> None:
             time.sleep(TICK)
             write(folder / "journal", "tick", seed)
         write(folder / "journal", "end", seed)
-        return Outcome("Succeeded", "as given", json.loads((folder / "answer.json").read_text()))
+        return Outcome(Reason.SUCCEEDED, "as given", json.loads((folder / "answer.json").read_text()))
 
     def frame(settings: Settings) -> Frame:
         claims = build_claims(settings)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as papq
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import Source
 from twin_operator.services.work.train import RawTable
@@ -50,7 +51,7 @@ class FileDataSource:
             digest = _fetch(source.uri, copy)
             if source.sha256 and source.sha256.lower() != digest:
                 raise Stalled(
-                    "DataInvalid", f"{source.uri} has sha256 {digest}, spec.data.sha256 wants {source.sha256}."
+                    Reason.DATA_INVALID, f"{source.uri} has sha256 {digest}, spec.data.sha256 wants {source.sha256}."
                 )
             copy.seek(0)
             table = _parse(copy, source)
@@ -81,7 +82,7 @@ class FileDataSource:
         prefixes = [prefix for prefix in self.allow if not near or urlsplit(prefix).hostname == parts.hostname]
         if not any(normal.startswith(prefix) for prefix in prefixes):
             allowed = ", ".join(self.allow)
-            raise Stalled("AddressNotAllowed", f"{uri} may not be read; this installation allows {allowed}.")
+            raise Stalled(Reason.ADDRESS_NOT_ALLOWED, f"{uri} may not be read; this installation allows {allowed}.")
 
 
 def _stamp(facts: Mapping[str, Any]) -> str | None:
@@ -112,11 +113,11 @@ def _fetch(uri: str, copy: IO[bytes]) -> str:
                 digest.update(chunk)
                 copy.write(chunk)
     except FileNotFoundError as error:
-        raise Stalled("DataNotReadable", f"{uri} does not exist where the worker looks for it.") from error
+        raise Stalled(Reason.DATA_NOT_READABLE, f"{uri} does not exist where the worker looks for it.") from error
     except (OSError, ValueError, ImportError) as error:
-        raise Stalled("DataNotReadable", f"{uri} cannot be read: {_sentence(error)}") from error
+        raise Stalled(Reason.DATA_NOT_READABLE, f"{uri} cannot be read: {_sentence(error)}") from error
     if copy.tell() == 0:
-        raise Stalled("DataInvalid", f"{uri} is empty.")
+        raise Stalled(Reason.DATA_INVALID, f"{uri} is empty.")
     return digest.hexdigest()
 
 
@@ -131,10 +132,10 @@ def _parse(copy: IO[bytes], source: Source) -> pa.Table:
             return _only(papq.read_table(pa.BufferReader(stream.read())), source)
         return _read_csv(stream, source)
     except pa.ArrowKeyError as error:
-        raise Stalled("DataInvalid", f"{source.uri}: {_sentence(error)}") from error
+        raise Stalled(Reason.DATA_INVALID, f"{source.uri}: {_sentence(error)}") from error
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         kind = "Parquet" if parquet else "CSV"
-        raise Stalled("DataInvalid", f"{source.uri} is not {kind}: {_sentence(error)}") from error
+        raise Stalled(Reason.DATA_INVALID, f"{source.uri} is not {kind}: {_sentence(error)}") from error
 
 
 def _read_csv(stream: Any, source: Source) -> pa.Table:  # noqa: ANN401 - pyarrow has no types
@@ -152,9 +153,9 @@ def _only(table: pa.Table, source: Source) -> pa.Table:
     missing = [name for name in source.columns if name not in table.column_names]
     if missing:
         known = ", ".join(table.column_names[:20])
-        raise Stalled("DataInvalid", f"{source.uri} has no column {missing[0]}; its columns are {known}.")
+        raise Stalled(Reason.DATA_INVALID, f"{source.uri} has no column {missing[0]}; its columns are {known}.")
     if table.num_rows == 0:
-        raise Stalled("DataInvalid", f"{source.uri} has no rows.")
+        raise Stalled(Reason.DATA_INVALID, f"{source.uri} has no rows.")
     return table.select(wanted)
 
 

@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin.bank import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.run import JSON
@@ -89,7 +90,7 @@ class MlflowRegistry:
         holder = model.tags.get(OWNER, owner)
         if holder.rpartition("/")[0] != owner.rpartition("/")[0]:
             raise Stalled(
-                "RegisteredModelTaken",
+                Reason.REGISTERED_MODEL_TAKEN,
                 f"The registered model {name} belongs to {holder.rpartition('/')[0]}; "
                 "choose another spec.registeredModel.",
             )

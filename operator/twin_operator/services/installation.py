@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.services.runs.run import JSON
 
 
@@ -45,7 +46,7 @@ def of_pools(pools: Sequence[JSON]) -> list[Finding]:
 def _of_pool(pool: JSON) -> Finding:
     part = f"WorkerPool {pool['metadata']['name']}"
     conditions = (pool.get("status") or {}).get("conditions") or []
-    found = next((each for each in conditions if each["type"] == "Ready"), None)
+    found = next((each for each in conditions if each["type"] == ConditionType.READY), None)
     if found is None:
         return Finding(part, False, "The operator has not looked at it yet.")
     return Finding(part, found["status"] == "True", f"{found['reason']}: {found.get('message', '')}")

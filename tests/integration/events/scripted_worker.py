@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Outcome, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.wiring.worker import build_claims
@@ -20,10 +21,10 @@ def act(payload: dict[str, Any]) -> Outcome:
     if what == "break":
         raise ValueError("broken on purpose")
     if what == "refuse":
-        return Outcome("UnknownArm", "There is no such arm.")
+        return Outcome(Reason.UNKNOWN_ARM, "There is no such arm.")
     if what == "take":
         time.sleep(float(rest[0]))
-    return Outcome("Succeeded", "done", {})
+    return Outcome(Reason.SUCCEEDED, "done", {})
 
 
 def build_frame(settings: Settings) -> Frame:

@@ -13,12 +13,13 @@ from redis.asyncio import Redis as AsyncRedis
 from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import Outcome, Target, Task, TaskKind
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import Frame
 
-DONE = Outcome("Succeeded", "done", {"effect": 1})
+DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
 
 
 def claims(url: str, lease: float = 10) -> Claims:
@@ -82,7 +83,7 @@ def test_the_verdict_says_whether_another_attempt_remains(
 
 def test_an_answer_that_refuses_is_told_from_one_that_answers(redis_server: Any) -> None:
     worker = claims(redis_server.url)
-    refusal = Outcome("UnknownArm", "There is no such arm.")
+    refusal = Outcome(Reason.UNKNOWN_ARM, "There is no such arm.")
     frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _payload: refusal})
     assert frame.carry_out(task()) == "refused: UnknownArm"
 

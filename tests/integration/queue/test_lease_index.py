@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Outcome, Target, Task, TaskKind
 from twin_operator.worker.process import of_dead_child
 from twin_operator.worker.shutdown import Grace
@@ -17,7 +18,7 @@ from twin_operator.worker.shutdown import Grace
 QUEUE = "paced"
 LEASES = f"twinops:leases:{QUEUE}"
 PACE = f"twinops:pace:{QUEUE}"
-DONE = Outcome("Succeeded", "done")
+DONE = Outcome(Reason.SUCCEEDED, "done")
 
 
 @pytest.fixture

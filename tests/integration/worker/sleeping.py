@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.cli.logs import configure_logging
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.settings import LogFormat, Settings
@@ -31,7 +32,7 @@ def sleeper(journal: Path, worker: str) -> Callable[[JSON], Outcome]:
         write("begin", payload["run"])
         time.sleep(payload["seconds"])
         write("end", payload["run"])
-        return Outcome("Succeeded", "slept well")
+        return Outcome(Reason.SUCCEEDED, "slept well")
 
     return sleep
 

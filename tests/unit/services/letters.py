@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tests.fakes.installation import Installation
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
 from twin_operator.services.runs.times import timestamp
@@ -137,7 +138,7 @@ class Workers:
         version = made or registry.register(
             name, payload["owner"], None, self._summary(payload["spec"], plan), tags, promote=promote
         )
-        return Outcome("Succeeded", "", registry.summary(name, version))
+        return Outcome(Reason.SUCCEEDED, "", registry.summary(name, version))
 
     def _summary(self, spec: JSON, plan: JSON) -> JSON:
         return {
@@ -164,16 +165,16 @@ class Workers:
             "champion": {"version": payload["champion"], "loss": 0.5},
             "gate": {"passed": self.better, "message": words},
         }
-        return Outcome("Succeeded", words, value)
+        return Outcome(Reason.SUCCEEDED, words, value)
 
     def _read(self, payload: JSON) -> Outcome:
         if self.unreadable is not None:
             return self.unreadable
         stamp = f"etag {self.digest}"
         if (payload["known"] or {}).get("digest") == self.digest:
-            return Outcome("Succeeded", "", {"unchanged": True, "stamp": stamp})
+            return Outcome(Reason.SUCCEEDED, "", {"unchanged": True, "stamp": stamp})
         found = {"digest": self.digest, "rows": self.rows, "newRows": self.new_rows, "newestRowTime": None}
-        return Outcome("Succeeded", "", {"stamp": stamp, **found})
+        return Outcome(Reason.SUCCEEDED, "", {"stamp": stamp, **found})
 
 
 async def serving(site: Installation, **spec: Any) -> Workers:

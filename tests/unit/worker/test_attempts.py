@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
 from twin_operator.services.runs.trace_context import RunTrace, TraceContext
 from twin_operator.services.runs.tracing import Span, SpanKind, within
@@ -48,7 +49,7 @@ def carry_out(tracer: ListTracer, header: str | None, result: Outcome | Exceptio
 
 def test_an_attempt_is_a_consumer_under_the_span_that_its_message_names() -> None:
     tracer = ListTracer()
-    context = carry_out(tracer, HEADER, Outcome("Succeeded", "done"))
+    context = carry_out(tracer, HEADER, Outcome(Reason.SUCCEEDED, "done"))
     (span,) = tracer.spans
     assert span.parent is not None
     assert span.parent.traceparent == HEADER
@@ -59,8 +60,8 @@ def test_an_attempt_is_a_consumer_under_the_span_that_its_message_names() -> Non
 
 def test_an_attempt_of_a_message_without_a_trace_has_no_parent_in_a_trace_of_its_run() -> None:
     tracer = ListTracer()
-    first = carry_out(tracer, None, Outcome("Succeeded", "done"))
-    second = carry_out(tracer, "no trace", Outcome("Succeeded", "done"))
+    first = carry_out(tracer, None, Outcome(Reason.SUCCEEDED, "done"))
+    second = carry_out(tracer, "no trace", Outcome(Reason.SUCCEEDED, "done"))
     assert [span.parent for span in tracer.spans] == [None, None]
     assert first.trace_id == second.trace_id
     assert first.span_id != second.span_id
@@ -68,7 +69,7 @@ def test_an_attempt_of_a_message_without_a_trace_has_no_parent_in_a_trace_of_its
 
 def test_a_refused_run_is_an_error() -> None:
     tracer = ListTracer()
-    carry_out(tracer, HEADER, Outcome("UnknownArm", "There is no such arm."))
+    carry_out(tracer, HEADER, Outcome(Reason.UNKNOWN_ARM, "There is no such arm."))
     assert tracer.spans[0].error == "UnknownArm: There is no such arm."
 
 
@@ -81,7 +82,7 @@ def test_a_failed_attempt_is_an_error_and_goes_on_its_way() -> None:
 
 def test_what_the_caller_does_not_record_is_not_recorded() -> None:
     tracer = ListTracer()
-    carry_out(tracer, HEADER[:-2] + "00", Outcome("Succeeded", "done"))
+    carry_out(tracer, HEADER[:-2] + "00", Outcome(Reason.SUCCEEDED, "done"))
     assert tracer.spans == []
 
 
@@ -93,7 +94,7 @@ def test_progress_is_told_within_the_span_and_an_attempt_that_is_stopped_is_sent
     def work(_payload: JSON) -> Outcome:
         attempts.note("Checks", 0.9)
         attempts.abandon()
-        return Outcome("Succeeded", "too late")
+        return Outcome(Reason.SUCCEEDED, "too late")
 
     with within(trace_of_attempt(task)):
         attempts.carry_out(task, work)

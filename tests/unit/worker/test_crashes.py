@@ -16,12 +16,13 @@ import pytest
 from tests.fakes.crashes import Crash, CrashPlan, Moment
 from tests.fakes.queue import Delivery, InMemoryQueue
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, published, task
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import Frame
 
-DONE = Outcome("Succeeded", "done", {"effect": 1})
+DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
 Work = Callable[[JSON], Outcome]
 
 
@@ -30,7 +31,7 @@ def succeeds(_payload: JSON) -> Outcome:
 
 
 def refuses(_payload: JSON) -> Outcome:
-    return Outcome("UnknownArm", "There is no such arm.")
+    return Outcome(Reason.UNKNOWN_ARM, "There is no such arm.")
 
 
 def fails(_payload: JSON) -> Outcome:

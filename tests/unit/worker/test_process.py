@@ -52,7 +52,7 @@ class Shop:
         return Frame(
             claims,
             LeaseThread(claims, lambda: None),
-            {TaskKind.SIMULATE: lambda _payload: Outcome("Succeeded", "done")},
+            {TaskKind.SIMULATE: lambda _payload: Outcome(Reason.SUCCEEDED, "done")},
         )
 
 

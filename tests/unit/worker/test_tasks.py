@@ -15,6 +15,7 @@ from tests.fakes.queue import InMemoryQueue
 from tests.fakes.redis_content import RunRecord
 from tests.unit.worker.celery_parts import application, traced
 from tests.unit.worker.simple_task import RUN, START, Clock, task
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, TaskKind
 from twin_operator.services.runs.trace_context import RunTrace, parse
@@ -22,7 +23,7 @@ from twin_operator.services.runs.tracing import current_trace
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import ERROR_LENGTH, Frame
 
-DONE = Outcome("Succeeded", "done", {"effect": 1})
+DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 LATE = 2e10  # seconds since the epoch: a deadline that has not come yet
 
@@ -91,7 +92,7 @@ def test_the_payload_reaches_the_work_of_its_kind() -> None:
 
 
 def test_a_refused_run_is_recorded_with_its_reason() -> None:
-    child = Child(lambda _payload: Outcome("UnknownArm", "There is no such arm."))
+    child = Child(lambda _payload: Outcome(Reason.UNKNOWN_ARM, "There is no such arm."))
     assert child.frame.carry_out(task()) == "refused: UnknownArm"
     assert child.reports() == [Event.RECORDED]
 

@@ -88,5 +88,5 @@ def read_run(fields: dict[bytes, bytes], now: float) -> Run:
         stop=Stop(text["stop"]) if "stop" in text else None,
         error=text.get("error"),
         failed=number("failed"),
-        outcome=Outcome(**orjson.loads(text["outcome"])) if "outcome" in text else None,
+        outcome=Outcome.from_json(orjson.loads(text["outcome"])) if "outcome" in text else None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable
@@ -173,7 +174,7 @@ def _lean(body: JSON) -> JSON:
 def archived(body: JSON) -> ArchivedSimulation:
     """Return the record of a finished Simulation."""
     meta, spec, status = body["metadata"], body["spec"], body["status"]
-    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == ConditionType.READY), {})
     return ArchivedSimulation(
         uid=meta["uid"],
         namespace=meta["namespace"],

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.pools.pool import Pool
 from twin_operator.services.pools.scale_in import replicas_of
 from twin_operator.services.reconciling.status import Fact, stalled
@@ -94,7 +95,7 @@ class KnownPools:
 
 def _works(pool: Pool) -> bool:
     status = pool.body.get("status") or {}
-    stalled = any(c["type"] == "Stalled" and c["status"] == "True" for c in status.get("conditions") or ())
+    stalled = any(c["type"] == ConditionType.STALLED and c["status"] == "True" for c in status.get("conditions") or ())
     return bool(status.get("readyReplicas")) or (pool.autoscaled and not stalled)
 
 
@@ -114,13 +115,14 @@ def refusal(body: JSON, others: Collection[JSON], namespaces: Collection[str]) -
     if meta["namespace"] not in namespaces:
         allowed = ", ".join(sorted(namespaces))
         return stalled(
-            "NamespaceNotAllowed", f"Pools are taken in {allowed} only; add the namespace to workerPools.namespaces."
+            Reason.NAMESPACE_NOT_ALLOWED,
+            f"Pools are taken in {allowed} only; add the namespace to workerPools.namespaces.",
         )
     for other in others:
         shared = sorted(set(spec["queues"]) & set(other["spec"]["queues"]))
         if shared and other["metadata"]["namespace"] in namespaces and _older(other, body):
             name = f"{other['metadata']['namespace']}/{other['metadata']['name']}"
-            return stalled("QueueTaken", f"Queue {shared[0]} belongs to WorkerPool {name}; a queue has one pool.")
+            return stalled(Reason.QUEUE_TAKEN, f"Queue {shared[0]} belongs to WorkerPool {name}; a queue has one pool.")
     return None
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, WorkerPoolPhase
 from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
 from twin_operator.services.pools.loads import policy
 from twin_operator.services.pools.manifest import selector
@@ -46,7 +47,12 @@ def crewed(pool: Pool) -> Crewed:
 def refused_status(pool: Pool, refused: list[Fact], now: float) -> JSON:
     """Return the status of a pool that is not taken; its Deployment, where it has one, is left alone."""
     none = {"queues": None, "running": None, **dict.fromkeys(("arrivalsPerSecond", "secondsPerTask", "drainSeconds"))}
-    return {**_counts(pool), **none, "phase": "Failed", "conditions": merge_conditions(pool.body, refused, now)}
+    return {
+        **_counts(pool),
+        **none,
+        "phase": WorkerPoolPhase.FAILED,
+        "conditions": merge_conditions(pool.body, refused, now),
+    }
 
 
 def pool_status(pool: Pool, now: float) -> JSON:
@@ -109,14 +115,14 @@ def _readiness(pool: Pool) -> tuple[str, list[Fact]]:
     if pool.refused is not None:
         rest = " The workers of the earlier template go on." if crew.there else ""
         message = f"The Deployment was refused: {pool.refused.message}"[:1000]
-        return "Failed", stalled("InvalidTemplate", message + rest)
+        return "Failed", stalled(Reason.INVALID_TEMPLATE, message + rest)
     if crew.wanted == 0:
-        return "Idle", ready("ScaledToZero", _idle(pool))
+        return "Idle", ready(Reason.SCALED_TO_ZERO, _idle(pool))
     if crew.complete:
-        return "Ready", ready("WorkersReady", f"{crew.ready} of {crew.wanted} workers are ready.")
+        return "Ready", ready(Reason.WORKERS_READY, f"{crew.ready} of {crew.wanted} workers are ready.")
     if pool.trouble:
-        return "Scaling", reconciling("WorkersNotStarting", pool.trouble)
-    return "Scaling", reconciling("Scaling", f"{crew.ready} of {crew.wanted} workers are ready.")
+        return "Scaling", reconciling(Reason.WORKERS_NOT_STARTING, pool.trouble)
+    return "Scaling", reconciling(Reason.SCALING, f"{crew.ready} of {crew.wanted} workers are ready.")
 
 
 def _idle(pool: Pool) -> str:
@@ -127,9 +133,19 @@ def _idle(pool: Pool) -> str:
 
 def _active(pool: Pool) -> Fact:
     if pool.unreachable_since is None:
-        return Fact("ScalingActive", "True", "FollowingQueues", "The number of workers follows the queues.")
+        return Fact(
+            ConditionType.SCALING_ACTIVE,
+            ConditionStatus.TRUE,
+            Reason.FOLLOWING_QUEUES,
+            "The number of workers follows the queues.",
+        )
     held = f"The queues cannot be read, so the number of workers stays {replicas_of(pool.deployment)}"
-    return Fact("ScalingActive", "False", "QueueUnreachable", f"{held}: see whether Redis runs and can be reached.")
+    return Fact(
+        ConditionType.SCALING_ACTIVE,
+        ConditionStatus.FALSE,
+        Reason.QUEUE_UNREACHABLE,
+        f"{held}: see whether Redis runs and can be reached.",
+    )
 
 
 def _limited(pool: Pool) -> list[Fact]:
@@ -139,12 +155,19 @@ def _limited(pool: Pool) -> list[Fact]:
     match pool.decision.limit:
         case Limit.TOO_MANY_TASKS:
             more = f"The queues ask for more than maxReplicas, {scaling['maxReplicas']} workers."
-            return [Fact("ScalingLimited", "True", "TooManyTasks", more)]
+            return [Fact(ConditionType.SCALING_LIMITED, ConditionStatus.TRUE, Reason.TOO_MANY_TASKS, more)]
         case Limit.TOO_FEW_TASKS:
             fewer = f"The queues ask for fewer than minReplicas, {scaling.get('minReplicas', 0)} workers."
-            return [Fact("ScalingLimited", "True", "TooFewTasks", fewer)]
+            return [Fact(ConditionType.SCALING_LIMITED, ConditionStatus.TRUE, Reason.TOO_FEW_TASKS, fewer)]
         case _:
-            return [Fact("ScalingLimited", "False", "WithinLimits", "The queues get the workers that they ask for.")]
+            return [
+                Fact(
+                    ConditionType.SCALING_LIMITED,
+                    ConditionStatus.FALSE,
+                    Reason.WITHIN_LIMITS,
+                    "The queues get the workers that they ask for.",
+                )
+            ]
 
 
 COUNTS_SECONDS: Final = 4.5  # between writes of depths and running tasks: five seconds to the eye, with a look every 2

@@ -1,5 +1,7 @@
 """Errors by what the caller can do; they become conditions at one point."""
 
+from twin_operator.api.v1alpha1.conditions import Reason
+
 
 class Wait(Exception):  # noqa: N818 - not an error of anybody: another object or a retry resolves it
     """Something else has to happen first.
@@ -9,7 +11,7 @@ class Wait(Exception):  # noqa: N818 - not an error of anybody: another object o
         message: one sentence for the person who reads the condition.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -34,7 +36,7 @@ class Stalled(Exception):  # noqa: N818 - the name of the condition that it beco
         message: one sentence that a person can act on.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message

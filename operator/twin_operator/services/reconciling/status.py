@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from twin_operator.api.v1alpha1.conditions import MESSAGE_LIMIT, Condition, ConditionStatus, set_condition
+from twin_operator.api.v1alpha1.conditions import (
+    MESSAGE_LIMIT,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Reason,
+    set_condition,
+)
 from twin_operator.api.v1alpha1.schema import wire_name
 from twin_operator.services.runs.run import JSON
 
@@ -15,25 +22,31 @@ from twin_operator.services.runs.run import JSON
 class Fact:
     """One condition without its times: what holds, why, and a sentence."""
 
-    type: str
-    status: str
-    reason: str
+    type: ConditionType
+    status: ConditionStatus
+    reason: Reason
     message: str
 
 
-def ready(reason: str, message: str) -> list[Fact]:
+def ready(reason: Reason, message: str) -> list[Fact]:
     """It is as wished."""
-    return [Fact("Ready", "True", reason, message)]
+    return [Fact(ConditionType.READY, ConditionStatus.TRUE, reason, message)]
 
 
-def reconciling(reason: str, message: str) -> list[Fact]:
+def reconciling(reason: Reason, message: str) -> list[Fact]:
     """It is on its way, or waits for something."""
-    return [Fact("Ready", "False", reason, message), Fact("Reconciling", "True", reason, message)]
+    return [
+        Fact(ConditionType.READY, ConditionStatus.FALSE, reason, message),
+        Fact(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message),
+    ]
 
 
-def stalled(reason: str, message: str) -> list[Fact]:
+def stalled(reason: Reason, message: str) -> list[Fact]:
     """Only a person's change can mend it."""
-    return [Fact("Ready", "False", reason, message), Fact("Stalled", "True", reason, message)]
+    return [
+        Fact(ConditionType.READY, ConditionStatus.FALSE, reason, message),
+        Fact(ConditionType.STALLED, ConditionStatus.TRUE, reason, message),
+    ]
 
 
 def merge_conditions(body: JSON, facts: Sequence[Fact], now: float) -> list[JSON]:
@@ -47,7 +60,7 @@ def merge_conditions(body: JSON, facts: Sequence[Fact], now: float) -> list[JSON
 def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: datetime) -> Condition:
     new = Condition(
         type=fact.type,
-        status=ConditionStatus(fact.status),
+        status=fact.status,
         reason=fact.reason,
         message=fact.message[:MESSAGE_LIMIT],
         observed_generation=generation,

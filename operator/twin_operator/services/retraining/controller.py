@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
@@ -212,7 +213,11 @@ class JobReconciler:
 
     def _count(self, body: JSON, status: JSON) -> None:
         passed = (status.get("gate") or {}).get("passed")
-        result = ("Promoted" if passed else "NotBetter") if status["phase"] == "Completed" else status["phase"]
+        result = (
+            ("Promoted" if passed else "NotBetter")
+            if status["phase"] == RetrainingJobPhase.COMPLETED
+            else status["phase"]
+        )
         key = body["metadata"]["namespace"], body["spec"]["modelRef"]["name"]
         self.meters.job_ended(key, body["spec"]["trigger"]["type"], result)
 

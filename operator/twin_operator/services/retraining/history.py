@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+from twin_operator.api.v1alpha1.conditions import ConditionType, RetrainingJobPhase
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.services.retraining.state import AT_WORK, finished, started, waits_for_its_turn
 from twin_operator.services.runs.run import JSON
@@ -44,7 +45,9 @@ def _after(state: JSON, job: JSON) -> JSON:
     moment, name = _end(job)
     tried = job["status"].get("plan") or {}
     after = {**state, "lastJob": name, "lastFinishedTime": moment, "failedAttempts": 0 if promoted(job) else before + 1}
-    if job["status"]["phase"] == "Completed":  # what failed or was rejected may be tried again with the same rows
+    if (
+        job["status"]["phase"] == RetrainingJobPhase.COMPLETED
+    ):  # what failed or was rejected may be tried again with the same rows
         after |= {
             "triedSpecDigest": tried.get("specDigest") or state.get("triedSpecDigest"),
             "triedDataDigest": tried.get("dataDigest") or state.get("triedDataDigest"),
@@ -55,7 +58,7 @@ def _after(state: JSON, job: JSON) -> JSON:
 def promoted(job: JSON) -> bool:
     """Whether a job's candidate serves since."""
     conditions = (job.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Promoted" and c["status"] == "True" for c in conditions)
+    return any(c["type"] == ConditionType.PROMOTED and c["status"] == "True" for c in conditions)
 
 
 def next_turn(jobs: Sequence[JSON], holder: str | None, gone: Collection[str], *, cooled: bool) -> str | None:

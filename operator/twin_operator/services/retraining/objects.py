@@ -1,6 +1,7 @@
 """RetrainingJobs as objects: the manifest of a new one, the Event of its phase, its row in the archive. Pure."""
 
 from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.api.v1alpha1.conditions import ConditionType, RetrainingJobPhase
 from twin_operator.api.v1alpha1.fields import shorten
 from twin_operator.services.archive.ports import ArchivedRetraining
 from twin_operator.services.reconciling.objects import registered_model
@@ -60,14 +61,14 @@ def event_of(body: JSON, status: JSON) -> Event | None:
     if phase == (body.get("status") or {}).get("phase"):
         return None
     message = next((c["message"] for c in status["conditions"] if c["type"] in {"Promoted", "Ready"}), "")
-    if phase == "Completed":
+    if phase == RetrainingJobPhase.COMPLETED:
         passed = ((status.get("gate") or {}).get("passed")) is True
-        promoted = next((c["message"] for c in status["conditions"] if c["type"] == "Promoted"), message)
+        promoted = next((c["message"] for c in status["conditions"] if c["type"] == ConditionType.PROMOTED), message)
         return Event(body, "Promoted" if passed else "NotBetter", promoted, occasion="end")
     if phase not in TOLD:
         return None
     reason, warning = TOLD[phase]
-    ready = next((c["message"] for c in status["conditions"] if c["type"] == "Ready"), message)
+    ready = next((c["message"] for c in status["conditions"] if c["type"] == ConditionType.READY), message)
     return Event(body, reason, ready, warning=warning, occasion=str(phase))
 
 
@@ -88,7 +89,7 @@ def archived(body: JSON, model: JSON | None) -> ArchivedRetraining:
     """Return the record of a job; `model` is its TwinModel, if it is still there."""
     meta, spec, status = body["metadata"], body["spec"], body["status"]
     name = spec["modelRef"]["name"]
-    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == ConditionType.READY), {})
     return ArchivedRetraining(
         uid=meta["uid"],
         namespace=meta["namespace"],

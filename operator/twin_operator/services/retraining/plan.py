@@ -1,5 +1,6 @@
 """RetrainingJobs: what is next for each, from cool-down to promotion. A snapshot and a clock in, a plan out."""
 
+from twin_operator.api.v1alpha1.conditions import Reason, RetrainingJobPhase
 from twin_operator.services.reconciling.objects import serves
 from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.retraining.state import (
@@ -31,12 +32,19 @@ def plan(snapshot: JobSnapshot, now: float) -> JobPlan:
 def _ended_by_people(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     spec = snapshot.body["spec"]
     if spec.get("cancel"):
-        return end(snapshot, "Cancelled", "Cancelled", "spec.cancel ended the job.", now, stop=Stop.CANCELLED)
+        return end(
+            snapshot,
+            RetrainingJobPhase.CANCELLED,
+            Reason.CANCELLED,
+            "spec.cancel ended the job.",
+            now,
+            stop=Stop.CANCELLED,
+        )
     approval = spec.get("approval")
     if approval and not approval["approved"]:
         why = f": {approval['message']}" if approval.get("message") else "."
         message = f"{approval['by']} rejected it{why}"
-        return end(snapshot, "Rejected", "Rejected", message, now, stop=Stop.CANCELLED)
+        return end(snapshot, RetrainingJobPhase.REJECTED, Reason.REJECTED, message, now, stop=Stop.CANCELLED)
     return None
 
 
@@ -44,11 +52,23 @@ def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     name = snapshot.body["spec"]["modelRef"]["name"]
     if snapshot.model is None and started(snapshot.body):
         message = f"TwinModel {name} was deleted while the job was at work."
-        return end(snapshot, "Failed", "ModelNotFound", message, now, stop=Stop.CANCELLED)
+        return end(snapshot, RetrainingJobPhase.FAILED, Reason.MODEL_NOT_FOUND, message, now, stop=Stop.CANCELLED)
     if snapshot.model is None:
-        return wait(snapshot, "Pending", "ModelNotFound", f"There is no TwinModel {name} in this namespace yet.", now)
+        return wait(
+            snapshot,
+            RetrainingJobPhase.PENDING,
+            Reason.MODEL_NOT_FOUND,
+            f"There is no TwinModel {name} in this namespace yet.",
+            now,
+        )
     if not serves(snapshot.model):
-        return wait(snapshot, "Pending", "ModelNotReady", f"TwinModel {name} has no trained version yet.", now)
+        return wait(
+            snapshot,
+            RetrainingJobPhase.PENDING,
+            Reason.MODEL_NOT_READY,
+            f"TwinModel {name} has no trained version yet.",
+            now,
+        )
     return None
 
 
@@ -57,7 +77,7 @@ def _late(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     if over is None or now < over:
         return None
     message = f"Not done within {limit} seconds of the start of Training."
-    return end(snapshot, "Failed", "DeadlineExceeded", message, now, stop=Stop.CANCELLED)
+    return end(snapshot, RetrainingJobPhase.FAILED, Reason.DEADLINE_EXCEEDED, message, now, stop=Stop.CANCELLED)
 
 
 def _held(snapshot: JobSnapshot, now: float) -> JobPlan | None:
@@ -66,9 +86,9 @@ def _held(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     holds = spec.get("suspend") or (RetrainingPolicy.of(spec).suspend and not started(snapshot.body))
     if not holds:
         return None
-    phase = status_of(snapshot)["phase"] if started(snapshot.body) else "Pending"
+    phase = RetrainingJobPhase(status_of(snapshot)["phase"]) if started(snapshot.body) else RetrainingJobPhase.PENDING
     message = f"{field_name} of TwinModel {model_of(snapshot)['metadata']['name']} holds retraining."
-    return wait(snapshot, phase, "ModelSuspended", message, now, stop=Stop.SUSPENDED)
+    return wait(snapshot, phase, Reason.MODEL_SUSPENDED, message, now, stop=Stop.SUSPENDED)
 
 
 def _cooling_down(snapshot: JobSnapshot, now: float) -> JobPlan | None:
@@ -77,7 +97,7 @@ def _cooling_down(snapshot: JobSnapshot, now: float) -> JobPlan | None:
         return None
     last = (model_of(snapshot).get("status") or {}).get("retraining", {}).get("lastJob", "the last job")
     message = f"{last} ended less than spec.retraining.cooldown ago; this job may start at {timestamp(over)}."
-    return wait(snapshot, "CoolingDown", "CoolingDown", message, now, again=over)
+    return wait(snapshot, RetrainingJobPhase.COOLING_DOWN, Reason.COOLING_DOWN, message, now, again=over)
 
 
 def _unapproved(snapshot: JobSnapshot, now: float) -> JobPlan | None:
@@ -87,7 +107,7 @@ def _unapproved(snapshot: JobSnapshot, now: float) -> JobPlan | None:
         "Somebody with the RBAC verb approve has to decide: kubectl twin approve "
         f"{snapshot.body['metadata']['name']} -n {snapshot.body['metadata']['namespace']}, or set spec.approval."
     )
-    return wait(snapshot, "AwaitingApproval", "AwaitingApproval", message, now)
+    return wait(snapshot, RetrainingJobPhase.AWAITING_APPROVAL, Reason.AWAITING_APPROVAL, message, now)
 
 
 def _queued(snapshot: JobSnapshot, now: float) -> JobPlan | None:
@@ -98,6 +118,10 @@ def _queued(snapshot: JobSnapshot, now: float) -> JobPlan | None:
         return None
     if holder:
         return wait(
-            snapshot, "Approved", "ModelBusy", f"{holder} works on the model; this job waits for its turn.", now
+            snapshot,
+            RetrainingJobPhase.APPROVED,
+            Reason.MODEL_BUSY,
+            f"{holder} works on the model; this job waits for its turn.",
+            now,
         )
-    return wait(snapshot, "Approved", "Approved", "It is about to start.", now)
+    return wait(snapshot, RetrainingJobPhase.APPROVED, Reason.APPROVED, "It is about to start.", now)

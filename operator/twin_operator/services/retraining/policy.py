@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.fields import parse_duration
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.run import JSON
@@ -54,9 +55,9 @@ def next_time(cron: str, zone: str, after: float) -> float:
         start = datetime.fromtimestamp(after, UTC).astimezone(ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a folder of zones is an OSError
         raise Stalled(
-            "InvalidSchedule", f"There is no time zone {zone}; write one such as Europe/Berlin or Etc/UTC."
+            Reason.INVALID_SCHEDULE, f"There is no time zone {zone}; write one such as Europe/Berlin or Etc/UTC."
         ) from error
     try:
         return next(CronSim(cron, start)).timestamp()
     except (CronSimError, StopIteration) as error:
-        raise Stalled("InvalidSchedule", f"The schedule {cron!r} is never due: {error}.") from error
+        raise Stalled(Reason.INVALID_SCHEDULE, f"The schedule {cron!r} is never due: {error}.") from error

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
 from twin_operator.services.reconciling.status import Fact, merge_conditions, reconciling, stalled
 from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.runs.run import JSON, Run, Stop
@@ -82,7 +82,7 @@ def waits_for_a_person_since(body: JSON) -> float | None:
 
 def waits_for_its_turn(body: JSON) -> bool:
     """Whether nothing but another job keeps a job from starting, or it is at work already."""
-    return (body.get("status") or {}).get("phase") in {"Approved", *AT_WORK}
+    return (body.get("status") or {}).get("phase") in {RetrainingJobPhase.APPROVED, *AT_WORK}
 
 
 def not_before(snapshot: JobSnapshot) -> float | None:
@@ -121,20 +121,28 @@ def task_queue(model: JSON, work: str) -> str:
 
 
 def end(
-    snapshot: JobSnapshot, phase: str, reason: str, message: str, now: float, *, stop: Stop | None = None
+    snapshot: JobSnapshot,
+    phase: RetrainingJobPhase,
+    reason: Reason,
+    message: str,
+    now: float,
+    *,
+    stop: Stop | None = None,
 ) -> JobPlan:
     """End a job: what only a person's change can mend, or what people ended."""
     facts = stalled(reason, message)
     if started(snapshot.body):
-        facts.append(Fact("Promoted", "False", reason, "The version that served goes on to serve."))
+        facts.append(
+            Fact(ConditionType.PROMOTED, ConditionStatus.FALSE, reason, "The version that served goes on to serve.")
+        )
     status = {**common(snapshot, now), "phase": phase, "completionTime": timestamp(now)}
     return JobPlan({**status, "conditions": merge_conditions(snapshot.body, facts, now)}, stop=stop)
 
 
 def wait(
     snapshot: JobSnapshot,
-    phase: str,
-    reason: str,
+    phase: RetrainingJobPhase,
+    reason: Reason,
     message: str,
     now: float,
     *,

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.services.retraining.policy import RetrainingPolicy
 
 NAME_DIGEST = 10  # hex digits: 40 bits tell the jobs of one model apart
 NAME_PREFIX = 200  # characters of the model's name: with trigger and digest still a valid object name
 DAY = 86_400.0
-NOT_CHECKED = "DataNotChecked"  # the one reason about the data that passes by itself
+NOT_CHECKED = Reason.DATA_NOT_CHECKED  # the one reason about the data that passes by itself
 FIDELITY = frozenset({Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR})
 
 
@@ -38,7 +39,7 @@ class DataSeen:
 class Obstacle:
     """Why no job is made: a stable reason and a sentence."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -132,12 +133,12 @@ def decide(snapshot: TriggerSnapshot, now: float) -> Wanted | Obstacle | Idle:
 def _standing(snapshot: TriggerSnapshot) -> Obstacle | None:
     """Return what stands in the way whether or not anything asks for a retraining."""
     if snapshot.suspended:
-        return Obstacle("Suspended", "spec.suspend holds retraining; the version goes on to answer.")
+        return Obstacle(Reason.SUSPENDED, "spec.suspend holds retraining; the version goes on to answer.")
     if snapshot.policy.suspend:
-        return Obstacle("Suspended", "spec.retraining.suspend holds retraining; the version goes on to answer.")
+        return Obstacle(Reason.SUSPENDED, "spec.retraining.suspend holds retraining; the version goes on to answer.")
     if snapshot.pinned is not None:
         message = f"spec.version pins version {snapshot.pinned}; remove it to have the twin retrained by itself."
-        return Obstacle("VersionPinned", message)
+        return Obstacle(Reason.VERSION_PINNED, message)
     seen = snapshot.data
     return seen if isinstance(seen, Obstacle) and seen.reason != NOT_CHECKED else None
 
@@ -174,7 +175,7 @@ def _exhausted(snapshot: TriggerSnapshot, trigger: Trigger) -> Obstacle | None:
     if trigger is Trigger.SPEC_CHANGED or failed < most:
         return None
     return Obstacle(
-        "RetrainingExhausted",
+        Reason.RETRAINING_EXHAUSTED,
         f"{failed} retrainings in a row failed, were rejected or not promoted (maxAttempts is {most}); "
         f"{trigger} asks for another: change spec, or create a RetrainingJob by hand.",
     )
@@ -186,15 +187,16 @@ def _lacking(snapshot: TriggerSnapshot, trigger: Trigger, now: float) -> Obstacl
     if isinstance(seen, Obstacle):
         return seen
     if trigger is not Trigger.SPEC_CHANGED and (seen.new_rows == 0 or _tried(snapshot)):
-        return Obstacle("NoNewData", _no_news(snapshot, trigger, seen))
+        return Obstacle(Reason.NO_NEW_DATA, _no_news(snapshot, trigger, seen))
     if seen.rows < policy.min_samples:
         message = f"{trigger} asks for a retraining, but the data has {seen.rows:,} usable rows and"
-        return Obstacle("TooFewSamples", f"{message} spec.retraining.minSamples wants {policy.min_samples:,}.")
+        return Obstacle(Reason.TOO_FEW_SAMPLES, f"{message} spec.retraining.minSamples wants {policy.min_samples:,}.")
     age = None if seen.newest is None else now - seen.newest
     if age is not None and age > policy.max_data_age:
         message = f"{trigger} asks for a retraining, but the newest row is {age / DAY:,.0f} days old and"
         return Obstacle(
-            "DataTooOld", f"{message} spec.retraining.maxDataAge allows {policy.max_data_age / DAY:,.0f}; add rows."
+            Reason.DATA_TOO_OLD,
+            f"{message} spec.retraining.maxDataAge allows {policy.max_data_age / DAY:,.0f}; add rows.",
         )
     return None
 

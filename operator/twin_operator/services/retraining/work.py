@@ -1,5 +1,6 @@
 """A RetrainingJob whose turn it is: train a candidate, have it compared, promote it or not."""
 
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
 from twin_operator.services.reconciling.status import Fact, merge_conditions, ready, reconciling
 from twin_operator.services.retraining.state import (
     JobPlan,
@@ -24,14 +25,16 @@ RETRY_CAP_SECONDS = 600.0
 def at_work(snapshot: JobSnapshot, now: float) -> JobPlan:
     """Decide what is next for a job whose turn it is."""
     if not started(snapshot.body):
-        facts = reconciling("Training", "The training is put on its queue.")
-        status = {**common(snapshot, now), "phase": "Training", "startTime": timestamp(now)}
+        facts = reconciling(Reason.TRAINING, "The training is put on its queue.")
+        status = {**common(snapshot, now), "phase": RetrainingJobPhase.TRAINING, "startTime": timestamp(now)}
         return JobPlan({**status, "conditions": merge_conditions(snapshot.body, facts, now)}, again=now)
     outcome = snapshot.training.run.outcome
     if outcome is None:
-        return _on_its_way(snapshot, snapshot.training, "Training", "train", now)
+        return _on_its_way(snapshot, snapshot.training, RetrainingJobPhase.TRAINING, "train", now)
     if not outcome.succeeded:
-        return end(snapshot, "Failed", "TrainingFailed", f"{outcome.reason}: {outcome.message}", now)
+        return end(
+            snapshot, RetrainingJobPhase.FAILED, Reason.TRAINING_FAILED, f"{outcome.reason}: {outcome.message}", now
+        )
     return _compare(snapshot, outcome.value, now)
 
 
@@ -44,10 +47,12 @@ def _compare(snapshot: JobSnapshot, candidate: JSON, now: float) -> JobPlan:
         "plan": _plan(candidate),
     }
     if outcome is None:
-        decision = _on_its_way(snapshot, snapshot.validation, "Validating", "validate", now)
+        decision = _on_its_way(snapshot, snapshot.validation, RetrainingJobPhase.VALIDATING, "validate", now)
         return JobPlan({**decision.status, **versions}, decision.publish, decision.stop, again=decision.again)
     if not outcome.succeeded:
-        decision = end(snapshot, "Failed", "TrainingFailed", f"{outcome.reason}: {outcome.message}", now)
+        decision = end(
+            snapshot, RetrainingJobPhase.FAILED, Reason.TRAINING_FAILED, f"{outcome.reason}: {outcome.message}", now
+        )
         return JobPlan({**decision.status, **versions})
     return _judged(snapshot, {**versions, **outcome.value}, now)
 
@@ -62,33 +67,45 @@ def _judged(snapshot: JobSnapshot, result: JSON, now: float) -> JobPlan:
     passed, message = result["gate"]["passed"], result["gate"]["message"]
     version = result["candidate"]["version"]
     if passed:
-        promoted = Fact("Promoted", "True", "GatePassed", f"Version {version} serves. {message}")
-        facts = [*ready("Succeeded", f"Version {version} was trained and serves."), promoted]
+        promoted = Fact(
+            ConditionType.PROMOTED, ConditionStatus.TRUE, Reason.GATE_PASSED, f"Version {version} serves. {message}"
+        )
+        facts = [*ready(Reason.SUCCEEDED, f"Version {version} was trained and serves."), promoted]
     else:
-        promoted = Fact("Promoted", "False", "NotBetter", f"Version {version} does not serve. {message}")
-        facts = [*ready("Succeeded", f"Version {version} was trained; the champion goes on to serve."), promoted]
-    status = {**common(snapshot, now), **result, "phase": "Completed", "completionTime": timestamp(now)}
+        promoted = Fact(
+            ConditionType.PROMOTED,
+            ConditionStatus.FALSE,
+            Reason.NOT_BETTER,
+            f"Version {version} does not serve. {message}",
+        )
+        facts = [*ready(Reason.SUCCEEDED, f"Version {version} was trained; the champion goes on to serve."), promoted]
+    status = {
+        **common(snapshot, now),
+        **result,
+        "phase": RetrainingJobPhase.COMPLETED,
+        "completionTime": timestamp(now),
+    }
     status["conditions"] = merge_conditions(snapshot.body, facts, now)
     return JobPlan(status, promote=version if passed else None)
 
 
-def _on_its_way(snapshot: JobSnapshot, work: Work, phase: str, publish: str, now: float) -> JobPlan:
+def _on_its_way(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, publish: str, now: float) -> JobPlan:
     """Say where a task is; publish it, again after a failed attempt and its wait."""
     run, limit = work.run, int(snapshot.body["spec"].get("backoffLimit", 2)) + 1
     if run.leased:
         return wait(
-            snapshot, phase, phase, f"Attempt {run.attempts} on {run.worker}.", now, again=deadline_of(snapshot)
+            snapshot, phase, Reason(phase), f"Attempt {run.attempts} on {run.worker}.", now, again=deadline_of(snapshot)
         )
     if run.attempts >= limit:
         cause = run.error or "the worker was lost"
         message = f"All {run.attempts} attempts failed; the last one: {cause}."
-        return end(snapshot, "Failed", "BackoffLimitExceeded", message, now)
+        return end(snapshot, RetrainingJobPhase.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
     queue = task_queue(model_of(snapshot), publish)
     if work.served:
-        decision = wait(snapshot, phase, phase, f"Waits in queue {queue} for a worker.", now)
+        decision = wait(snapshot, phase, Reason(phase), f"Waits in queue {queue} for a worker.", now)
     else:
         message = f"No WorkerPool has workers for queue {queue}; it waits for one."
-        decision = wait(snapshot, phase, "NoWorkers", message, now)
+        decision = wait(snapshot, phase, Reason.NO_WORKERS, message, now)
     if work.published:
         return JobPlan(decision.status, again=deadline_of(snapshot))
     at = _retry_at(run)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.trace_context import RunTrace
 
 JSON = dict[str, Any]
@@ -89,14 +90,23 @@ class Outcome:
         value: the result, as JSON; empty on failure.
     """
 
-    reason: str
+    reason: Reason
     message: str
     value: JSON = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, value: JSON) -> "Outcome":
+        """Read an outcome as a worker wrote it; a reason of a newer version that is not known here is an error."""
+        try:
+            reason = Reason(value["reason"])
+        except ValueError:
+            return cls(Reason.INTERNAL_ERROR, f"{value['reason']}: {value['message']}")
+        return cls(reason, value["message"], value["value"])
 
     @property
     def succeeded(self) -> bool:
         """Whether the run did what it was asked to."""
-        return self.reason == "Succeeded"
+        return self.reason is Reason.SUCCEEDED
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.services.runs.run import JSON, Run, Task
 from twin_operator.services.runs.trace_context import RunTrace, TraceContext
 from twin_operator.services.runs.tracing import Attribute, Span, SpanEvent, SpanKind, Tracer, trace_of, within
@@ -52,7 +53,7 @@ class RunTraces:
 def object_span(body: JSON, trace: RunTrace, run: Run, begun: float, now: float) -> Span:
     """Return the span of what an object asked for: from when it was seen to when its status was written."""
     meta, status = body["metadata"], body["status"]
-    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == "Ready"), {})
+    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == ConditionType.READY), {})
     attributes: dict[str, Attribute] = {
         "k8s.namespace.name": meta["namespace"],
         "twinops.kind": body["kind"],

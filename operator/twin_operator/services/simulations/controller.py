@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.objects import Simulation
@@ -223,11 +224,13 @@ class Simulations:
 
     async def _wait(self, tracked: Tracked, run: Run, decision: Waiting | Running) -> None:
         waiting = Waiting(decision.phase, decision.reason, decision.message)
-        if waiting.phase == "Suspended" and run.stop is None:
+        if waiting.phase == SimulationPhase.SUSPENDED and run.stop is None:
             tracked.published = None
             self._elsewhere.discard(tracked.simulation.uid)
             await self.queue.stop(tracked.simulation.uid, Stop.SUSPENDED)
-        old_enough = self.clock() - tracked.seen >= self.second_write_seconds or waiting.phase == "Suspended"
+        old_enough = (
+            self.clock() - tracked.seen >= self.second_write_seconds or waiting.phase == SimulationPhase.SUSPENDED
+        )
         if old_enough and tracked.reason != waiting.reason:
             tracked.reason = waiting.reason
             self._spawn(self._write_unfinished(tracked, run, waiting))
@@ -274,7 +277,7 @@ class Simulations:
             return True
         except Refused as error:
             logger.exception("The answer of %s/%s was refused.", simulation.namespace, simulation.name)
-            broken = Outcome("InternalError", f"The answer could not be written: {error}")
+            broken = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
             status = finished(simulation, run, broken, None, self.clock())
             body = await self.resources.write_status(KIND, simulation.body, status)
         self._tracked.pop(simulation.uid, None)

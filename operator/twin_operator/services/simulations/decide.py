@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.errors import DomainError
 from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.runs.run import JSON, Outcome, Run
@@ -36,8 +37,8 @@ class Finish:
 class Running:
     """Its task is on its way."""
 
-    phase: str
-    reason: str
+    phase: SimulationPhase
+    reason: Reason
     message: str
 
 
@@ -62,18 +63,20 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
     unbuilt = not_built(simulation.spec)
     if unbuilt is not None:
         return Finish(
-            Outcome("NotSupported", f"spec.{unbuilt} ({NOT_BUILT[unbuilt]}) is not supported yet; remove it.")
+            Outcome(Reason.NOT_SUPPORTED, f"spec.{unbuilt} ({NOT_BUILT[unbuilt]}) is not supported yet; remove it.")
         )
     if simulation.spec.get("suspend"):
-        return Waiting("Suspended", "Suspended", "Suspended; set spec.suspend to false to go on.")
+        return Waiting(SimulationPhase.SUSPENDED, Reason.SUSPENDED, "Suspended; set spec.suspend to false to go on.")
     if expired(simulation, run, now):
         limit = simulation.spec["activeDeadlineSeconds"]
-        return Finish(Outcome("DeadlineExceeded", f"Not done within {limit} seconds of being queued."))
+        return Finish(Outcome(Reason.DEADLINE_EXCEEDED, f"Not done within {limit} seconds of being queued."))
     if run.leased:
-        return Running("Running", "Running", f"Attempt {run.attempts} runs on {run.worker}.")
+        return Running(SimulationPhase.RUNNING, Reason.RUNNING, f"Attempt {run.attempts} runs on {run.worker}.")
     if run.attempts >= simulation.attempt_limit:
         cause = run.error or "the worker was lost"
-        return Finish(Outcome("BackoffLimitExceeded", f"All {run.attempts} attempts failed; the last one: {cause}."))
+        return Finish(
+            Outcome(Reason.BACKOFF_LIMIT_EXCEEDED, f"All {run.attempts} attempts failed; the last one: {cause}.")
+        )
     if isinstance(model, Refusal):
         return Finish(model.outcome)
     if isinstance(model, Waiting):
@@ -108,8 +111,10 @@ def not_built(spec: JSON) -> str | None:
 
 def _queued(queue: str, *, served: bool) -> Running:
     if served:
-        return Running("Queued", "Queued", f"Waits in queue {queue} for a worker.")
-    return Running("Queued", "NoWorkers", f"No WorkerPool has workers for queue {queue}; it waits for one.")
+        return Running(SimulationPhase.QUEUED, Reason.QUEUED, f"Waits in queue {queue} for a worker.")
+    return Running(
+        SimulationPhase.QUEUED, Reason.NO_WORKERS, f"No WorkerPool has workers for queue {queue}; it waits for one."
+    )
 
 
 def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:
@@ -119,7 +124,7 @@ def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> 
     except Refusal as refusal:
         return Finish(refusal.outcome)
     except DomainError as error:
-        return Finish(Outcome(error.reason, str(error)))
+        return Finish(Outcome(Reason(error.reason), str(error)))
     if run.failed is None:
         return Enqueue(version, now)
     wait = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** max(0, run.attempts - 1))

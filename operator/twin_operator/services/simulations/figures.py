@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.services.reconciling.metrics import SimulationFigures
 from twin_operator.services.runs.run import JSON, Run
 
@@ -38,7 +39,7 @@ def _created(body: JSON, seen: float) -> float:
 
 def _reason(status: JSON) -> str:
     conditions = status.get("conditions") or ()
-    return next((str(each["reason"]) for each in conditions if each["type"] == "Ready"), "")
+    return next((str(each["reason"]) for each in conditions if each["type"] == ConditionType.READY), "")
 
 
 def _recommendation(status: JSON) -> tuple[str, str] | None:

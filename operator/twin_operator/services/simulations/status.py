@@ -1,5 +1,6 @@
 """The status that a Simulation gets: one merge patch that names every field, null where it does not apply."""
 
+from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.reconciling.status import merge_conditions, ready, reconciling, stalled
 from twin_operator.services.runs.run import JSON, Outcome, Run
@@ -33,7 +34,7 @@ def finished(simulation: Simulation, run: Run, outcome: Outcome, version: str | 
     facts = (ready if outcome.succeeded else stalled)(outcome.reason, outcome.message)
     return {
         **_common(simulation, run, version),
-        "phase": "Succeeded" if outcome.succeeded else "Failed",
+        "phase": SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
         "completionTime": timestamp(run.finished or now),
         **outcome.value,
         "fidelity": _hindsight(simulation, outcome),
@@ -49,7 +50,7 @@ def _hindsight(simulation: Simulation, outcome: Outcome) -> JSON | None:
 def unfinished(simulation: Simulation, run: Run, waiting: Waiting, version: str | None, now: float) -> JSON:
     """Return the status of a Simulation that waits, is queued, runs, or is suspended."""
     facts = reconciling(waiting.reason, waiting.message)
-    if waiting.phase == "Suspended":
+    if waiting.phase == SimulationPhase.SUSPENDED:
         facts = facts[:1]
     conditions = merge_conditions(simulation.body, facts, now)
     return {**_common(simulation, run, version), "phase": waiting.phase, "conditions": conditions}

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from twin_operator.api.v1alpha1.conditions import TwinModelPhase
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.objects import needs_training, registered_model, serves
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
@@ -77,7 +78,7 @@ class ModelReconciler:
         await self._write(body, decision.status)
         if decision.again is not None:
             return max(0.0, decision.again - self.clock())
-        return RESYNC_SECONDS if decision.status["phase"] == "Training" else None
+        return RESYNC_SECONDS if decision.status["phase"] == TwinModelPhase.TRAINING else None
 
     def champion_moved(self, key: Key) -> None:
         """Have the registry asked again, soon, which version serves."""
@@ -165,7 +166,10 @@ class ModelReconciler:
         self.changed(written)
         if _newly_trained(body, status):
             self.meters.trained((body["metadata"]["namespace"], body["metadata"]["name"]), "Succeeded")
-        if before.get("phase") == "Training" and status["phase"] in {"Ready", "Failed"}:
+        if before.get("phase") == TwinModelPhase.TRAINING and status["phase"] in {
+            TwinModelPhase.READY,
+            TwinModelPhase.FAILED,
+        }:
             run_id = training_run(body)
             self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
 

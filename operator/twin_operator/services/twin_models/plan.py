@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
 from twin_operator.services.reconciling.objects import needs_training, registered_model, serves
 from twin_operator.services.reconciling.status import (
     Fact,
@@ -116,7 +117,7 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
     body, outcome = snapshot.body, snapshot.run.outcome
     if snapshot.absent is not None:
         message = f"{registered_model(body)} has no version {snapshot.absent}; pin another one or remove spec.version."
-        return ModelPlan(_without_version(body, "Failed", stalled("ModelNotFound", message), now))
+        return ModelPlan(_without_version(body, "Failed", stalled(Reason.MODEL_NOT_FOUND, message), now))
     if snapshot.chosen is not None:
         return ModelPlan(_serving(body, snapshot.chosen, now))
     if serves(body) and not needs_training(body):
@@ -126,20 +127,28 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
         return ModelPlan(_serving(body, outcome.value, now))
     if body["spec"].get("suspend"):
         message = "Suspended; set spec.suspend to false to train."
-        return ModelPlan(_without_version(body, "Suspended", [Fact("Ready", "False", "Suspended", message)], now))
+        return ModelPlan(
+            _without_version(
+                body, "Suspended", [Fact(ConditionType.READY, ConditionStatus.FALSE, Reason.SUSPENDED, message)], now
+            )
+        )
     if outcome is not None:
         return _failed(snapshot, outcome, retry_seconds, now)
     if snapshot.run.leased:
-        return ModelPlan(_training(body, "Training", f"Attempt {snapshot.run.attempts} on {snapshot.run.worker}.", now))
+        return ModelPlan(
+            _training(body, Reason.TRAINING, f"Attempt {snapshot.run.attempts} on {snapshot.run.worker}.", now)
+        )
     if exhausted(snapshot.run):
         cause = snapshot.run.error or "the worker was lost"
-        outcome = Outcome("InternalError", f"Training failed {ATTEMPTS} times; the last: {cause}.")
+        outcome = Outcome(Reason.INTERNAL_ERROR, f"Training failed {ATTEMPTS} times; the last: {cause}.")
         return _failed(snapshot, outcome, retry_seconds, now)
     queue = body["spec"].get("queue", "training")
     if snapshot.served:
-        status = _training(body, "WaitingForWorker", f"Waits in queue {queue} for a worker.", now)
+        status = _training(body, Reason.WAITING_FOR_WORKER, f"Waits in queue {queue} for a worker.", now)
     else:
-        status = _training(body, "NoWorkers", f"No WorkerPool has workers for queue {queue}; it waits for one.", now)
+        status = _training(
+            body, Reason.NO_WORKERS, f"No WorkerPool has workers for queue {queue}; it waits for one.", now
+        )
     return ModelPlan(status, None if snapshot.published else training_task(body, cluster))
 
 
@@ -189,7 +198,7 @@ def _failed(snapshot: ModelSnapshot, outcome: Outcome, retry_seconds: float, now
     return ModelPlan(status, again=again)
 
 
-def _training(body: JSON, reason: str, message: str, now: float) -> JSON:
+def _training(body: JSON, reason: Reason, message: str, now: float) -> JSON:
     if serves(body):
         return _serving(body, None, now, phase="Training")
     return _without_version(body, "Training", reconciling(reason, message), now)
@@ -198,7 +207,7 @@ def _training(body: JSON, reason: str, message: str, now: float) -> JSON:
 def _without_version(body: JSON, phase: str, facts: list[Fact], now: float) -> JSON:
     if serves(body):
         obstacle = next(fact for fact in facts if fact.type == "Ready")
-        retrainable = Fact("Retrainable", "False", obstacle.reason, obstacle.message)
+        retrainable = Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, obstacle.reason, obstacle.message)
         return {**_serving(body, None, now, extra=[retrainable])}
     return {**_head(body), "phase": phase, "conditions": merge_conditions(body, facts, now)}
 
@@ -216,7 +225,7 @@ def _serving(
     before = body.get("status") or {}
     model = before.get("model") if summary is None else _model(summary, now)
     version = (model or {}).get("version")
-    facts = ready("ModelServing", f"Version {version} of {registered_model(body)} answers Simulations.")
+    facts = ready(Reason.MODEL_SERVING, f"Version {version} of {registered_model(body)} answers Simulations.")
     facts += _care(before, summary, upkeep)
     facts += _warnings(before if summary is None else {}, summary)
     facts += extra or _not_built(body["spec"])
@@ -232,7 +241,7 @@ def _serving(
 
 
 def _phase(body: JSON, phase: str, upkeep: Upkeep | None) -> str:
-    if phase != "Ready":
+    if phase != TwinModelPhase.READY:
         return phase
     if body["spec"].get("suspend"):
         return "Suspended"
@@ -243,9 +252,9 @@ def _care(before: JSON, summary: JSON | None, upkeep: Upkeep | None) -> list[Fac
     """Return what is known of a version's fidelity and retraining; of a new one, nothing yet."""
     if upkeep is not None and upkeep.facts:
         return upkeep.facts
-    kept = [c for c in before.get("conditions") or () if c["type"] == "Faithful" and summary is None]
+    kept = [c for c in before.get("conditions") or () if c["type"] == ConditionType.FAITHFUL and summary is None]
     facts = [Fact(c["type"], c["status"], c["reason"], c["message"]) for c in kept]
-    return facts or [Fact("Faithful", "Unknown", "NotValidated", NOT_GRADED)]
+    return facts or [Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)]
 
 
 def _afresh(before: JSON, version: str | None) -> JSON:
@@ -287,9 +296,23 @@ def _warnings(before: JSON, summary: JSON | None) -> list[Fact]:
         return [Fact(c["type"], c["status"], c["reason"], c["message"]) for c in kept]
     facts = []
     if summary.get("assignmentNotRandom"):
-        facts.append(Fact("AssignmentNotRandom", "True", "AssignmentNotRandom", summary["assignmentNotRandom"]))
+        facts.append(
+            Fact(
+                ConditionType.ASSIGNMENT_NOT_RANDOM,
+                ConditionStatus.TRUE,
+                Reason.ASSIGNMENT_NOT_RANDOM,
+                summary["assignmentNotRandom"],
+            )
+        )
     if summary.get("warnings"):
-        facts.append(Fact("DataWarning", "True", "DataWarning", " ".join(summary["warnings"])[:1000]))
+        facts.append(
+            Fact(
+                ConditionType.DATA_WARNING,
+                ConditionStatus.TRUE,
+                Reason.DATA_WARNING,
+                " ".join(summary["warnings"])[:1000],
+            )
+        )
     return facts
 
 
@@ -298,4 +321,4 @@ def _not_built(spec: JSON) -> list[Fact]:
     if spec.get("deletionPolicy") != "Delete":
         return []
     message = "spec.deletionPolicy Delete is not supported yet; the registered model is kept."
-    return [Fact("Retrainable", "False", "NotSupported", message)]
+    return [Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, Reason.NOT_SUPPORTED, message)]

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from twin_operator.api.v1alpha1.conditions import ConditionType
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
 from twin_operator.api.v1alpha1.enums import Trigger
+from twin_operator.domain.fidelity.faithfulness import VerdictKind
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.outcomes.status import fidelity_status
 from twin_operator.services.reconciling.errors import Stalled
@@ -83,7 +84,7 @@ def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
     except Stalled as stalled:
         due, upcoming, decision = None, None, Obstacle(stalled.reason, stalled.message)
     if isinstance(decision, Obstacle):
-        facts.append(Fact("Retrainable", "False", decision.reason, decision.message))
+        facts.append(Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, decision.reason, decision.message))
     retraining = {**snapshot.retraining, "nextScheduledTime": timestamp(upcoming)}
     allowed = seconds(retraining.get("lastFinishedTime"))
     retraining["nextAllowedTime"] = None if allowed is None else timestamp(allowed + policy.cooldown)
@@ -108,23 +109,27 @@ def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
         f"{snapshot.trouble} Simulations finish all the same and are archived later; "
         "outcomes are graded when it is back."
     )
-    return [Fact("ArchiveReachable", "False", "ArchiveUnreachable", message)]
+    return [Fact(ConditionType.ARCHIVE_REACHABLE, ConditionStatus.FALSE, Reason.ARCHIVE_UNREACHABLE, message)]
 
 
 def _faithful(snapshot: UpkeepSnapshot) -> list[Fact]:
     if snapshot.health is None:
         known = (snapshot.body.get("status") or {}).get("conditions") or ()
-        kept = [c for c in known if c["type"] == "Faithful"]
-        return [Fact(c["type"], c["status"], c["reason"], c["message"]) for c in kept]
+        kept = [c for c in known if c["type"] == ConditionType.FAITHFUL]
+        return [
+            Fact(ConditionType.FAITHFUL, ConditionStatus(c["status"]), Reason(c["reason"]), c["message"]) for c in kept
+        ]
     verdict = snapshot.health.verdict
     if verdict.kind in DEGRADED:
-        status = "False"
+        status = ConditionStatus.FALSE
+    elif verdict.kind in {VerdictKind.THRESHOLDS_MET, VerdictKind.WITHIN_CHANCE}:
+        status = ConditionStatus.TRUE
     else:
-        status = "True" if verdict.kind in {"ThresholdsMet", "WithinChance"} else "Unknown"
+        status = ConditionStatus.UNKNOWN
     sentence = verdict.sentence
-    if status == "False" and isinstance(snapshot.seen, DataSeen) and snapshot.seen.new_rows == 0:
+    if status is ConditionStatus.FALSE and isinstance(snapshot.seen, DataSeen) and snapshot.seen.new_rows == 0:
         sentence += " It needs new data: there are no rows that this version was not trained on."
-    return [Fact("Faithful", status, verdict.kind, sentence)]
+    return [Fact(ConditionType.FAITHFUL, status, Reason(verdict.kind), sentence)]
 
 
 def _schedule(snapshot: UpkeepSnapshot, policy: RetrainingPolicy, now: float) -> tuple[float | None, float | None]:

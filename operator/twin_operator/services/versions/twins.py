@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
@@ -51,11 +52,17 @@ class Twins:
         namespace, name = simulation.model
         model = self._models.get((namespace, name))
         if model is None:
-            return Waiting("Pending", "ModelNotFound", f"There is no TwinModel {name} in namespace {namespace} yet.")
+            return Waiting(
+                SimulationPhase.PENDING,
+                Reason.MODEL_NOT_FOUND,
+                f"There is no TwinModel {name} in namespace {namespace} yet.",
+            )
         registered, serving = _serving(model)
         version = simulation.spec["modelRef"].get("version") or serving
         if registered is None or version is None:
-            return Waiting("Pending", "ModelNotReady", f"TwinModel {name} has no trained version yet.")
+            return Waiting(
+                SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"TwinModel {name} has no trained version yet."
+            )
         found = await self.version(registered, version)
         if isinstance(found, Waiting):
             return Waiting(found.phase, found.reason, f"TwinModel {name}: {found.message}")
@@ -90,9 +97,17 @@ class Twins:
             try:
                 self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
             except LookupError:
-                return Waiting("Pending", "ModelNotReady", f"{registered} has no version {number} in the registry.")
+                return Waiting(
+                    SimulationPhase.PENDING,
+                    Reason.MODEL_NOT_READY,
+                    f"{registered} has no version {number} in the registry.",
+                )
             except ConnectionError:
-                return Waiting("Pending", "ModelNotReady", "The model registry cannot be reached; it is tried again.")
+                return Waiting(
+                    SimulationPhase.PENDING,
+                    Reason.MODEL_NOT_READY,
+                    "The model registry cannot be reached; it is tried again.",
+                )
         return self._versions[key]
 
     def _take_outcomes(self, registered_model: str, outcomes: Sequence[RecordedOutcome] | None) -> None:

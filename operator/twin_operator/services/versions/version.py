@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.runs.run import Outcome
 
@@ -25,19 +26,19 @@ class Version:
         other = against or self.arms[0]
         for name in (arm, other):
             if name not in self.arms:
-                raise Refusal("UnknownArm", f"The twin knows no arm {name!r}; it knows {', '.join(self.arms)}.")
+                raise Refusal(Reason.UNKNOWN_ARM, f"The twin knows no arm {name!r}; it knows {', '.join(self.arms)}.")
         if arm == other:
-            raise Refusal("UnknownArm", f"{arm!r} cannot be compared with itself; name another arm in `against`.")
+            raise Refusal(Reason.UNKNOWN_ARM, f"{arm!r} cannot be compared with itself; name another arm in `against`.")
         for contrast in self.contrasts:
             if (contrast.arm, contrast.against) == (arm, other):
                 return contrast
-        raise Refusal("ArmsNotCompared", f"No past experiment randomised both {arm!r} and {other!r}.")
+        raise Refusal(Reason.ARMS_NOT_COMPARED, f"No past experiment randomised both {arm!r} and {other!r}.")
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault
     """A Simulation that no worker can answer."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.outcome = Outcome(reason, message)
 
@@ -46,6 +47,6 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
 class Waiting:
     """It waits: for its model, for a worker, or because it is suspended."""
 
-    phase: str
-    reason: str
+    phase: SimulationPhase
+    reason: Reason
     message: str

@@ -1,5 +1,6 @@
 """Ask the gate whether a candidate may serve. Runs in a worker, as it refits the champion."""
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.fidelity.gate import GateVerdict, gate
 from twin_operator.domain.table.columns import Uncertainty
@@ -37,9 +38,9 @@ def validate_candidate(payload: JSON, banks: BankSource, progress: Progress) -> 
             payload["gate"]["maxRegression"],
         )
     except DomainError as error:
-        return Outcome(error.reason, str(error))
+        return Outcome(Reason(error.reason), str(error))
     progress(1.0, "Done")
-    return Outcome("Succeeded", verdict.sentence, _status(verdict, *versions))
+    return Outcome(Reason.SUCCEEDED, verdict.sentence, _status(verdict, *versions))
 
 
 def _status(verdict: GateVerdict, candidate: str, champion: str) -> JSON:

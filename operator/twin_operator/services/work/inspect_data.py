@@ -4,6 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.learning.new_rows import new_rows
 from twin_operator.domain.learning.old_experiments import without_old_experiments
 from twin_operator.domain.table.experiment_data import ExperimentData, prepare
@@ -44,10 +45,10 @@ def _look(payload: JSON, source: DataSource, versions: TrainedVersions) -> Outco
     # Before the bytes: a change while they are read is then seen at the next look.
     stamp = source.stamp(wanted)
     if stamp is not None and stamp == known.get("stamp"):
-        return Outcome("Succeeded", "The data has not been touched.", {"unchanged": True, "stamp": stamp})
+        return Outcome(Reason.SUCCEEDED, "The data has not been touched.", {"unchanged": True, "stamp": stamp})
     raw = source.read(wanted)
     if raw.digest == known.get("digest"):
-        return Outcome("Succeeded", "The data has the same bytes.", {"unchanged": True, "stamp": stamp})
+        return Outcome(Reason.SUCCEEDED, "The data has the same bytes.", {"unchanged": True, "stamp": stamp})
     data = prepare(raw.columns, columns_of(payload["spec"]))
     fresh = _new_rows(data, payload, versions)
     told = "" if fresh is None else f", {fresh} of them new"
@@ -58,7 +59,7 @@ def _look(payload: JSON, source: DataSource, versions: TrainedVersions) -> Outco
         "newRows": fresh,
         "newestRowTime": timestamp(_newest(data)),
     }
-    return Outcome("Succeeded", f"{data.rows} usable rows{told}.", value)
+    return Outcome(Reason.SUCCEEDED, f"{data.rows} usable rows{told}.", value)
 
 
 def _new_rows(data: ExperimentData, payload: JSON, versions: TrainedVersions) -> int | None:

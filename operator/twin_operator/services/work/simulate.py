@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Protocol
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.effects.simulate import Answer, Question, simulate
 from twin_operator.domain.errors import DomainError
@@ -58,10 +59,10 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
             weights_from_json(payload["weights"]),
         )
     except DomainError as error:
-        return Outcome(error.reason, str(error))
+        return Outcome(Reason(error.reason), str(error))
     bound = {"modelVersion": payload["version"], "registeredModel": payload["registeredModel"]}
     value = {**status_of(answer), **bound}
-    return Outcome("Succeeded", value["recommendation"]["message"], value)
+    return Outcome(Reason.SUCCEEDED, value["recommendation"]["message"], value)
 
 
 def status_of(answer: Answer) -> JSON:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
@@ -109,7 +110,7 @@ def _train(payload: JSON, source: DataSource, registry: ModelRegistry, progress:
     raw = source.read(source_of(spec))
     adopted = registry.adoptable(name, fingerprint(spec, raw))
     if adopted is not None:
-        return Outcome("Succeeded", f"Version {adopted['version']} of {name} fits this spec and data.", adopted)
+        return Outcome(Reason.SUCCEEDED, f"Version {adopted['version']} of {name} fits this spec and data.", adopted)
     twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), progress)
     tags = {"twinops.fingerprint": fingerprint(spec, raw), "twinops.run": payload["run"]}
     summary = {**summarise(twin, spec, raw), "trainedTime": timestamp(clock())}
@@ -124,7 +125,7 @@ def refusals_as_outcomes(work: Callable[[], Outcome]) -> Outcome:
     except Stalled as stalled:
         return Outcome(stalled.reason, stalled.message)
     except DomainError as error:
-        return Outcome(error.reason, str(error))
+        return Outcome(Reason(error.reason), str(error))
 
 
 def learn(spec: JSON, raw: RawTable, plan: TrainingPlan, progress: Progress) -> TrainedTwin:
@@ -141,12 +142,12 @@ def fingerprint(spec: JSON, raw: RawTable) -> str:
 def registered(registry: ModelRegistry, name: str, version: str) -> Outcome:
     """Return the outcome of a training: the summary as the registry has it, another delivery's where that was first."""
     summary = registry.summary(name, version)
-    return Outcome("Succeeded", f"Version {version} was learned from {summary['samples']} rows.", summary)
+    return Outcome(Reason.SUCCEEDED, f"Version {version} was learned from {summary['samples']} rows.", summary)
 
 
 def made_before(registry: ModelRegistry, name: str, version: str) -> Outcome:
     """Return the outcome of a run that was delivered again after its version had been registered."""
-    return Outcome("Succeeded", f"Version {version} is of this run already.", registry.summary(name, version))
+    return Outcome(Reason.SUCCEEDED, f"Version {version} is of this run already.", registry.summary(name, version))
 
 
 def summarise(twin: TrainedTwin, spec: JSON, raw: RawTable) -> JSON:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.fidelity.ledger import Grade
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.outcomes.grading import equivalent_weights, outcome_of
@@ -82,7 +83,7 @@ def test_an_outcome_that_was_known_before_its_prediction_is_hindsight(time: str,
 
 def test_an_outcome_that_came_with_the_question_is_hindsight_whatever_its_time() -> None:
     body = simulation({"experiment": "e", "effect": 0.07, "standardError": 0.003, "time": "2030-01-01T00:00:00Z"})
-    written = finished(Simulation(body), Run(finished=NOW), Outcome("Succeeded", "", {}), None, NOW)
+    written = finished(Simulation(body), Run(finished=NOW), Outcome(Reason.SUCCEEDED, "", {}), None, NOW)
     assert written["fidelity"] == {"hindsight": True}
     assert outcome_of(simulation(fidelity=written["fidelity"]), {}, NOW).hindsight
 
@@ -90,7 +91,7 @@ def test_an_outcome_that_came_with_the_question_is_hindsight_whatever_its_time()
 def test_a_question_without_an_outcome_is_not_hindsight() -> None:
     body = simulation()
     del body["spec"]["observed"]
-    assert finished(Simulation(body), Run(), Outcome("Succeeded", "", {}), None, NOW)["fidelity"] is None
+    assert finished(Simulation(body), Run(), Outcome(Reason.SUCCEEDED, "", {}), None, NOW)["fidelity"] is None
 
 
 def test_lost_weights_are_replaced_by_the_one_tau_that_gives_the_interval_as_issued() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.every_crash import every_crash
 from tests.fakes.installation import NAMESPACE, Installation
 from tests.fakes.loads import InMemoryLoads
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.pools.workers import DELETION_COST
 from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.looptime
 POOL = "WorkerPool"
 WINDOW_SECONDS = 10
 SCALED = {"maxReplicas": 3, "scaleDownStabilizationSeconds": WINDOW_SECONDS, "targetDrainSeconds": 1}
-DONE = Outcome("Succeeded", "Done.", {})
+DONE = Outcome(Reason.SUCCEEDED, "Done.", {})
 
 
 def pool(name: str = "fast", autoscaling: JSON | None = None, **spec: Any) -> JSON:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
 from twin_operator.services.pools.pool import Pool, RefusedTemplate
 from twin_operator.services.pools.status import pool_status, refused_status, worth_writing
@@ -74,7 +75,7 @@ def test_figures_are_rounded_and_small_rates_are_none() -> None:
 
 
 def test_a_pool_that_is_not_taken_has_no_figures() -> None:
-    status = refused_status(pool(SCALED), stalled("QueueTaken", "Taken."), NOW)
+    status = refused_status(pool(SCALED), stalled(Reason.QUEUE_TAKEN, "Taken."), NOW)
     assert (status["phase"], status["queues"], status["running"]) == ("Failed", None, None)
 
 

@@ -21,13 +21,14 @@ from tests.unit.services.letters import (
     twin_model,
     version,
 )
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 
 pytestmark = pytest.mark.looptime
 JOB = ("RetrainingJob", "again")
 YES: JSON = {"approval": {"approved": True, "by": "jane"}}
 NEWS: JSON = {"digest": "sha256:second", "new_rows": 400}
-EMPTY = Outcome("DataInvalid", "s3://shop/past.csv is empty.")
+EMPTY = Outcome(Reason.DATA_INVALID, "s3://shop/past.csv is empty.")
 AUTOMATIC: JSON = {"approval": "Automatic"}
 SECONDS_BETWEEN_LOOKS = 60  # at data; an hour of virtual time would take seconds
 LOOKS: JSON = {"data_watch_seconds": SECONDS_BETWEEN_LOOKS}
@@ -320,7 +321,7 @@ async def test_a_comparison_that_cannot_be_made_fails_the_job() -> None:
         await phase(site, "Training")
         await workers.do(TaskKind.RETRAIN)
         await phase(site, "Validating")
-        site.work(lambda _task: Outcome("DataInvalid", "Other columns."), ["validation"])
+        site.work(lambda _task: Outcome(Reason.DATA_INVALID, "Other columns."), ["validation"])
         status = await phase(site, "Failed")
         assert (site.condition(*JOB, "Stalled")["reason"], status["candidate"]) == ("TrainingFailed", {"version": "2"})
         assert site.registry.champion_version(REGISTERED) == "1"
@@ -518,7 +519,7 @@ async def test_too_many_retrainings_without_a_promotion_stop_asking() -> None:
 async def test_data_that_cannot_be_read_is_a_condition_of_a_model_that_serves() -> None:
     async with Installation(LOOKS) as site:
         workers = await serving(site)
-        workers.unreadable = Outcome("DataNotReadable", "s3://shop/past.csv does not exist.")
+        workers.unreadable = Outcome(Reason.DATA_NOT_READABLE, "s3://shop/past.csv does not exist.")
         await site.until(workers.work)
         await site.until(lambda: site.condition(*MODEL, "Retrainable").get("reason") == "DataNotReadable")
         workers.unreadable = None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import JobPlan, JobSnapshot, Work
 from twin_operator.services.runs.run import Outcome, Run, Stop
@@ -14,10 +15,10 @@ NOW = 1_800_000_000.0
 HOUR = 3600.0
 ENDED = "2027-01-15T05:00:00Z"  # three hours before NOW
 ENDED_AT = NOW - 3 * HOUR
-TRAINED = Outcome("Succeeded", "", {"version": "2", "plan": {"algorithm": "Linear"}})
+TRAINED = Outcome(Reason.SUCCEEDED, "", {"version": "2", "plan": {"algorithm": "Linear"}})
 SIDES = {"candidate": {"version": "2", "loss": 0.4}, "champion": {"version": "1", "loss": 0.5}}
-BETTER = Outcome("Succeeded", "", {**SIDES, "gate": {"passed": True, "message": "It is as good."}})
-WORSE = Outcome("Succeeded", "", {**SIDES, "gate": {"passed": False, "message": "It is worse."}})
+BETTER = Outcome(Reason.SUCCEEDED, "", {**SIDES, "gate": {"passed": True, "message": "It is as good."}})
+WORSE = Outcome(Reason.SUCCEEDED, "", {**SIDES, "gate": {"passed": False, "message": "It is worse."}})
 
 
 def model(**changes: Any) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def test_what_a_job_waits_for_is_reconciling_never_stalled(
         (job(BEGUN), None, Run(), "Failed", "ModelNotFound"),
         (job(BEGUN, activeDeadlineSeconds=60), model(), Run(leased=True), "Failed", "DeadlineExceeded"),
         (job(BEGUN), model(), Run(attempts=3, error="boom", failed=NOW), "Failed", "BackoffLimitExceeded"),
-        (job(BEGUN), model(), Run(outcome=Outcome("DataInvalid", "No rows.")), "Failed", "TrainingFailed"),
+        (job(BEGUN), model(), Run(outcome=Outcome(Reason.DATA_INVALID, "No rows.")), "Failed", "TrainingFailed"),
     ],
 )
 def test_what_ends_a_job_badly_is_stalled_with_its_reason(
@@ -223,6 +224,6 @@ def test_a_candidate_that_is_worse_is_not_promoted_and_that_is_a_job_well_done()
 
 
 def test_a_comparison_that_fails_promotes_nothing() -> None:
-    failed = Run(outcome=Outcome("DataInvalid", "The bank is broken."))
+    failed = Run(outcome=Outcome(Reason.DATA_INVALID, "The bank is broken."))
     decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), failed)
     assert (decision.status["phase"], decision.promote) == ("Failed", None)

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.retraining.history import accounted, next_turn
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import AT_WORK, JobSnapshot, Work, finished
@@ -96,7 +97,7 @@ class Retraining(RuleBasedStateMachine):
             return
         self.versions += 1
         value = {"version": str(self.versions), "plan": {"specDigest": "s", "dataDigest": "d"}}
-        outcome = Outcome("Succeeded", "", value) if well else Outcome("DataInvalid", "No rows.")
+        outcome = Outcome(Reason.SUCCEEDED, "", value) if well else Outcome(Reason.DATA_INVALID, "No rows.")
         self.runs[f"{name}-train"] = Run(attempts=1, outcome=outcome)
 
     @precondition(unfinished)
@@ -110,7 +111,7 @@ class Retraining(RuleBasedStateMachine):
         candidate = status["candidate"]["version"]
         passed = self.verdicts.setdefault(candidate, better)
         sides = {"candidate": {"version": candidate, "loss": 0.4}, "champion": {**status["champion"], "loss": 0.5}}
-        outcome = Outcome("Succeeded", "", {**sides, "gate": {"passed": passed, "message": "."}})
+        outcome = Outcome(Reason.SUCCEEDED, "", {**sides, "gate": {"passed": passed, "message": "."}})
         self.runs[f"{name}-validate"] = Run(attempts=1, outcome=outcome)
 
     @precondition(unfinished)
@@ -138,10 +139,10 @@ class Retraining(RuleBasedStateMachine):
             for name in self.unfinished():
                 if self.jobs[name]["status"]["phase"] == "Training":
                     value = {"version": "99", "plan": {"specDigest": "s", "dataDigest": "d"}}
-                    self.runs[f"{name}-train"] = Run(attempts=1, outcome=Outcome("Succeeded", "", value))
+                    self.runs[f"{name}-train"] = Run(attempts=1, outcome=Outcome(Reason.SUCCEEDED, "", value))
                 elif self.jobs[name]["status"]["phase"] == "Validating":
                     gate = {"gate": {"passed": False, "message": "."}, "candidate": {"version": "99"}}
-                    self.runs[f"{name}-validate"] = Run(attempts=1, outcome=Outcome("Succeeded", "", gate))
+                    self.runs[f"{name}-validate"] = Run(attempts=1, outcome=Outcome(Reason.SUCCEEDED, "", gate))
         self.settle()
 
     def step(self, name: str, *, crash: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.retraining.triggers import (
@@ -122,8 +123,8 @@ def test_the_most_important_trigger_gives_the_reason() -> None:
         ({"maxDataAge": "1h"}, {"spec": "spec-b", "data": replace(NEWS, newest=NOW - DAY)}, "DataTooOld", "1 days"),
         ({}, {**DEGRADED, "history": History(failed_attempts=3)}, "RetrainingExhausted", "3 retrainings in a row"),
         ({"maxAttempts": 1}, {**DEGRADED, "history": History(failed_attempts=1)}, "RetrainingExhausted", "1"),
-        ({}, {**DEGRADED, "data": Obstacle("DataNotReadable", "It is gone.")}, "DataNotReadable", "gone"),
-        ({}, {**DEGRADED, "data": Obstacle("DataNotChecked", "Not yet.")}, "DataNotChecked", "Not yet"),
+        ({}, {**DEGRADED, "data": Obstacle(Reason.DATA_NOT_READABLE, "It is gone.")}, "DataNotReadable", "gone"),
+        ({}, {**DEGRADED, "data": Obstacle(Reason.DATA_NOT_CHECKED, "Not yet.")}, "DataNotChecked", "Not yet"),
     ],
 )
 def test_what_stands_in_the_way_has_a_reason(
@@ -156,12 +157,12 @@ def test_a_changed_spec_goes_on_where_a_miss_lacks_new_rows() -> None:
 
 
 def test_data_that_cannot_be_read_is_told_before_anything_asks_for_it() -> None:
-    decision = decide(snapshot(data=Obstacle("DataNotReadable", "It is gone.")), NOW)
-    assert decision == Obstacle("DataNotReadable", "It is gone.")
+    decision = decide(snapshot(data=Obstacle(Reason.DATA_NOT_READABLE, "It is gone.")), NOW)
+    assert decision == Obstacle(Reason.DATA_NOT_READABLE, "It is gone.")
 
 
 def test_data_that_was_not_looked_at_yet_is_nothing_to_tell() -> None:
-    assert decide(snapshot(data=Obstacle("DataNotChecked", "Not yet.")), NOW) == Idle()
+    assert decide(snapshot(data=Obstacle(Reason.DATA_NOT_CHECKED, "Not yet.")), NOW) == Idle()
 
 
 def test_the_same_cause_gives_the_same_name_and_another_cause_another() -> None:

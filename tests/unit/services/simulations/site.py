@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, Run, Task
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = "twinops_simulations_published_total"
 REPUBLISHED = "twinops_simulations_republished_total"
-ANSWERED = Outcome("Succeeded", "Refine: a trial of 1,000 units would decide.", {"modelVersion": "1"})
+ANSWERED = Outcome(Reason.SUCCEEDED, "Refine: a trial of 1,000 units would decide.", {"modelVersion": "1"})
 
 
 def answered(_task: Task) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.runs.run import Outcome, Run
@@ -28,7 +29,7 @@ CONTRAST = Contrast.from_dict(
     }
 )
 VERSION = Version("default.twin", "3", ("A", "B", "C"), {"age": "Numeric"}, (CONTRAST,))
-WAITING = Waiting("Pending", "ModelNotReady", "not yet")
+WAITING = Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet")
 
 
 def simulation(**spec: Any) -> Simulation:
@@ -49,7 +50,7 @@ def next_for(
 
 
 def test_what_is_recorded_is_written_whatever_else_holds() -> None:
-    outcome = Outcome("Succeeded", "done")
+    outcome = Outcome(Reason.SUCCEEDED, "done")
     assert next_for(Run(outcome=outcome), WAITING, suspend=True) == Finish(outcome)
 
 
@@ -66,7 +67,9 @@ def test_a_suspended_one_waits_even_while_it_is_queued() -> None:
 
 
 def test_what_is_published_is_not_published_again() -> None:
-    assert next_for(published=True) == Running("Queued", "Queued", "Waits in queue simulations for a worker.")
+    assert next_for(published=True) == Running(
+        SimulationPhase.QUEUED, Reason.QUEUED, "Waits in queue simulations for a worker."
+    )
 
 
 def test_a_queue_without_workers_is_named() -> None:

@@ -18,6 +18,7 @@ from tests.unit.services.simulations.site import (
     reports,
     run_of,
 )
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Outcome, Task
 
 pytestmark = pytest.mark.looptime
@@ -160,7 +161,7 @@ async def several(site: Installation) -> None:
             tries.append(task)
             message = "the first attempt fails"
             raise OSError(message)
-        return Outcome("Succeeded", f"{task.target.name} is answered", {"modelVersion": task.payload["version"]})
+        return Outcome(Reason.SUCCEEDED, f"{task.target.name} is answered", {"modelVersion": task.payload["version"]})
 
     site.apply(simulation("plain"))
     site.apply(simulation("unlucky"))

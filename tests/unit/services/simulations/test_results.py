@@ -18,6 +18,7 @@ from tests.unit.services.simulations.site import (
     writes,
 )
 from twin_operator.adapters.kubernetes_api.client import ApiError
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Outcome, Stop
 
 pytestmark = pytest.mark.looptime
@@ -99,10 +100,12 @@ async def test_an_object_made_again_under_the_name_does_not_get_the_answer_of_th
         await site.until(lambda: messages(site))
         site.remove("Simulation", "question")
         site.apply(simulation(decision={"minimumEffect": 3}))
-        site.work(lambda _task: Outcome("Succeeded", "of the first", {"modelVersion": "1"}))
+        site.work(lambda _task: Outcome(Reason.SUCCEEDED, "of the first", {"modelVersion": "1"}))
         await site.until(lambda: reports(site) == 0, seconds=1)
         assert writes(site) == 0
-        site.employ(lambda task: Outcome("Succeeded", f"from {task.payload['spec']['decision']['minimumEffect']}", {}))
+        site.employ(
+            lambda task: Outcome(Reason.SUCCEEDED, f"from {task.payload['spec']['decision']['minimumEffect']}", {})
+        )
         await site.until_phase("Simulation", "question", "Succeeded")
         assert ready(site)["message"] == "from 3"
 
@@ -127,7 +130,7 @@ async def test_an_answer_that_the_schema_refuses_ends_as_an_internal_error() -> 
     async with Installation() as site:
         install_twin(site)
         site.apply(simulation())
-        site.employ(lambda _task: Outcome("Succeeded", "well", {"effect": {"estimate": "a text"}}))
+        site.employ(lambda _task: Outcome(Reason.SUCCEEDED, "well", {"effect": {"estimate": "a text"}}))
         await site.until_phase("Simulation", "question", "Failed")
         assert ready(site)["reason"] == "InternalError"
         assert "status.effect.estimate" in ready(site)["message"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.ready_twin import simulation
 from tests.fakes.schema import definitions
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.runs.run import JSON, Outcome, Run
 from twin_operator.services.simulations.status import FIELDS, finished, unfinished
@@ -29,8 +30,8 @@ def conditions(status: JSON) -> dict[str, tuple[str, str]]:
 
 def test_the_facts_of_the_run_are_in_every_status() -> None:
     for status in (
-        finished(asked(), RUN, Outcome("Succeeded", "well"), None, NOW),
-        unfinished(asked(), RUN, Waiting("Running", "Running", "it runs"), None, NOW),
+        finished(asked(), RUN, Outcome(Reason.SUCCEEDED, "well"), None, NOW),
+        unfinished(asked(), RUN, Waiting(SimulationPhase.RUNNING, Reason.RUNNING, "it runs"), None, NOW),
     ):
         assert (status["attempts"], status["worker"], status["observedGeneration"]) == (2, "light-1", 3)
         assert (status["queuedTime"], status["startTime"]) == ("2027-01-15T07:59:51Z", "2027-01-15T07:59:55Z")
@@ -38,12 +39,12 @@ def test_the_facts_of_the_run_are_in_every_status() -> None:
 
 
 def test_the_completion_is_when_the_worker_was_done() -> None:
-    done = finished(asked(), RUN, Outcome("Succeeded", "well"), None, NOW)
+    done = finished(asked(), RUN, Outcome(Reason.SUCCEEDED, "well"), None, NOW)
     assert done["completionTime"] == "2027-01-15T07:59:59Z"
 
 
 def test_without_a_worker_the_completion_is_now() -> None:
-    done = finished(asked(), Run(), Outcome("UnknownArm", "none"), None, NOW)
+    done = finished(asked(), Run(), Outcome(Reason.UNKNOWN_ARM, "none"), None, NOW)
     assert done["completionTime"] == "2027-01-15T08:00:00Z"
 
 
@@ -61,26 +62,26 @@ def test_the_end_is_ready_or_stalled(reason: str, phase: str, held: dict[str, tu
 
 
 def test_what_waits_is_reconciling() -> None:
-    status = unfinished(asked(), Run(), Waiting("Pending", "ModelNotReady", "not yet"), None, NOW)
+    status = unfinished(asked(), Run(), Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet"), None, NOW)
     assert status["phase"] == "Pending"
     assert conditions(status) == {"Ready": ("False", "ModelNotReady"), "Reconciling": ("True", "ModelNotReady")}
 
 
 def test_what_is_suspended_is_not_reconciling() -> None:
-    status = unfinished(asked(), Run(), Waiting("Suspended", "Suspended", "held"), None, NOW)
+    status = unfinished(asked(), Run(), Waiting(SimulationPhase.SUSPENDED, Reason.SUSPENDED, "held"), None, NOW)
     assert conditions(status) == {"Ready": ("False", "Suspended")}
 
 
 def test_a_transition_keeps_its_time_while_the_condition_holds() -> None:
-    first = unfinished(asked(), Run(), Waiting("Pending", "ModelNotReady", "not yet"), None, NOW)
-    second = unfinished(asked(first), Run(), Waiting("Queued", "Queued", "waits"), None, NOW + 60)
+    first = unfinished(asked(), Run(), Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet"), None, NOW)
+    second = unfinished(asked(first), Run(), Waiting(SimulationPhase.QUEUED, Reason.QUEUED, "waits"), None, NOW + 60)
     assert [c["lastTransitionTime"] for c in second["conditions"]] == ["2027-01-15T08:00:00Z"] * 2
-    done = finished(asked(second), RUN, Outcome("Succeeded", "well"), None, NOW + 90)
+    done = finished(asked(second), RUN, Outcome(Reason.SUCCEEDED, "well"), None, NOW + 90)
     assert done["conditions"][0]["lastTransitionTime"] == "2027-01-15T08:01:30Z"
 
 
 def test_a_status_clears_what_an_earlier_one_may_have_said() -> None:
-    status = unfinished(asked(), Run(), Waiting("Pending", "ModelNotReady", "not yet"), None, NOW)
+    status = unfinished(asked(), Run(), Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet"), None, NOW)
     assert {field for field in FIELDS if status[field] is None} >= {"effect", "recommendation", "completionTime"}
 
 
@@ -92,7 +93,7 @@ def test_every_field_that_is_cleared_is_one_of_the_schema() -> None:
 
 def test_the_answer_of_the_worker_is_the_status() -> None:
     value = {"effect": {"estimate": 0.5}, "modelVersion": "4"}
-    status = finished(asked(), RUN, Outcome("Succeeded", "well", value), None, NOW)
+    status = finished(asked(), RUN, Outcome(Reason.SUCCEEDED, "well", value), None, NOW)
     assert (status["effect"], status["modelVersion"]) == ({"estimate": 0.5}, "4")
 
 

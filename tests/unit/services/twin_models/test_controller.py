@@ -21,11 +21,12 @@ from tests.unit.services.letters import (
     twin_model,
     version,
 )
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Outcome, TaskKind
 
 pytestmark = pytest.mark.looptime
 OTHER_COLUMNS = {**COLUMNS, "features": [{"name": "income", "type": "Numeric"}]}
-EMPTY = Outcome("DataInvalid", "s3://shop/past.csv is empty.")
+EMPTY = Outcome(Reason.DATA_INVALID, "s3://shop/past.csv is empty.")
 
 
 def trainings(site: Installation, result: str) -> float | None:

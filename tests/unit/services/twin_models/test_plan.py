@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
 from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.runs.run import Outcome, Run
@@ -66,7 +67,7 @@ def message(decision: ModelPlan, kind: str = "Ready") -> str | None:
 
 
 def trained() -> dict[str, Any]:
-    return next_for(model(), Run(outcome=Outcome("Succeeded", "", SUMMARY))).status
+    return next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", SUMMARY))).status
 
 
 def test_a_new_model_is_trained() -> None:
@@ -116,7 +117,9 @@ def test_changed_data_of_a_serving_model_is_no_first_training() -> None:
 
 def test_a_degraded_model_answers_and_says_so() -> None:
     upkeep = Upkeep(
-        {"fidelity": {"score": 0.2}}, [Fact("Faithful", "False", "FidelityDegraded", "It is.")], degraded=True
+        {"fidelity": {"score": 0.2}},
+        [Fact(ConditionType.FAITHFUL, ConditionStatus.FALSE, Reason.FIDELITY_DEGRADED, "It is.")],
+        degraded=True,
     )
     decision = next_for(model(trained()), upkeep=upkeep)
     assert (decision.status["phase"], reason(decision)) == ("Degraded", "ModelServing")
@@ -140,7 +143,7 @@ def test_changed_columns_of_a_serving_model_train_anew_while_it_answers() -> Non
 
 
 def test_a_data_error_stalls_and_is_tried_again_later() -> None:
-    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW)
+    run = Run(outcome=Outcome(Reason.DATA_INVALID, "It is empty."), finished=NOW)
     first = next_for(model(), run, failures=1, failed=NOW)
     third = next_for(model(), run, failures=3, failed=NOW)
     assert reason(first, "Stalled") == "DataInvalid"
@@ -158,7 +161,7 @@ def test_a_running_attempt_is_named_with_its_worker() -> None:
 
 
 def test_a_failed_training_is_due_again_when_its_wait_is_over() -> None:
-    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW - 30)
+    run = Run(outcome=Outcome(Reason.DATA_INVALID, "It is empty."), finished=NOW - 30)
     waiting = next_for(model(), run, failures=1, failed=NOW - 29)
     assert (waiting.retry, waiting.again) == (False, NOW + 1)
     assert next_for(model(), run, failures=1, failed=NOW - 30).retry
@@ -166,7 +169,7 @@ def test_a_failed_training_is_due_again_when_its_wait_is_over() -> None:
 
 
 def test_a_training_that_keeps_failing_is_tried_again_once_an_hour() -> None:
-    run = Run(outcome=Outcome("DataInvalid", "It is empty."), finished=NOW)
+    run = Run(outcome=Outcome(Reason.DATA_INVALID, "It is empty."), finished=NOW)
     assert next_for(model(), run, failures=20, failed=NOW).again == NOW + 3600
 
 
@@ -177,9 +180,9 @@ def test_a_suspended_model_that_serves_goes_on_to_answer() -> None:
 
 def test_what_a_training_found_wrong_with_its_data_is_a_condition_until_the_next_version() -> None:
     found = {**SUMMARY, "assignmentNotRandom": "age tells who got B.", "warnings": ["One.", "Two."]}
-    status = next_for(model(), Run(outcome=Outcome("Succeeded", "", found))).status
+    status = next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", found))).status
     later = next_for(model(status))
-    for decision in (next_for(model(), Run(outcome=Outcome("Succeeded", "", found))), later):
+    for decision in (next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", found))), later):
         assert message(decision, "AssignmentNotRandom") == "age tells who got B."
         assert message(decision, "DataWarning") == "One. Two."
     replaced = next_for(model(status), chosen={**SUMMARY, "version": "2"})
@@ -199,20 +202,20 @@ def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> Non
         "metrics": {f"m{number}": 0.5 for number in range(65)},
         "effects": [{"arm": f"a{number}", "estimate": 0.5} for number in range(33)],
     }
-    status = next_for(model(), Run(outcome=Outcome("Succeeded", "", summary))).status
+    status = next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", summary))).status
     assert (len(status["model"]["experiments"]), len(status["model"]["metrics"])) == (1000, 64)
     assert len(status["effects"]) == 32
 
 
 def test_what_is_known_of_a_version_s_fidelity_stays_while_nothing_new_is_known() -> None:
-    upkeep = Upkeep({}, [Fact("Faithful", "True", "ThresholdsMet", "It is.")])
+    upkeep = Upkeep({}, [Fact(ConditionType.FAITHFUL, ConditionStatus.TRUE, Reason.THRESHOLDS_MET, "It is.")])
     status = next_for(model(trained()), upkeep=upkeep).status
     assert reason(next_for(model(status)), "Faithful") == "ThresholdsMet"
 
 
 def test_a_time_of_training_that_the_summary_lacks_is_now() -> None:
     assert trained()["model"]["trainedTime"] == "1970-01-12T13:46:40Z"
-    outcome = Outcome("Succeeded", "", {**SUMMARY, "trainedTime": "2026-01-01T00:00:00Z"})
+    outcome = Outcome(Reason.SUCCEEDED, "", {**SUMMARY, "trainedTime": "2026-01-01T00:00:00Z"})
     assert next_for(model(), Run(outcome=outcome)).status["model"]["trainedTime"] == "2026-01-01T00:00:00Z"
 
 
@@ -238,7 +241,7 @@ def test_a_chosen_version_serves() -> None:
 
 
 def test_failures_are_counted_once_each_and_from_one_when_the_training_is_another() -> None:
-    refused = Outcome("DataInvalid", "It is empty.")
+    refused = Outcome(Reason.DATA_INVALID, "It is empty.")
     first = failure_after(None, "r", Run(outcome=refused, finished=1.0))
     again = failure_after(first, "r", Run(outcome=refused, finished=1.0))
     second = failure_after(again, "r", Run(attempts=ATTEMPTS, failed=2.0))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.domain.outcomes import outcome
 from tests.unit.services.trainings import COLUMNS, NAME, OWNER, Workshop
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.payloads import outcome_to_json
 from twin_operator.services.runs.run import Outcome
 
@@ -26,7 +27,7 @@ class Rivals(Workshop):
         spoiled = replace(bank, nuisance=bank.nuisance + 5 * bank.outcome.std())
         summary = self.champion_outcome.value
         version = self.registry.register(NAME, OWNER, spoiled, summary, {"twinops.run": "second"}, promote=False)
-        return Outcome("Succeeded", "", {**summary, "version": version})
+        return Outcome(Reason.SUCCEEDED, "", {**summary, "version": version})
 
     def verdict(self, candidate: Outcome, **gate: Any) -> Outcome:
         """Compare a candidate with the champion."""
