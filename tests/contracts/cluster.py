@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from tests.contracts.cluster_world import World, until
-from twin_operator.api.v1alpha1 import PLURALS
+from twin_operator.api.v1alpha1 import PLURALS, Simulation
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused
 from twin_operator.services.runs.run import JSON
 
@@ -257,16 +257,16 @@ class EventsContract:
     """Events of Kubernetes."""
 
     async def test_an_occasion_is_one_event(self, world: World) -> None:
-        body = await world.simulation("mens")
+        simulation = Simulation.model_validate(await world.simulation("mens"))
         for message in ("It ended.", "It ended, said again."):
-            await world.resources.emit(Event(body, "Ended", message, occasion="1"))
+            await world.resources.emit(Event(simulation, "Ended", message, occasion="1"))
         assert await world.user.events() == [("Ended", "It ended.")]
 
     async def test_two_occasions_are_two_events(self, world: World) -> None:
-        body = await world.simulation("mens")
+        simulation = Simulation.model_validate(await world.simulation("mens"))
         for occasion in ("1", "2"):
-            await world.resources.emit(Event(body, "Ended", "It ended.", occasion=occasion))
-        await world.resources.emit(Event(body, "Began", "It began.", warning=True, occasion="1"))
+            await world.resources.emit(Event(simulation, "Ended", "It ended.", occasion=occasion))
+        await world.resources.emit(Event(simulation, "Began", "It began.", warning=True, occasion="1"))
         assert sorted(await world.user.events()) == [("Began", "It began."), *[("Ended", "It ended.")] * 2]
 
 

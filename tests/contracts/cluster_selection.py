@@ -113,7 +113,7 @@ class WatchContract:
 
 
 class FollowContract:
-    """`Resources.follow`: a watch for what matches."""
+    """`JSONResources.follow`: a watch for what matches."""
 
     async def test_what_matches_is_seen_now_and_later(self, world: World) -> None:
         before = await world.simulation("before", status={"phase": "Succeeded"}, observed=OBSERVED)

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from tests.contracts.manifests import full_manifest
 from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.services.pools.ports import WorkerPods
-from twin_operator.services.reconciling.ports import Resources
+from twin_operator.services.reconciling.ports import JSONResources
 from twin_operator.services.runs.run import JSON
 
 WITHIN: Final = 60.0
@@ -27,8 +27,8 @@ Changes = list[tuple[str, JSON]]
 """What a watch delivered: ADDED, MODIFIED or DELETED, and the object."""
 
 
-class ClusterPort(Resources, Protocol):
-    """The port `Resources`, and what the operator asks once when it starts."""
+class ClusterPort(JSONResources, Protocol):
+    """The port `JSONResources`, and what the operator asks once when it starts."""
 
     async def cluster_uid(self) -> str:
         """Return what tells this cluster from others."""
@@ -36,7 +36,7 @@ class ClusterPort(Resources, Protocol):
 
 
 class ClusterUser(Protocol):
-    """A user of the cluster, in one namespace; each method raises as `Resources` does, and `KeyError`."""
+    """A user of the cluster, in one namespace; each method raises as `JSONResources` does, and `KeyError`."""
 
     async def create(self, body: JSON) -> JSON:
         """Create an object."""

@@ -1,4 +1,4 @@
-"""The cluster in memory: the port `Resources` on an API server without a network."""
+"""The cluster in memory: the port `JSONResources` on an API server without a network."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -11,6 +11,7 @@ from typing import Any, Final
 from tests.fakes.installation import Installation
 from tests.fakes.redis_content import RunRecord
 from twin_operator.domain.twin.bank import Bank
+from twin_operator.services.reconciling.ports import Event
 
 KINDS: Final = ("TwinModel", "RetrainingJob", "WorkerPool", "Simulation", "Deployment")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
@@ -43,7 +44,7 @@ def ended(site: Installation, but_events: Collection[str] = ()) -> dict[str, Any
         "runs": _runs(site.queue.server.content().records, set(names), done),
         "archive": vars(site.archive),
         "events": {
-            f"{_name(event.body)} {event.reason} {event.warning}: {event.message}"
+            f"{_event_name(event)} {event.reason} {event.warning}: {event.message}"
             for event in site.cluster.events
             if event.reason not in but_events
         },
@@ -86,6 +87,10 @@ def _object_of(run: str) -> str:
 
 def _name(body: Mapping[str, Any]) -> str:
     return f"<{body['kind']} {body['metadata'].get('namespace')}/{body['metadata']['name']}>"
+
+
+def _event_name(event: Event) -> str:
+    return f"<{event.regarding.kind} {event.regarding.namespace}/{event.regarding.name}>"
 
 
 def _plain(value: Any, names: Mapping[str, str]) -> Any:

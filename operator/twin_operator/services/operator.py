@@ -12,7 +12,7 @@ from twin_operator.services.pools.pool_index import KnownPools
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
 from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.ports import Resources
+from twin_operator.services.reconciling.ports import JSONResources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.run import JSON
@@ -187,7 +187,7 @@ class OperatorLoop:
     archiving: Archiving
     results: ResultsLoop
     expiry: Expiry
-    resources: Resources
+    resources: JSONResources
     meters: Meters
     process: ProcessMeters
     broker: BrokerWatch

@@ -46,7 +46,7 @@ from twin_operator.services.pools.pool_index import KnownPools
 from twin_operator.services.pools.ports import QueueLoads, WorkerPods
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
-from twin_operator.services.reconciling.ports import Resources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import JSONResources, RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
@@ -110,7 +110,7 @@ class OperatorPorts:
     """
 
     queue: RunQueue
-    resources: Resources
+    resources: JSONResources
     versions: Versions
     archive: Archive
     outbox: Outbox

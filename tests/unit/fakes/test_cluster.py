@@ -10,7 +10,7 @@ from tests.fakes.cluster import InMemoryCluster, Invalid
 from tests.fakes.deployments import is_ready
 from tests.fakes.pods import InMemoryPods
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.api.v1alpha1 import API_VERSION, WorkerPool
 from twin_operator.services.reconciling.ports import Event, Refused
 from twin_operator.services.runs.run import JSON
 
@@ -29,6 +29,12 @@ DEPLOYMENT: Final[JSON] = {
 }
 Request = Callable[[InMemoryCluster, InMemoryPods], Awaitable[object]]
 PLACE: Final = ("WorkerPool", "growth", "workers")
+
+
+def event_of(cluster: InMemoryCluster) -> Event:
+    return Event(WorkerPool.model_validate(cluster.get(*PLACE)), "ScaledUp", "From 2 to 3 workers.")
+
+
 REQUESTS: Final[dict[str, Request]] = {
     "read": lambda cluster, _: cluster.read(*PLACE),
     "write_status": lambda cluster, _: cluster.write_status("WorkerPool", cluster.get(*PLACE), {"replicas": 3}),
@@ -38,7 +44,9 @@ REQUESTS: Final[dict[str, Request]] = {
     ),
     "of_model": lambda cluster, _: cluster.of_model("Simulation", "growth", "spring"),
     "finished": lambda cluster, _: _all(cluster),
-    "emit": lambda cluster, _: cluster.emit(Event(cluster.get(*PLACE), "Scaled", "It has 3 workers.")),
+    "emit": lambda cluster, _: cluster.emit(
+        Event(WorkerPool.model_validate(cluster.get(*PLACE)), "Scaled", "It has 3 workers.")
+    ),
     "apply_deployment": lambda cluster, _: cluster.apply_deployment(DEPLOYMENT),
     "read_deployment": lambda cluster, _: cluster.read_deployment("growth", "workers"),
     "cluster_uid": lambda cluster, _: cluster.cluster_uid(),
@@ -127,7 +135,7 @@ async def test_an_api_server_that_does_not_answer_is_an_error(
 
 async def test_an_event_that_cannot_be_emitted_is_no_error(cluster: InMemoryCluster) -> None:
     cluster.reachable = False
-    await cluster.emit(Event(cluster.get(*PLACE), "Scaled", "It has 3 workers."))
+    await cluster.emit(event_of(cluster))
     assert cluster.events == []
 
 

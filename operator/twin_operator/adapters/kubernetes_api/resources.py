@@ -100,12 +100,12 @@ class ClusterResources:
 
     async def emit(self, event: Event) -> None:
         """Tell an Event; the same occasion is told once, and an Event that cannot be told keeps nobody from work."""
-        namespace = event.body["metadata"]["namespace"]
+        namespace = event.regarding.namespace
         try:
             await self.api.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event_manifest(event))
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
-                logger.warning("Event %s of %s: %s", event.reason, event.body["metadata"]["name"], error)
+                logger.warning("Event %s of %s: %s", event.reason, event.regarding.name, error)
 
     async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
         """Apply a Deployment on the server's side.
@@ -175,13 +175,14 @@ NAME_LIMIT: Final = 230  # characters of the object's name in the Event's own, w
 
 def event_manifest(event: Event) -> JSON:
     """Return the manifest; its name is the same for the same occasion."""
-    meta = event.body["metadata"]
-    content = "\n".join((meta["uid"], event.reason, event.occasion))
+    regarding = event.regarding
+    content = f"{regarding.uid}\n{event.reason}\n{event.occasion}"
     identity = sha256(content.encode()).hexdigest()[:16]
+    name = f"{regarding.name[:NAME_LIMIT].rstrip('.-')}.{identity}"
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{meta['name'][:NAME_LIMIT].rstrip('.-')}.{identity}", "namespace": meta["namespace"]},
+        "metadata": {"name": name, "namespace": regarding.namespace},
         "eventTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": CONTROLLER,
         "reportingInstance": "twin-operator",
@@ -190,10 +191,10 @@ def event_manifest(event: Event) -> JSON:
         "type": "Warning" if event.warning else "Normal",
         "note": event.message.encode()[:NOTE_LIMIT].decode(errors="ignore"),
         "regarding": {
-            "apiVersion": event.body["apiVersion"],
-            "kind": event.body["kind"],
-            "namespace": meta["namespace"],
-            "name": meta["name"],
-            "uid": meta["uid"],
+            "apiVersion": regarding.api_version,
+            "kind": regarding.kind,
+            "namespace": regarding.namespace,
+            "name": regarding.name,
+            "uid": regarding.uid,
         },
     }

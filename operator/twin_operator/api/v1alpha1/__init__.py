@@ -11,6 +11,7 @@ from twin_operator.api.v1alpha1.resource import (
     ObjectMeta,
     OwnerReference,
     Resource,
+    Status,
 )
 from twin_operator.api.v1alpha1.retraining_job import RetrainingJob, RetrainingJobSpec, RetrainingJobStatus
 from twin_operator.api.v1alpha1.simulation import Simulation
@@ -40,6 +41,7 @@ __all__ = [
     "Simulation",
     "SimulationSpec",
     "SimulationStatus",
+    "Status",
     "TwinModel",
     "TwinModelSpec",
     "TwinModelStatus",

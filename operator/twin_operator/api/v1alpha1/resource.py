@@ -5,6 +5,14 @@ from typing import ClassVar, Final
 
 from pydantic import Field
 
+from twin_operator.api.v1alpha1.conditions import (
+    UNOBSERVED_GENERATION,
+    Condition,
+    Conditions,
+    ConditionType,
+    ObservedGeneration,
+    find_condition,
+)
 from twin_operator.api.v1alpha1.fields import Timestamp
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule
 
@@ -92,11 +100,47 @@ class ObjectMeta(ApiModel):
     owner_references: tuple[OwnerReference, ...] = ()
 
 
+class Status(ApiModel):
+    """What the status of every kind says."""
+
+    observed_generation: ObservedGeneration = Field(
+        default=UNOBSERVED_GENERATION,
+        description="Generation of spec that this status is of; -1 before the operator saw it.",
+    )
+    conditions: Conditions = Field(default=(), description="Ready, and Reconciling or Stalled while true.")
+
+    def condition(self, condition_type: ConditionType) -> Condition | None:
+        """Return the condition of this type, if there is one."""
+        return find_condition(self.conditions, condition_type)
+
+
 class Resource(ApiModel):
-    """A custom resource; its kinds add spec and status."""
+    """A custom resource; its kinds narrow spec and status."""
 
     definition: ClassVar[Definition]
 
     api_version: str = API_VERSION
     kind: str = ""
     metadata: ObjectMeta = ObjectMeta()
+    spec: ApiModel
+    status: Status = Status()
+
+    @property
+    def namespace(self) -> str:
+        """metadata.namespace."""
+        return self.metadata.namespace
+
+    @property
+    def name(self) -> str:
+        """metadata.name."""
+        return self.metadata.name
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.metadata.namespace, self.metadata.name
+
+    @property
+    def uid(self) -> str:
+        """metadata.uid."""
+        return self.metadata.uid

@@ -5,9 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from twin_operator.api.v1alpha1.conditions import (
-    UNOBSERVED_GENERATION,
     Conditions,
-    ObservedGeneration,
     RetrainingJobPhase,
 )
 from twin_operator.api.v1alpha1.enums import Trigger
@@ -24,7 +22,7 @@ from twin_operator.api.v1alpha1.fields import (
     TraceId,
 )
 from twin_operator.api.v1alpha1.references import TwinModelRef
-from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, condition_column
+from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, Status, condition_column
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule, immutable, rules
 from twin_operator.api.v1alpha1.twin_model_spec import Folds, Seed
 from twin_operator.domain.table.columns import Algorithm
@@ -169,13 +167,9 @@ class GateResult(ApiModel):
     message: Sentence | None = Field(default=None, description="The comparison in a sentence.")
 
 
-class RetrainingJobStatus(ApiModel):
+class RetrainingJobStatus(Status):
     """How far the job is. Written by the operator alone."""
 
-    observed_generation: ObservedGeneration = Field(
-        default=UNOBSERVED_GENERATION,
-        description="Generation of spec that this status is of; -1 before the operator saw it.",
-    )
     phase: RetrainingJobPhase = Field(
         default=RetrainingJobPhase.PENDING,
         description="Summary for printing: Pending, CoolingDown, AwaitingApproval, Approved, Training, "

@@ -5,9 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twin_operator.api.v1alpha1.conditions import (
-    UNOBSERVED_GENERATION,
     Conditions,
-    ObservedGeneration,
     SimulationPhase,
 )
 from twin_operator.api.v1alpha1.fields import (
@@ -24,6 +22,7 @@ from twin_operator.api.v1alpha1.fields import (
     Timestamp,
     TraceId,
 )
+from twin_operator.api.v1alpha1.resource import Status
 from twin_operator.api.v1alpha1.schema import ApiModel, list_map
 from twin_operator.domain.effects.answers import Action, Why
 from twin_operator.domain.fidelity.ledger import Grade
@@ -201,13 +200,9 @@ class PredictionFidelity(ApiModel):
     )
 
 
-class SimulationStatus(ApiModel):
+class SimulationStatus(Status):
     """The answer. Written by the operator alone."""
 
-    observed_generation: ObservedGeneration = Field(
-        default=UNOBSERVED_GENERATION,
-        description="Generation of spec that this status is of; -1 before the operator saw it.",
-    )
     phase: SimulationPhase = Field(
         default=SimulationPhase.PENDING,
         description="Summary for printing: Pending, Queued, Running, Succeeded, Failed or Suspended. Conditions "

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twin_operator.api.v1alpha1.conditions import UNOBSERVED_GENERATION, Conditions, ObservedGeneration, TwinModelPhase
+from twin_operator.api.v1alpha1.conditions import Conditions, TwinModelPhase
 from twin_operator.api.v1alpha1.fields import (
     Count,
     Figure,
@@ -19,6 +19,7 @@ from twin_operator.api.v1alpha1.fields import (
     Timestamp,
     TraceId,
 )
+from twin_operator.api.v1alpha1.resource import Status
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
 from twin_operator.domain.fidelity.ledger import Grade
 from twin_operator.domain.table.columns import Algorithm
@@ -154,13 +155,9 @@ class RetrainingState(ApiModel):
     )
 
 
-class TwinModelStatus(ApiModel):
+class TwinModelStatus(Status):
     """What the operator knows of the twin. Written by the operator alone."""
 
-    observed_generation: ObservedGeneration = Field(
-        default=UNOBSERVED_GENERATION,
-        description="Generation of spec that this status is of; -1 before the operator saw it.",
-    )
     phase: TwinModelPhase = Field(
         default=TwinModelPhase.PENDING,
         description="Summary for printing: Pending, Training, Ready, Degraded, Failed or Suspended. Conditions "

@@ -5,14 +5,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from twin_operator.api.v1alpha1.conditions import (
-    UNOBSERVED_GENERATION,
     Conditions,
-    ObservedGeneration,
     WorkerPoolPhase,
 )
 from twin_operator.api.v1alpha1.enums import Tier
 from twin_operator.api.v1alpha1.fields import Count, QueueName, Spread, Timestamp
-from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, Scale, condition_column
+from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, Scale, Status, condition_column
 from twin_operator.api.v1alpha1.schema import (
     LIST_SET,
     PRESERVE_UNKNOWN_FIELDS,
@@ -104,13 +102,9 @@ class QueueDepth(ApiModel):
     oldest_seconds: Spread = Field(default=None, description="Seconds that the oldest of them has waited.")
 
 
-class WorkerPoolStatus(ApiModel):
+class WorkerPoolStatus(Status):
     """The workers there are. Written by the operator alone."""
 
-    observed_generation: ObservedGeneration = Field(
-        default=UNOBSERVED_GENERATION,
-        description="Generation of spec that this status is of; -1 before the operator saw it.",
-    )
     phase: WorkerPoolPhase = Field(
         default=WorkerPoolPhase.PENDING,
         description="Summary for printing: Pending, Ready, Scaling, Idle, Failed or Suspended. Conditions are "

@@ -10,7 +10,7 @@ from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable
-from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, JSONResources
 from twin_operator.services.runs.payloads import weights_from_json, weights_json
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import seconds
@@ -61,7 +61,7 @@ class Archiving:
     archive: Archive
     access: ArchiveAccess
     outbox: Outbox
-    resources: Resources
+    resources: JSONResources
     clock: Callable[[], float]
     waiting: Callable[[int], None]
     _looked: float = 0.0

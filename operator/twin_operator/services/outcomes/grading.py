@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
@@ -17,7 +18,7 @@ from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.outcomes.status import prediction_fidelity
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import seconds
 
@@ -48,7 +49,7 @@ class Outcomes:
     archive: Archive
     access: ArchiveAccess
     ledger: Ledger
-    resources: Resources
+    resources: JSONResources
     meters: Meters
     clock: Callable[[], float]
     weights_in_hand: Callable[[str], TauWeights | None]
@@ -111,7 +112,9 @@ class Outcomes:
             except (KeyError, TypeError, ValueError) as error:
                 meta = body["metadata"]
                 logger.warning("The outcome of %s/%s cannot be graded: %r", meta["namespace"], meta["name"], error)
-                await self.resources.emit(Event(body, "NotGraded", f"{UNGRADABLE} ({error!r}).", warning=True))
+                await self.resources.emit(
+                    Event(Simulation.model_validate(body), "NotGraded", f"{UNGRADABLE} ({error!r}).", warning=True)
+                )
         return outcomes
 
     def _count(self, news: Sequence[JSON], standing: Mapping[str, RecordedOutcome]) -> None:

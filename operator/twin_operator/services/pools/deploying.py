@@ -9,7 +9,7 @@ from twin_operator.services.pools.loads import policy
 from twin_operator.services.pools.manifest import WorkerDefaults, deployment, digest
 from twin_operator.services.pools.pool import Applied, Pool, RefusedTemplate
 from twin_operator.services.pools.scale_in import replicas_of
-from twin_operator.services.reconciling.ports import Refused, Resources
+from twin_operator.services.reconciling.ports import JSONResources, Refused
 
 logger = logging.getLogger(__name__)
 REFUSED_SECONDS: Final = 60.0  # after which a refused Deployment is tried again: quotas and policies change
@@ -25,7 +25,7 @@ class Deploying:
         clock: seconds since the epoch.
     """
 
-    resources: Resources
+    resources: JSONResources
     defaults: WorkerDefaults
     clock: Callable[[], float]
 

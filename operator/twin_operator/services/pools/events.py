@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.services.pools.pool import Pool
 from twin_operator.services.reconciling.ports import Event
 
 AT_LIMIT_SECONDS: Final = 60.0  # of wanting more than allowed before somebody is told: a burst may pass
-KIND: Final = {"apiVersion": "twinops.dev/v1alpha1", "kind": "WorkerPool"}
 
 
 def scaled(pool: Pool, before: int, after: int) -> Event:
@@ -14,7 +14,7 @@ def scaled(pool: Pool, before: int, after: int) -> Event:
     rose = after > before
     generation = (pool.deployment or {}).get("metadata", {}).get("generation", 0)
     return Event(
-        body={**KIND, **pool.body},
+        regarding=WorkerPool.model_validate(pool.body),
         reason="ScaledUp" if rose else "ScaledDown",
         message=f"From {before} to {after} workers: {_why(pool, rose=rose)}.",
         occasion=str(generation),
@@ -25,7 +25,7 @@ def at_limit(pool: Pool, since: float) -> Event:
     """More workers have been wanted than allowed, for long."""
     most = pool.spec["autoscaling"]["maxReplicas"]
     return Event(
-        body={**KIND, **pool.body},
+        regarding=WorkerPool.model_validate(pool.body),
         reason="PoolAtLimit",
         message=f"For {AT_LIMIT_SECONDS:.0f} seconds the queues have asked for more than {most} workers; tasks wait. "
         "Raise spec.autoscaling.maxReplicas, or targetDrainSeconds where waiting is well.",
@@ -37,7 +37,7 @@ def at_limit(pool: Pool, since: float) -> Event:
 def unreachable(pool: Pool, since: float, error: str) -> Event:
     """The queues cannot be read."""
     return Event(
-        body={**KIND, **pool.body},
+        regarding=WorkerPool.model_validate(pool.body),
         reason="QueueUnreachable",
         message=f"The queues cannot be read, so the number of workers is held: {error}",
         warning=True,

@@ -18,7 +18,7 @@ from twin_operator.services.pools.scale_in import replicas_of
 from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.pools.status import crewed, figures, pool_status, refused_status, worth_writing
 from twin_operator.services.pools.workers import trouble
-from twin_operator.services.reconciling.ports import Changed, Gone, Resources
+from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class PoolReconciler:
         clock: seconds since the epoch.
     """
 
-    resources: Resources
+    resources: JSONResources
     known: KnownPools
     deploying: Deploying
     scaler: Scaler

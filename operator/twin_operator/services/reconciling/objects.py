@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from twin_operator.api.v1alpha1 import ObjectMeta
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.trace_context import RunTrace
 from twin_operator.services.runs.tracing import trace_of
@@ -72,7 +73,7 @@ class Simulation:
     @property
     def trace(self) -> RunTrace:
         """The trace that its run belongs to."""
-        return trace_of(self.body)
+        return trace_of(ObjectMeta.model_validate(self.body["metadata"]))
 
     @property
     def attempt_limit(self) -> int:

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.services.runs.run import JSON, Report, Run, Stop, Task
 
 
@@ -79,22 +80,77 @@ class Event:
     """Something worth knowing about an object, for `kubectl describe`.
 
     Attributes:
-        body: the object.
+        regarding: the object.
         reason: a stable word.
         message: a sentence.
         warning: whether somebody should look at it.
         occasion: tells two Events of the same reason apart; the same occasion is told once.
     """
 
-    body: JSON
+    regarding: Resource
     reason: str
     message: str
     warning: bool = False
     occasion: str = ""
 
 
+R = TypeVar("R", bound=Resource)
+
+
 class Resources(Protocol):
-    """The custom resources, and what the operator owns besides."""
+    """The custom resources, and the Deployments of WorkerPools."""
+
+    async def read(self, kind: type[R], namespace: str, name: str) -> R:
+        """Return an object; raise `Gone`."""
+        ...
+
+    async def update_status(self, seen: R, changed: R) -> R:
+        """Write the status of `changed` where it differs from the status that was seen; return the object as it is now.
+
+        Fields that this version does not know stay as they are.
+
+        Raises:
+            Gone: it is not there any more.
+            Changed: it was changed since it was seen.
+            Refused: the schema does not take this status.
+        """
+        ...
+
+    async def delete(self, kind: type[Resource], namespace: str, name: str, uid: str) -> None:
+        """Delete an object if it still is this one."""
+        ...
+
+    async def create(self, resource: R) -> R:
+        """Create an object; raise `Changed` where its name is taken, or `Refused`."""
+        ...
+
+    async def of_model(self, kind: type[R], namespace: str, model: str) -> list[R]:
+        """Return the objects whose `spec.modelRef.name` is `model`."""
+        ...
+
+    def finished(self, kind: type[Resource]) -> AsyncIterator["FinishedObject"]:
+        """Yield what has ended, without its content."""
+        ...
+
+    async def follow(self, kind: type[R], selector: str, seen: Callable[[R], None]) -> None:
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
+        ...
+
+    async def emit(self, event: "Event") -> None:
+        """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
+        ...
+
+    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
+        """Apply a Deployment; raise `Refused`."""
+        ...
+
+    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
+        """Return a Deployment, or None."""
+        ...
+
+
+class JSONResources(Protocol):
+    """Objects in the API server as JSON."""
 
     async def read(self, kind: str, namespace: str, name: str) -> JSON:
         """Return an object; raise `Gone`."""

@@ -14,6 +14,7 @@ from twin_operator.api.v1alpha1.conditions import (
     Reason,
     set_condition,
 )
+from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.api.v1alpha1.schema import wire_name
 from twin_operator.services.runs.run import JSON
 
@@ -55,6 +56,12 @@ def merge_conditions(body: JSON, facts: Sequence[Fact], now: float) -> list[JSON
     moment = datetime.fromtimestamp(int(now), UTC)
     generation = body["metadata"].get("generation", 1)
     return [_stamped(before, fact, generation, moment).manifest() for fact in facts]
+
+
+def conditions_of(resource: Resource, facts: Sequence[Fact], now: float) -> tuple[Condition, ...]:
+    """Return the conditions of an object: a transition time is kept while the status is the same."""
+    moment = datetime.fromtimestamp(int(now), UTC)
+    return tuple(_stamped(resource.status.conditions, fact, resource.metadata.generation, moment) for fact in facts)
 
 
 def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: datetime) -> Condition:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from twin_operator.api.v1alpha1 import RetrainingJob
 from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
@@ -12,7 +13,7 @@ from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.objects import registered_model
-from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources, RunQueue, Versions
 from twin_operator.services.reconciling.status import changes
 from twin_operator.services.retraining.objects import archived, event_of
 from twin_operator.services.retraining.plan import plan
@@ -71,7 +72,7 @@ class JobReconciler:
     """
 
     queue: RunQueue
-    resources: Resources
+    resources: JSONResources
     versions: Versions
     serving: ServingModels
     archive: Archive
@@ -80,7 +81,7 @@ class JobReconciler:
     cluster: str
     clock: Callable[[], float]
     promoted: Callable[[Key], None]
-    on_trace: Callable[[JSON], None]
+    on_trace: Callable[[RetrainingJob], None]
     served: Callable[[str], bool]
     _runs: dict[Key, set[str]] = field(default_factory=dict)
     _archived: set[str] = field(default_factory=set)
@@ -208,7 +209,7 @@ class JobReconciler:
             return False
         if status["phase"] in FINISHED:
             self._count(body, status)
-            self.on_trace(written)
+            self.on_trace(RetrainingJob.model_validate(written))
         return True
 
     def _count(self, body: JSON, status: JSON) -> None:

@@ -1,6 +1,6 @@
 """RetrainingJobs as objects: the manifest of a new one, the Event of its phase, its row in the archive. Pure."""
 
-from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.api.v1alpha1 import API_VERSION, RetrainingJob
 from twin_operator.api.v1alpha1.conditions import ConditionType, RetrainingJobPhase
 from twin_operator.api.v1alpha1.fields import shorten
 from twin_operator.services.archive.ports import ArchivedRetraining
@@ -64,12 +64,14 @@ def event_of(body: JSON, status: JSON) -> Event | None:
     if phase == RetrainingJobPhase.COMPLETED:
         passed = ((status.get("gate") or {}).get("passed")) is True
         promoted = next((c["message"] for c in status["conditions"] if c["type"] == ConditionType.PROMOTED), message)
-        return Event(body, "Promoted" if passed else "NotBetter", promoted, occasion="end")
+        return Event(
+            RetrainingJob.model_validate(body), "Promoted" if passed else "NotBetter", promoted, occasion="end"
+        )
     if phase not in TOLD:
         return None
     reason, warning = TOLD[phase]
     ready = next((c["message"] for c in status["conditions"] if c["type"] == ConditionType.READY), message)
-    return Event(body, reason, ready, warning=warning, occasion=str(phase))
+    return Event(RetrainingJob.model_validate(body), reason, ready, warning=warning, occasion=str(phase))
 
 
 KEPT = (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from twin_operator.api.v1alpha1 import ObjectMeta
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
 from twin_operator.domain.table.columns import Algorithm
@@ -79,7 +80,7 @@ def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: 
         attempt_limit=int(spec.get("backoffLimit", 2)) + 1,
         deadline=deadline_of(snapshot),
         payload=payload,
-        trace=trace_of(snapshot.body),
+        trace=trace_of(ObjectMeta.model_validate(snapshot.body["metadata"])),
     )
 
 

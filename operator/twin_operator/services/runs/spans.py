@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
+from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType
-from twin_operator.services.runs.run import JSON, Run, Task
+from twin_operator.services.runs.run import Run, Task
 from twin_operator.services.runs.trace_context import RunTrace, TraceContext
 from twin_operator.services.runs.tracing import Attribute, Span, SpanEvent, SpanKind, Tracer, trace_of, within
 
 logger = logging.getLogger(__name__)
 MESSAGING_SYSTEM: Final = "celery"
+Traced = Simulation | TwinModel | RetrainingJob
 ENDED_BADLY: Final = frozenset({"Failed", "Rejected", "Cancelled"})
 
 
@@ -28,48 +29,47 @@ class RunTraces:
     tracer: Tracer
     clock: Callable[[], float]
 
-    def simulation_ended(self, body: JSON, run: Run, seen: float) -> None:
-        """Tell of a Simulation whose final status was written; it was `seen` first then (seconds since the epoch)."""
-        self._ended(body, trace_of(body), run, min(seen, run.queued or seen))
+    def simulation_ended(self, simulation: Simulation, run: Run, seen: float) -> None:
+        """Log and record a Simulation whose final status was written; `seen`: when first, seconds since the epoch."""
+        self._ended(simulation, trace_of(simulation.metadata), run, min(seen, run.queued or seen))
 
-    def training_ended(self, body: JSON, run_id: str, run: Run) -> None:
-        """Tell of the training of a TwinModel whose status says how it went."""
+    def training_ended(self, model: TwinModel, run_id: str, run: Run) -> None:
+        """Log and record the training of a TwinModel whose status says how it went."""
         now = self.clock()
-        self._ended(body, trace_of(body, run_id), run, run.queued or now)
+        self._ended(model, trace_of(model.metadata, run_id), run, run.queued or now)
 
-    def job_ended(self, body: JSON) -> None:
-        """Tell of a RetrainingJob whose final status was written."""
-        begun = datetime.fromisoformat(body["metadata"]["creationTimestamp"]).timestamp()
-        self._ended(body, trace_of(body), Run(), begun)
+    def job_ended(self, job: RetrainingJob) -> None:
+        """Log and record a RetrainingJob whose final status was written."""
+        created = job.metadata.creation_timestamp
+        begun = self.clock() if created is None else created.timestamp()
+        self._ended(job, trace_of(job.metadata), Run(), begun)
 
-    def _ended(self, body: JSON, trace: RunTrace, run: Run, begun: float) -> None:
-        kind, meta, phase = body["kind"], body["metadata"], body["status"]["phase"]
+    def _ended(self, resource: Traced, trace: RunTrace, run: Run, begun: float) -> None:
         with within(trace.context):
-            logger.info("%s %s/%s: %s.", kind, meta["namespace"], meta["name"], phase)
+            logger.info("%s %s/%s: %s.", resource.kind, resource.namespace, resource.name, resource.status.phase)
         if self.tracer.sampled(trace):
-            self.tracer.record(object_span(body, trace, run, begun, self.clock()))
+            self.tracer.record(object_span(resource, trace, run, begun, self.clock()))
 
 
-def object_span(body: JSON, trace: RunTrace, run: Run, begun: float, now: float) -> Span:
+def object_span(resource: Traced, trace: RunTrace, run: Run, begun: float, now: float) -> Span:
     """Return the span of what an object asked for: from when it was seen to when its status was written."""
-    meta, status = body["metadata"], body["status"]
-    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == ConditionType.READY), {})
+    ready, phase = resource.status.condition(ConditionType.READY), resource.status.phase
     attributes: dict[str, Attribute] = {
-        "k8s.namespace.name": meta["namespace"],
-        "twinops.kind": body["kind"],
-        "twinops.name": meta["name"],
-        "twinops.phase": status["phase"],
-        "twinops.reason": ready.get("reason", ""),
+        "k8s.namespace.name": resource.namespace,
+        "twinops.kind": resource.kind,
+        "twinops.name": resource.name,
+        "twinops.phase": str(phase),
+        "twinops.reason": ready.reason if ready else "",
         "twinops.attempts": run.attempts,
     }
     return Span(
-        name=body["kind"],
+        name=resource.kind,
         context=trace.context,
         parent=trace.parent,
         start=begun,
         end=now,
         attributes=attributes,
-        error=str(ready.get("message", "")) if status["phase"] in ENDED_BADLY else None,
+        error=(ready.message if ready else "") if phase in ENDED_BADLY else None,
         events=_moments(run),
     )
 

@@ -11,3 +11,8 @@ def timestamp(moment: float | None) -> str | None:
 def seconds(moment: str | None) -> float | None:
     """Return RFC 3339 as seconds since the epoch."""
     return None if moment is None else datetime.fromisoformat(moment).timestamp()
+
+
+def moment(seconds_since_epoch: float) -> datetime:
+    """Return a time of a status: UTC, whole seconds."""
+    return datetime.fromtimestamp(int(seconds_since_epoch), UTC)

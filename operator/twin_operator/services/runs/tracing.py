@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from twin_operator.services.runs.run import JSON
+from twin_operator.api.v1alpha1.resource import ObjectMeta
 from twin_operator.services.runs.trace_context import RunTrace, TraceContext, run_trace
 
 ANNOTATION: Final = "twinops.dev/traceparent"
@@ -88,11 +88,9 @@ class NoTracer:
         """Nothing to send."""
 
 
-def trace_of(body: JSON, run: str | None = None) -> RunTrace:
+def trace_of(metadata: ObjectMeta, run: str | None = None) -> RunTrace:
     """Return the trace of a run that an object asks for; without a name it is the run that the object itself is."""
-    metadata = body["metadata"]
-    uid = str(metadata["uid"])
-    return run_trace(uid, run or uid, (metadata.get("annotations") or {}).get(ANNOTATION))
+    return run_trace(metadata.uid, run or metadata.uid, metadata.annotations.get(ANNOTATION))
 
 
 def current_trace() -> TraceContext | None:

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.api import v1alpha1 as api
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, RunQueue
+from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources, Refused, RunQueue
 from twin_operator.services.reconciling.queue import Pace
-from twin_operator.services.runs.run import JSON, Outcome, Run, Stop, Target, Task
+from twin_operator.services.runs.run import Outcome, Run, Stop, Target, Task
 from twin_operator.services.runs.tracing import within
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, deadline_of, decide
 from twin_operator.services.simulations.figures import figures_of
@@ -57,14 +58,14 @@ class Simulations:
     """
 
     queue: RunQueue
-    resources: Resources
+    resources: JSONResources
     twins: Twins
     clock: Callable[[], float]
     second_write_seconds: float
     pace: Pace
     meters: SimulationMeters
     on_finish: Callable[[Simulation], None]
-    on_trace: Callable[[JSON, Run, float], None]
+    on_trace: Callable[[api.Simulation, Run, float], None]
     on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]]
     served: Callable[[str], bool]
     _tracked: dict[str, Tracked] = field(default_factory=dict)
@@ -283,7 +284,7 @@ class Simulations:
         self._tracked.pop(simulation.uid, None)
         self.meters.finished(figures_of(body, run, tracked.seen, self.clock()))
         self.on_finish(Simulation(body))
-        self.on_trace(body, run, tracked.seen)
+        self.on_trace(api.Simulation.model_validate(body), run, tracked.seen)
         return True
 
     async def _read_again(self, tracked: Tracked) -> bool:

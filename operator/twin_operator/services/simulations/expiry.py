@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, JSONResources
 from twin_operator.services.runs.times import seconds
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Expiry:
         clock: seconds since the epoch.
     """
 
-    resources: Resources
+    resources: JSONResources
     archived: Callable[[str], Awaitable[bool]]
     clock: Callable[[], float]
     _due: list[tuple[float, str, str, str]] = field(default_factory=list)

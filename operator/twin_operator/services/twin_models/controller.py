@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.conditions import TwinModelPhase
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.objects import needs_training, registered_model, serves
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources, RunQueue, Versions
 from twin_operator.services.reconciling.status import changes
 from twin_operator.services.runs.run import JSON, Run, Stop
 from twin_operator.services.twin_models.keeper import ModelKeeper
@@ -47,7 +48,7 @@ class ModelReconciler:
     """
 
     queue: RunQueue
-    resources: Resources
+    resources: JSONResources
     versions: Versions
     keeper: ModelKeeper
     meters: Meters
@@ -56,7 +57,7 @@ class ModelReconciler:
     retry_seconds: float
     changed: Callable[[JSON], None]
     mark: Callable[[Key], None]
-    on_trace: Callable[[JSON, str, Run], None]
+    on_trace: Callable[[TwinModel, str, Run], None]
     served: Callable[[str], bool]
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
@@ -157,7 +158,7 @@ class ModelReconciler:
         version = (status.get("model") or {}).get("version")
         if version is not None and not serves(body):
             message = f"Version {version} of {registered_model(body)} was trained and serves."
-            await self.resources.emit(Event(body, "Trained", message, occasion=version))
+            await self.resources.emit(Event(TwinModel.model_validate(body), "Trained", message, occasion=version))
         try:
             written = await self.resources.write_status(KIND, body, status)
         except (Changed, Gone):
@@ -171,7 +172,7 @@ class ModelReconciler:
             TwinModelPhase.FAILED,
         }:
             run_id = training_run(body)
-            self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
+            self.on_trace(TwinModel.model_validate(written), run_id, (await self.queue.runs([run_id]))[run_id])
 
     async def _stop_older(self, key: Key, run_id: str) -> None:
         before = self._runs.get(key)

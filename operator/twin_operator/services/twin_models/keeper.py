@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.objects import registered_model
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.retraining.history import accounted, next_turn
 from twin_operator.services.retraining.objects import job_manifest
@@ -40,7 +41,7 @@ class ModelKeeper:
         clock: seconds since the epoch.
     """
 
-    resources: Resources
+    resources: JSONResources
     twins: Twins
     ledger: Ledger
     access: ArchiveAccess
@@ -157,7 +158,9 @@ class ModelKeeper:
         if decision.skipped is not None:
             upcoming = str(decision.status["retraining"].get("nextScheduledTime"))
             message = f"The schedule passes without a retraining: {decision.skipped.message}"
-            await self.resources.emit(Event(body, "RetrainingSkipped", message, occasion=f"before {upcoming}"))
+            await self.resources.emit(
+                Event(TwinModel.model_validate(body), "RetrainingSkipped", message, occasion=f"before {upcoming}")
+            )
 
 
 def _held(body: JSON) -> bool:
@@ -168,7 +171,7 @@ def _held(body: JSON) -> bool:
 
 def _degraded(body: JSON, fact: Fact) -> Event:
     version = body["status"]["model"]["version"]
-    return Event(body, fact.reason, fact.message, warning=True, occasion=f"version {version}")
+    return Event(TwinModel.model_validate(body), fact.reason, fact.message, warning=True, occasion=f"version {version}")
 
 
 def _condition(body: JSON, kind: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twin_operator.api.v1alpha1 import ObjectMeta
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
 from twin_operator.services.reconciling.objects import needs_training, registered_model, serves
 from twin_operator.services.reconciling.status import (
@@ -184,7 +185,7 @@ def training_task(body: JSON, cluster: str) -> Task:
             "owner": f"{cluster}/{meta['namespace']}/{meta['name']}/{meta['uid']}",
             "run": run,
         },
-        trace=trace_of(body, run),
+        trace=trace_of(ObjectMeta.model_validate(body["metadata"]), run),
     )
 
 
@@ -274,7 +275,7 @@ def _head(body: JSON) -> JSON:
     return {
         "observedGeneration": body["metadata"].get("generation", 1),
         "registeredModel": registered_model(body),
-        "traceID": trace_of(body).context.trace_id,
+        "traceID": trace_of(ObjectMeta.model_validate(body["metadata"])).context.trace_id,
     }
 
 

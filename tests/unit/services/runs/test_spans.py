@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
-from twin_operator.services.runs.run import JSON, Run, Target, Task, TaskKind
+from tests.unit.services.letters import job, twin_model
+from twin_operator.api.v1alpha1 import (
+    ObjectMeta,
+    RetrainingJob,
+    RetrainingJobStatus,
+    Simulation,
+    SimulationStatus,
+    TwinModel,
+)
+from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, RetrainingJobPhase, SimulationPhase
+from twin_operator.services.runs.run import Run, Target, Task, TaskKind
 from twin_operator.services.runs.spans import RunTraces, attempt_span, decided, publication
 from twin_operator.services.runs.trace_context import RunTrace, TraceContext
 from twin_operator.services.runs.tracing import ANNOTATION, NoTracer, Span, SpanKind, current_trace, trace_of, within
@@ -45,26 +55,41 @@ class Kept:
         """Nothing waits."""
 
 
-def body(kind: str = "Simulation", phase: str = "Succeeded", **annotations: str) -> JSON:
-    metadata: dict[str, Any] = {"uid": "u", "namespace": "growth", "name": "question"}
-    metadata |= {"creationTimestamp": "2027-01-15T07:59:00Z", "annotations": annotations}
-    ready = {"type": "Ready", "reason": "Because", "message": "a sentence"}
-    return {"kind": kind, "metadata": metadata, "status": {"phase": phase, "conditions": [ready]}}
+def metadata(**annotations: str) -> ObjectMeta:
+    created = datetime(2027, 1, 15, 7, 59, tzinfo=UTC)
+    return ObjectMeta(uid="u", namespace="growth", name="question", creation_timestamp=created, annotations=annotations)
+
+
+READY = Condition(type="Ready", status=ConditionStatus.FALSE, reason="Because", message="a sentence")
+MODEL = TwinModel.model_validate(
+    {
+        **twin_model(),
+        "metadata": metadata().manifest(),
+        "status": {"phase": "Ready", "conditions": [READY.manifest()]},
+    }
+)
+JOB = RetrainingJob.model_validate({**job(), "metadata": metadata().manifest()})
+
+
+def simulation(phase: SimulationPhase = SimulationPhase.SUCCEEDED) -> Simulation:
+    spec = {"modelRef": {"name": "spring"}, "intervention": {"arm": "letter"}}
+    asked = Simulation.model_validate({"metadata": metadata().manifest(), "spec": spec})
+    return asked.replace(status=SimulationStatus(phase=phase, conditions=(READY,)))
 
 
 def test_the_trace_that_an_object_names_is_continued() -> None:
-    trace = trace_of(body(**{ANNOTATION: f"00-{TRACE}-{PARENT}-01"}))
+    trace = trace_of(metadata(**{ANNOTATION: f"00-{TRACE}-{PARENT}-01"}))
     assert trace.context.trace_id == TRACE
     assert trace.parent == TraceContext(TRACE, PARENT, sampled=True)
 
 
 def test_an_object_that_names_none_has_a_trace_of_its_own_that_every_process_finds_again() -> None:
-    assert trace_of(body()) == trace_of(body())
-    assert trace_of(body()).parent is None
+    assert trace_of(metadata()) == trace_of(metadata())
+    assert trace_of(metadata()).parent is None
 
 
 def test_two_runs_of_an_object_are_two_spans_of_one_trace() -> None:
-    first, second = trace_of(body(), "first").context, trace_of(body(), "second").context
+    first, second = trace_of(metadata(), "first").context, trace_of(metadata(), "second").context
     assert first.trace_id == second.trace_id
     assert first.span_id != second.span_id
 
@@ -81,7 +106,7 @@ def test_log_lines_belong_to_the_span_of_the_block_that_they_are_written_in() ->
 def test_a_simulation_s_span_lasts_from_its_queueing_to_its_answer() -> None:
     tracer = Kept()
     run = Run(attempts=2, queued=NOW - 8, started=NOW - 5, finished=NOW - 1)
-    RunTraces(tracer, lambda: NOW).simulation_ended(body(), run, seen=NOW - 7)
+    RunTraces(tracer, lambda: NOW).simulation_ended(simulation(), run, seen=NOW - 7)
     (span,) = tracer.spans
     assert (span.name, span.start, span.end, span.error) == ("Simulation", NOW - 8, NOW, None)
     assert [(event.name, event.time) for event in span.events] == [
@@ -102,7 +127,7 @@ def test_a_simulation_s_span_lasts_from_its_queueing_to_its_answer() -> None:
 @pytest.mark.parametrize(("run", "start"), [(Run(), NOW - 7), (Run(queued=NOW - 3), NOW - 7)])
 def test_a_simulation_s_span_begins_when_it_was_seen_where_that_is_earlier(run: Run, start: float) -> None:
     tracer = Kept()
-    RunTraces(tracer, lambda: NOW).simulation_ended(body(), run, seen=NOW - 7)
+    RunTraces(tracer, lambda: NOW).simulation_ended(simulation(), run, seen=NOW - 7)
     assert tracer.spans[0].start == start
     assert len(tracer.spans[0].events) == (0 if run.queued is None else 1)
 
@@ -110,37 +135,37 @@ def test_a_simulation_s_span_begins_when_it_was_seen_where_that_is_earlier(run: 
 @pytest.mark.parametrize(
     ("phase", "error"),
     [
-        ("Succeeded", None),
-        ("Promoted", None),
-        ("Failed", "a sentence"),
-        ("Rejected", "a sentence"),
-        ("Cancelled", "a sentence"),
+        (RetrainingJobPhase.COMPLETED, None),
+        (RetrainingJobPhase.FAILED, "a sentence"),
+        (RetrainingJobPhase.REJECTED, "a sentence"),
+        (RetrainingJobPhase.CANCELLED, "a sentence"),
     ],
 )
-def test_a_span_says_why_it_ended_badly(phase: str, error: str | None) -> None:
+def test_a_span_says_why_it_ended_badly(phase: RetrainingJobPhase, error: str | None) -> None:
     tracer = Kept()
-    RunTraces(tracer, lambda: NOW).job_ended(body("RetrainingJob", phase))
+    ended = RetrainingJobStatus(phase=phase, conditions=(READY,))
+    RunTraces(tracer, lambda: NOW).job_ended(JOB.replace(status=ended))
     assert tracer.spans[0].error == error
 
 
 def test_a_job_s_span_begins_with_the_creation_of_the_job() -> None:
     tracer = Kept()
-    RunTraces(tracer, lambda: NOW).job_ended(body("RetrainingJob"))
+    RunTraces(tracer, lambda: NOW).job_ended(JOB)
     assert tracer.spans[0].start == NOW - 60
 
 
 @pytest.mark.parametrize(("run", "start"), [(Run(queued=NOW - 30), NOW - 30), (Run(), NOW)])
 def test_a_training_s_span_begins_with_its_queueing(run: Run, start: float) -> None:
     tracer = Kept()
-    RunTraces(tracer, lambda: NOW).training_ended(body("TwinModel", "Ready"), "training", run)
+    RunTraces(tracer, lambda: NOW).training_ended(MODEL, "training", run)
     assert tracer.spans[0].start == start
-    assert tracer.spans[0].context == trace_of(body(), "training").context
+    assert tracer.spans[0].context == trace_of(metadata(), "training").context
 
 
 def test_what_is_not_sampled_is_logged_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
     tracer = Kept(samples=False)
     with caplog.at_level(logging.INFO):
-        RunTraces(tracer, lambda: NOW).simulation_ended(body(), Run(), seen=NOW)
+        RunTraces(tracer, lambda: NOW).simulation_ended(simulation(), Run(), seen=NOW)
     assert tracer.spans == []
     assert "Simulation growth/question: Succeeded." in caplog.text
 

@@ -56,7 +56,7 @@ def test_without_a_worker_the_completion_is_now() -> None:
     ],
 )
 def test_the_end_is_ready_or_stalled(reason: str, phase: str, held: dict[str, tuple[str, str]]) -> None:
-    status = finished(asked(), RUN, Outcome(reason, "so"), None, NOW)
+    status = finished(asked(), RUN, Outcome(Reason(reason), "so"), None, NOW)
     assert status["phase"] == phase
     assert conditions(status) == held
 
@@ -106,4 +106,4 @@ def test_the_answer_of_the_worker_is_the_status() -> None:
     ],
 )
 def test_an_outcome_that_was_there_first_is_hindsight(spec: JSON, reason: str, fidelity: JSON | None) -> None:
-    assert finished(asked(**spec), RUN, Outcome(reason, "so"), None, NOW)["fidelity"] == fidelity
+    assert finished(asked(**spec), RUN, Outcome(Reason(reason), "so"), None, NOW)["fidelity"] == fidelity

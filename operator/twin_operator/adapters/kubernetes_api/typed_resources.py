@@ -1,0 +1,138 @@
+"""Custom resources as the models of the API: parsed where they come in, and written as a JSON merge patch."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from twin_operator.api.v1alpha1.resource import Resource, Status
+from twin_operator.services.reconciling.ports import Event, FinishedObject, JSONResources
+from twin_operator.services.runs.run import JSON
+
+R = TypeVar("R", bound=Resource)
+
+
+class Unreadable(Exception):  # noqa: N818 - a fact about an object
+    """An object that the models of this version do not accept: its message names it and the field."""
+
+
+def parse(kind: type[R], body: Mapping[str, Any]) -> R:
+    """Return an object as its model.
+
+    Raises:
+        Unreadable: a field has a value that this version does not know.
+    """
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        meta, first = body.get("metadata") or {}, error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        name = f"{kind.definition.kind} {meta.get('namespace')}/{meta.get('name')}"
+        raise Unreadable(f"{name}: the value of {field} is not one of this version: {first['msg']}.") from error
+
+
+@dataclass(frozen=True)
+class TypedResources:
+    """Objects as the use cases ask for them.
+
+    Args:
+        objects: the API server, in JSON.
+    """
+
+    objects: JSONResources
+
+    async def read(self, kind: type[R], namespace: str, name: str) -> R:
+        """Return an object; raise `Gone`."""
+        return parse(kind, await self.objects.read(kind.definition.kind, namespace, name))
+
+    async def update_status(self, seen: R, changed: R) -> R:
+        """Write the status of `changed` where it differs from the status that was seen; return the object as it is now.
+
+        Where nothing differs there is no request.
+
+        Raises:
+            Gone: it is not there any more.
+            Changed: it was changed since it was seen.
+            Refused: the schema does not take this status.
+        """
+        patch = status_patch(seen.status, changed.status)
+        if not patch:
+            return seen
+        written = await self.objects.write_status(seen.definition.kind, _identity(seen), patch)
+        return parse(type(seen), written)
+
+    async def delete(self, kind: type[Resource], namespace: str, name: str, uid: str) -> None:
+        """Delete an object if it still is the one with this uid."""
+        await self.objects.delete(kind.definition.kind, namespace, name, uid)
+
+    async def create(self, resource: R) -> R:
+        """Create an object; raise `Changed` where its name is taken, or `Refused`."""
+        manifest = resource.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        body = {**manifest, "apiVersion": resource.api_version, "kind": resource.definition.kind}
+        return parse(type(resource), await self.objects.create(resource.definition.kind, body))
+
+    async def of_model(self, kind: type[R], namespace: str, model: str) -> list[R]:
+        """Return the objects of a TwinModel."""
+        return [parse(kind, body) for body in await self.objects.of_model(kind.definition.kind, namespace, model)]
+
+    def finished(self, kind: type[Resource]) -> AsyncIterator[FinishedObject]:
+        """Yield what has ended, without its content."""
+        return self.objects.finished(kind.definition.kind)
+
+    async def follow(self, kind: type[R], selector: str, seen: Callable[[R], None]) -> None:
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
+        await self.objects.follow(kind.definition.kind, selector, lambda body: seen(parse(kind, body)))
+
+    async def emit(self, event: Event) -> None:
+        """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
+        await self.objects.emit(event)
+
+    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
+        """Apply a Deployment on the server's side; raise `Refused`."""
+        return await self.objects.apply_deployment(deployment, dry_run=dry_run)
+
+    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
+        """Return a Deployment, or None where there is none."""
+        return await self.objects.read_deployment(namespace, name)
+
+
+def _identity(resource: Resource) -> JSON:
+    meta = resource.metadata
+    return {
+        "metadata": {
+            "namespace": meta.namespace,
+            "name": meta.name,
+            "uid": meta.uid,
+            "resourceVersion": meta.resource_version,
+        }
+    }
+
+
+def status_patch(seen: Status, changed: Status) -> JSON:
+    """Return the JSON merge patch (RFC 7396) from one status to another; what was never set is no part of `seen`."""
+    return merge_patch(seen.model_dump(mode="json", exclude_unset=True), changed.model_dump(mode="json"))
+
+
+def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> JSON:
+    """Return the patch that gives `before` the values of `after`: null for what is absent or empty there."""
+    patch: JSON = {}
+    for key, value in after.items():
+        old, new = _present(before.get(key)), _present(value)
+        if old == new:
+            continue
+        if isinstance(new, dict) and isinstance(old, dict):
+            patch[key] = merge_patch(old, dict.fromkeys(old) | new)
+        else:
+            patch[key] = new
+    return patch
+
+
+def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON without what is absent or empty; None where nothing is left."""
+    if isinstance(value, dict):
+        items = {key: _present(item) for key, item in value.items()}
+        value = {key: item for key, item in items.items() if item is not None}
+    elif isinstance(value, list):
+        value = [_present(item) for item in value]
+    return None if value in ([], {}) else value

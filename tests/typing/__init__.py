@@ -1,0 +1,1 @@
+"""What mypy is to catch, and the plugin that makes it catch it."""
