@@ -11,7 +11,7 @@ import asyncio
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
-from twin_operator.services.runs.run import Run, TaskKind
+from twin_operator.services.runs.run import BoundVersion, Run, TaskKind
 from twin_operator.services.runs.trace_context import RunTrace, TraceContext
 
 
@@ -112,6 +112,14 @@ async def test_the_first_time_of_queueing_stays(system: QueueSystem) -> None:
     await system.queue.mark_queued({work.run: 1_000.25})
     await system.queue.mark_queued({work.run: 2_000.0})
     assert (await run_of(system, work)).queued == 1_000.25
+    assert system.life(work.run) == pytest.approx(60, abs=2)
+
+
+async def test_the_version_of_a_run_is_the_one_that_it_was_published_with_last(system: QueueSystem) -> None:
+    work = task()
+    for version in (BoundVersion("shop.letters", "1"), BoundVersion("shop.letters", "2")):
+        await system.queue.bind({work.run: version})
+    assert (await run_of(system, work)).bound == BoundVersion("shop.letters", "2")
     assert system.life(work.run) == pytest.approx(60, abs=2)
 
 

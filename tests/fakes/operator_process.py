@@ -9,7 +9,9 @@ from typing import Any, Final, Protocol
 from prometheus_client import CollectorRegistry
 
 from tests.fakes.crashes import Crash, CrashPlan
+from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.metrics import ProcessMetrics
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
@@ -102,7 +104,7 @@ class OperatorProcess:
 
     def _handlers(self) -> list[tuple[str, Handler, str]]:
         async def simulation(type_: str, body: JSON) -> None:
-            await self.loop.simulation_seen(body, deleted=type_ == DELETED)
+            await self.loop.simulation_seen(parse(Simulation, body), deleted=type_ == DELETED)
 
         async def twin_model(type_: str, body: JSON) -> None:
             self.loop.model_seen(body, deleted=type_ == DELETED)

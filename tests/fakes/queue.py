@@ -19,7 +19,7 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.redis_content import Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
-from twin_operator.services.runs.run import Outcome, Report, Run, Stop, Task
+from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Task
 from twin_operator.services.runs.trace_context import RunTrace, parse
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
@@ -94,6 +94,13 @@ class InMemoryQueue:
         for run, moment in queued.items():
             record = self.server.written_record(run)
             record.queued = moment if record.queued is None else record.queued
+            record.expires = self.server.clock() + self.run_ttl_seconds
+
+    async def bind(self, bound: Mapping[str, BoundVersion]) -> None:
+        await self.server.round_trip()
+        for run, version in bound.items():
+            record = self.server.written_record(run)
+            record.bound = version
             record.expires = self.server.clock() + self.run_ttl_seconds
 
     async def runs(self, ids: Iterable[str]) -> dict[str, Run]:

@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetter
-from twin_operator.services.runs.run import Event, Outcome, Run, Stop, Task
+from twin_operator.services.runs.run import BoundVersion, Event, Outcome, Run, Stop, Task
 
 
 @dataclass
@@ -36,6 +36,7 @@ class RunRecord:
     stop: Stop | None = None
     error: str | None = None
     failed: float | None = None
+    bound: BoundVersion | None = None
     outcome: bytes | None = None
     expires: float = math.inf
 
@@ -50,6 +51,7 @@ class RunRecord:
             stop=self.stop,
             error=self.error,
             failed=self.failed,
+            bound=self.bound,
             outcome=None if self.outcome is None else Outcome.from_json(orjson.loads(self.outcome)),
         )
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 import kopf
 
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
-from twin_operator.api.v1alpha1 import GROUP, VERSION
+from twin_operator.adapters.kubernetes_api.typed_resources import parse
+from twin_operator.api.v1alpha1 import GROUP, VERSION, Simulation
 from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
@@ -28,7 +29,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
     async def simulation(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's names
-        await loop.simulation_seen(dict(body), deleted=type == "DELETED")
+        await loop.simulation_seen(parse(Simulation, body), deleted=type == "DELETED")
 
     @kopf.on.event(GROUP, VERSION, "twinmodels", registry=registry)
     async def twin_model(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401

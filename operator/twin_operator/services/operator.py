@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.services.archive.archiving import Archiving
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.pools.pool_index import KnownPools
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
-from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.ports import JSONResources
+from twin_operator.services.reconciling.ports import Resources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.run import JSON
@@ -28,7 +29,6 @@ Key = tuple[str, str, str]
 MODEL = "TwinModel"
 POOL = "WorkerPool"
 JOB = "RetrainingJob"
-SIMULATION = "Simulation"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
 SWEEP_SECONDS = 1.0  # between two looks at what expires
 POLL_SECONDS = 5.0  # between two questions: a third of what Prometheus usually takes between two looks
@@ -119,9 +119,9 @@ class FinishedSimulations:
     def take(self, simulation: Simulation) -> None:
         """Take a Simulation whose final status was written."""
         self.expiry.finished(simulation)
-        self.archiving.finished(simulation.body)
-        if simulation.spec.get("observed") and simulation.status.get("phase") == "Succeeded":
-            self.outcomes.observe(simulation.body)
+        self.archiving.finished(simulation)
+        if simulation.spec.observed is not None and simulation.status.phase is SimulationPhase.SUCCEEDED:
+            self.outcomes.observe(simulation)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class OperatorLoop:
     archiving: Archiving
     results: ResultsLoop
     expiry: Expiry
-    resources: JSONResources
+    resources: Resources
     meters: Meters
     process: ProcessMeters
     broker: BrokerWatch
@@ -211,9 +211,9 @@ class OperatorLoop:
             for work in self._loops():
                 group.create_task(work)
 
-    async def simulation_seen(self, body: JSON, *, deleted: bool) -> None:
+    async def simulation_seen(self, simulation: Simulation, *, deleted: bool) -> None:
         """A Simulation came, changed or went."""
-        await self.simulations.observe(Simulation(body), deleted=deleted)
+        await self.simulations.observe(simulation, deleted=deleted)
 
     def model_seen(self, body: JSON, *, deleted: bool) -> None:
         """A TwinModel came, changed or went."""
@@ -256,7 +256,7 @@ class OperatorLoop:
             self.results.run(),
             self.archiving.run(),
             self.outcomes.run(),
-            self.resources.follow(SIMULATION, UNGRADED, self.outcomes.observe),
+            self.resources.follow(Simulation, UNGRADED, self.outcomes.observe),
             self._resync_forever(),
             self._expire_forever(),
             self.broker.run(),
@@ -286,7 +286,7 @@ class OperatorLoop:
             self.last_resync = self.clock()
 
     async def _expire_forever(self) -> None:
-        ended = [each async for each in self.resources.finished(SIMULATION)]
+        ended = [each async for each in self.resources.finished(Simulation)]
         self.expiry.fill(ended)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.archiving.catch_up(ended))

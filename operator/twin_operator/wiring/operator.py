@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
+from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
@@ -51,6 +52,7 @@ from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.services.runs.tracing import NoTracer, Tracer
+from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
@@ -191,22 +193,29 @@ def assemble(
     """
     queue, resources, versions, archive = ports.queue, ports.resources, ports.versions, ports.archive
     meters, served, traces = metrics.models, requests.pools.serves, RunTraces(tracer, clock)
+    typed = TypedResources(resources)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
-    archiving = Archiving(archive, access, ports.outbox, resources, clock, meters.archive_waiting)
-    outcomes = Outcomes(archive, access, ledger, resources, meters, clock, twins.weights_in_hand, requests.model)
-    finished = FinishedSimulations(Expiry(resources, archiving.known, clock), archiving, outcomes)
-    simulations = Simulations(
-        queue=queue,
-        resources=resources,
-        twins=twins,
-        clock=clock,
-        second_write_seconds=settings.second_write_seconds,
+    archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
+    outcomes = Outcomes(archive, access, ledger, typed, meters, clock, twins.weights_in_hand, requests.model)
+    finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
+    answers = Answers(
+        resources=typed,
         pace=Pace(settings.second_writes_per_second),
+        clock=clock,
         meters=metrics.simulations,
         on_finish=finished.take,
         on_trace=traces.simulation_ended,
+    )
+    simulations = Simulations(
+        queue=queue,
+        resources=typed,
+        twins=twins,
+        answers=answers,
+        clock=clock,
+        second_write_seconds=settings.second_write_seconds,
+        meters=metrics.simulations,
         on_weights=archiving.weights,
         served=served,
     )
@@ -261,7 +270,7 @@ def assemble(
         archiving=archiving,
         results=ResultsLoop(queue, simulations, requests.object),
         expiry=finished.expiry,
-        resources=resources,
+        resources=typed,
         meters=meters,
         process=metrics.process,
         broker=BrokerWatch(ports.ping, metrics.process),

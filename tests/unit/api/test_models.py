@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from twin_operator.api.v1alpha1 import Simulation, SimulationStatus, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.fields import format_duration, parse_duration, round_figure
 from twin_operator.api.v1alpha1.schema import ApiModel, wire_name
-from twin_operator.api.v1alpha1.simulation_status import MatchedPopulation, PredictedEffect
+from twin_operator.api.v1alpha1.simulation_status import PredictedEffect
 from twin_operator.api.v1alpha1.twin_model_status import ServingModel
 from twin_operator.domain.effects.answers import Answer
 
@@ -65,12 +65,6 @@ def test_fields_of_later_versions_are_ignored() -> None:
 def test_an_object_survives_being_written_and_read() -> None:
     simulation = Simulation.model_validate(SIMULATION)
     assert Simulation.model_validate(simulation.manifest()) == simulation
-
-
-def test_a_merge_patch_names_every_field_and_removes_what_is_absent() -> None:
-    patch = SimulationStatus(observed_generation=2, population=MatchedPopulation(matched=3)).merge_patch()
-    assert patch["population"]["matched"] == 3
-    assert (patch["effect"], patch["subgroups"]) == (None, None)
 
 
 def field_names(kind: Any) -> Any:

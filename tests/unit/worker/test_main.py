@@ -73,14 +73,14 @@ def test_a_training_leaves_a_version_and_notes_its_progress(child: Child) -> Non
 def test_a_simulation_is_answered_from_the_version_that_it_names(child: Child) -> None:
     version = child.train().value["version"]
     payload = {
-        "spec": {"intervention": {"arm": "letter"}},
+        "spec": {"modelRef": {"name": "letters"}, "intervention": {"arm": "letter"}},
         "registeredModel": NAME,
         "version": version,
         "uncertainty": UNCERTAINTY,
         "weights": NO_LEDGER,
     }
     assert child.work[TaskKind.SIMULATE](payload).reason == "Succeeded"
-    unknown = payload | {"spec": {"intervention": {"arm": "parcel"}}}
+    unknown = payload | {"spec": {"modelRef": {"name": "letters"}, "intervention": {"arm": "parcel"}}}
     assert child.work[TaskKind.SIMULATE](unknown).reason == "UnknownArm"
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from twin_operator.api.v1alpha1.resource import Resource, Status
+from twin_operator.api.v1alpha1.schema import present
 from twin_operator.services.reconciling.ports import Event, FinishedObject, JSONResources
 from twin_operator.services.runs.run import JSON
 
@@ -118,7 +119,7 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> JSON:
     """Return the patch that gives `before` the values of `after`: null for what is absent or empty there."""
     patch: JSON = {}
     for key, value in after.items():
-        old, new = _present(before.get(key)), _present(value)
+        old, new = present(before.get(key)), present(value)
         if old == new:
             continue
         if isinstance(new, dict) and isinstance(old, dict):
@@ -126,13 +127,3 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> JSON:
         else:
             patch[key] = new
     return patch
-
-
-def _present(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON without what is absent or empty; None where nothing is left."""
-    if isinstance(value, dict):
-        items = {key: _present(item) for key, item in value.items()}
-        value = {key: item for key, item in items.items() if item is not None}
-    elif isinstance(value, list):
-        value = [_present(item) for item in value]
-    return None if value in ([], {}) else value

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of
-from twin_operator.services.runs.run import Report, Run, Stop, Task
+from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Task
 
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
 
@@ -57,6 +57,14 @@ class Broker:
         async with self.redis.pipeline(transaction=False) as pipe:
             for run, moment in queued.items():
                 pipe.hsetnx(keys.run_key(run), "queued", repr(moment))
+                pipe.expire(keys.run_key(run), self.run_ttl_seconds)
+            await pipe.execute()
+
+    async def bind(self, bound: Mapping[str, BoundVersion]) -> None:
+        """Write which version answers each run."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for run, version in bound.items():
+                pipe.hset(keys.run_key(run), items=keys.version_items(version))
                 pipe.expire(keys.run_key(run), self.run_ttl_seconds)
             await pipe.execute()
 

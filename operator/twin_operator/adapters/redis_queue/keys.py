@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from twin_operator.services.runs.run import Event, Outcome, Report, Run, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.run import BoundVersion, Event, Outcome, Report, Run, Stop, Target, Task, TaskKind
 
 PREFIX: Final = "twinops:"  # several installations of other software may share the Redis
 RESULTS: Final = f"{PREFIX}results"
@@ -88,5 +88,15 @@ def read_run(fields: dict[bytes, bytes], now: float) -> Run:
         stop=Stop(text["stop"]) if "stop" in text else None,
         error=text.get("error"),
         failed=number("failed"),
+        bound=_version(text),
         outcome=Outcome.from_json(orjson.loads(text["outcome"])) if "outcome" in text else None,
     )
+
+
+def version_items(bound: BoundVersion) -> list[str]:
+    """Return fields and values, in turn, of a run's hash that say which version answers it."""
+    return ["registeredModel", bound.registered_model, "version", bound.version]
+
+
+def _version(text: dict[str, str]) -> BoundVersion | None:
+    return BoundVersion(text["registeredModel"], text["version"]) if "version" in text else None

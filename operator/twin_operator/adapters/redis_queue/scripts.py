@@ -1,7 +1,8 @@
 """The Lua scripts that change a run's record. Each is one atomic step; time is Redis' own.
 
 A run is the hash `twinops:run:ID` with the fields attempts, queued, started (the first attempt), attempt_started
-(the latest), finished, worker, lease (the token of the holder), lease_until, stop, error, failed (when) and outcome.
+(the latest), finished, worker, lease (the token of the holder), lease_until, stop, error, failed (when), outcome, and
+registeredModel and version, with which it was published.
 Beside it, a queue has an index of its leases and its pace (see `keys`); they change in the same step.
 """
 

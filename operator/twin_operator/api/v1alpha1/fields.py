@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -29,6 +29,9 @@ _DURATION = r"([0-9]{1,7}(\.[0-9]{1,6})?(h|m|s|ms))"
 _DURATION_PATTERN = f"^{_DURATION}{{1,4}}$"
 _DURATION_LIMIT = 64
 _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+T = TypeVar("T")
 
 
 def _cron_field(value: str) -> str:
@@ -78,16 +81,18 @@ def format_duration(duration: timedelta) -> str:
     return f"{milliseconds}ms"
 
 
-def round_figure(value: float | None) -> float | None:
-    """Round to six significant digits; what is not finite is absent (None)."""
-    if value is None or not math.isfinite(value):
+def round_figure(value: T) -> T | float | None:
+    """Round to six significant digits; what is not finite is absent (None), what is no number stays for its check."""
+    if not isinstance(value, int | float):
+        return value
+    if not math.isfinite(value):
         return None
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def round_figures(values: Mapping[str, float | None]) -> dict[str, float]:
     """Round a map of numbers, leaving out what is absent or not finite."""
-    rounded = {name: round_figure(value) for name, value in values.items()}
+    rounded = {name: round_figure(value) for name, value in values.items() if value is not None}
     return {name: value for name, value in rounded.items() if value is not None}
 
 

@@ -39,15 +39,20 @@ class ApiModel(BaseModel):
         """Render for a create or an apply: JSON types, absent values left out."""
         return self.model_dump(mode="json", exclude_none=True)
 
-    def merge_patch(self) -> dict[str, Any]:
-        """Render for a JSON merge patch: every field is named, null (remove) where nothing is to be said."""
-        rendered = self.model_dump(mode="json")
-        return {name: None if value in ([], {}) else value for name, value in rendered.items()}
-
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - the values of any field
         """Return a validated copy with some fields changed, named as in Python."""
         current = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**(current | changes))
+
+
+def present(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON without what is absent or empty; None where nothing is left."""
+    if isinstance(value, dict):
+        items = {key: present(item) for key, item in value.items()}
+        value = {key: item for key, item in items.items() if item is not None}
+    elif isinstance(value, list):
+        value = [present(item) for item in value]
+    return None if value in ([], {}) else value
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a person asks of a Simulation: arm, population, decision rule and, later, the outcome."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field
 
@@ -22,6 +22,7 @@ from twin_operator.api.v1alpha1.target_population import TargetPopulation
 
 PLAYED_UNITS_LIMIT = 200_000_000
 """unitsPerArm x replications of a played trial: some minutes of one worker at the measured rates."""
+DEFAULT_QUEUE: Final = "simulations"
 _ASK_ANEW = "create another Simulation for another question"
 
 
@@ -183,3 +184,8 @@ class SimulationSpec(ApiModel):
     suspend: bool = Field(
         default=False, description="True holds it back, and stops it while it runs; false lets it go on."
     )
+
+    @property
+    def task_queue(self) -> str:
+        """The queue that the task goes to."""
+        return self.queue or DEFAULT_QUEUE

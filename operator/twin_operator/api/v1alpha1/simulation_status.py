@@ -200,7 +200,24 @@ class PredictionFidelity(ApiModel):
     )
 
 
-class SimulationStatus(Status):
+class SimulationAnswer(ApiModel):
+    """What a worker answers, and the archive keeps."""
+
+    effect: PredictedEffect | None = Field(default=None, description="The effect to be expected in a new experiment.")
+    basis: PredictionBasis | None = Field(default=None, description="What grading needs of the prediction as issued.")
+    outcome: PredictedOutcome | None = Field(default=None, description="What population.size units would show.")
+    population: MatchedPopulation | None = Field(default=None, description="The rows that the answer rests on.")
+    subgroups: Annotated[
+        tuple[SubgroupEffect, ...], Field(max_length=SUBGROUPS_LIMIT, json_schema_extra=list_map("feature", "level"))
+    ] = Field(default=(), description="The effect by level of the features in spec.subgroups.")
+    heterogeneity: Annotated[
+        tuple[Heterogeneity, ...], Field(max_length=SUBGROUPS_LIMIT, json_schema_extra=list_map("feature"))
+    ] = Field(default=(), description="Whether effects differ between levels, by feature.")
+    recommendation: Recommendation | None = Field(default=None, description="What to do, and why.")
+    trial: NextTrial | None = Field(default=None, description="The trial that would settle the decision.")
+
+
+class SimulationStatus(Status, SimulationAnswer):
     """The answer. Written by the operator alone."""
 
     phase: SimulationPhase = Field(
@@ -226,18 +243,6 @@ class SimulationStatus(Status):
     queued_time: Timestamp | None = Field(default=None, description="When it was put on its queue.")
     start_time: Timestamp | None = Field(default=None, description="When a worker began it.")
     completion_time: Timestamp | None = Field(default=None, description="When it ended, well or not.")
-    effect: PredictedEffect | None = Field(default=None, description="The effect to be expected in a new experiment.")
-    basis: PredictionBasis | None = Field(default=None, description="What grading needs of the prediction as issued.")
-    outcome: PredictedOutcome | None = Field(default=None, description="What population.size units would show.")
-    population: MatchedPopulation | None = Field(default=None, description="The rows that the answer rests on.")
-    subgroups: Annotated[
-        tuple[SubgroupEffect, ...], Field(max_length=SUBGROUPS_LIMIT, json_schema_extra=list_map("feature", "level"))
-    ] = Field(default=(), description="The effect by level of the features in spec.subgroups.")
-    heterogeneity: Annotated[
-        tuple[Heterogeneity, ...], Field(max_length=SUBGROUPS_LIMIT, json_schema_extra=list_map("feature"))
-    ] = Field(default=(), description="Whether effects differ between levels, by feature.")
-    recommendation: Recommendation | None = Field(default=None, description="What to do, and why.")
-    trial: NextTrial | None = Field(default=None, description="The trial that would settle the decision.")
     fidelity: PredictionFidelity | None = Field(
         default=None, description="How right the prediction was, once that is known."
     )

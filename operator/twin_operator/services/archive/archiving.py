@@ -6,23 +6,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pydantic import ValidationError
+
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import ConditionType
+from twin_operator.api.v1alpha1.schema import present
+from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable
-from twin_operator.services.reconciling.ports import FinishedObject, Gone, JSONResources
-from twin_operator.services.runs.payloads import weights_from_json, weights_json
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
+from twin_operator.services.runs.messages import TauWeightsMessage
 from twin_operator.services.runs.run import JSON
-from twin_operator.services.runs.times import seconds
 
 logger = logging.getLogger(__name__)
-KIND = "Simulation"
 BATCH = 500  # entries a transaction
 IDLE_SECONDS = 0.5  # between two looks at an empty outbox
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
 MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
-ANSWER = ("effect", "basis", "outcome", "population", "subgroups", "heterogeneity", "recommendation", "trial")
+ANSWER = set(SimulationAnswer.model_fields)
 
 
 class Outbox(Protocol):
@@ -61,22 +64,25 @@ class Archiving:
     archive: Archive
     access: ArchiveAccess
     outbox: Outbox
-    resources: JSONResources
+    resources: Resources
     clock: Callable[[], float]
     waiting: Callable[[int], None]
     _looked: float = 0.0
     _fresh: list[JSON] = field(default_factory=list)
     _sent: set[str] = field(default_factory=set)
 
-    def finished(self, body: JSON) -> None:
+    def finished(self, simulation: Simulation) -> None:
         """Have a finished Simulation archived; what a crash forgets here, the next start finds in the API server."""
-        self._fresh.append({"simulation": _lean(body)})
+        self._fresh.append({"simulation": _lean(simulation)})
 
     async def weights(self, vectors: Mapping[str, TauWeights]) -> None:
         """Have tau weights archived, by digest, before a prediction is made with them."""
         fresh = {digest: value for digest, value in vectors.items() if digest not in self._sent}
         if fresh:
-            entries = [{"weights": weights_json(value), "digest": digest} for digest, value in fresh.items()]
+            entries = [
+                {"weights": TauWeightsMessage.of(value).model_dump(), "digest": digest}
+                for digest, value in fresh.items()
+            ]
             await self.outbox.put(entries)
             self._sent = set(fresh) if len(self._sent) > MOST_SENT else self._sent | set(fresh)
 
@@ -101,7 +107,7 @@ class Archiving:
         entries = await self.outbox.take(BATCH)
         if entries:
             simulations = _readable(entry["simulation"] for _, entry in entries if "simulation" in entry)
-            vectors = {e["digest"]: weights_from_json(e["weights"]) for _, e in entries if "weights" in e}
+            vectors = {e["digest"]: _weights(e["weights"]) for _, e in entries if "weights" in e}
             await self.access.call(self.archive.store, simulations, vectors)
             await self.outbox.drop([identity for identity, _ in entries])
         return len(entries)
@@ -147,11 +153,15 @@ class Archiving:
 
     async def _send(self, ended: FinishedObject) -> None:
         try:
-            body = await self.resources.read(KIND, ended.namespace, ended.name)
+            simulation = await self.resources.read(Simulation, ended.namespace, ended.name)
         except Gone:
             return
-        if body["metadata"]["uid"] == ended.uid:
-            self.finished(body)
+        if simulation.uid == ended.uid:
+            self.finished(simulation)
+
+
+def _weights(value: JSON) -> TauWeights:
+    return TauWeightsMessage.model_validate(value).weights()
 
 
 def _readable(bodies: Iterable[JSON]) -> list[ArchivedSimulation]:
@@ -159,35 +169,39 @@ def _readable(bodies: Iterable[JSON]) -> list[ArchivedSimulation]:
     records = []
     for body in bodies:
         try:
-            records.append(archived(body))
-        except (KeyError, TypeError, ValueError):
-            logger.exception("Simulation %s cannot be archived.", body["metadata"]["name"])
+            records.append(archived(Simulation.model_validate(body)))
+        except ValidationError:
+            logger.exception("Simulation %s cannot be archived.", (body.get("metadata") or {}).get("name"))
     return records
 
 
-def _lean(body: JSON) -> JSON:
-    """Return a Simulation without what the archive does not keep."""
-    meta = {key: body["metadata"][key] for key in ("namespace", "name", "uid")}
-    return {"metadata": meta, "spec": body["spec"], "status": body["status"]}
+def _lean(simulation: Simulation) -> JSON:
+    """Return a Simulation as JSON without what the archive does not keep."""
+    return {
+        "metadata": simulation.metadata.model_dump(include={"namespace", "name", "uid"}),
+        "spec": simulation.spec.manifest(),
+        "status": simulation.status.manifest(),
+    }
 
 
-def archived(body: JSON) -> ArchivedSimulation:
+def archived(simulation: Simulation) -> ArchivedSimulation:
     """Return the record of a finished Simulation."""
-    meta, spec, status = body["metadata"], body["spec"], body["status"]
-    ready: JSON = next((c for c in status.get("conditions") or () if c["type"] == ConditionType.READY), {})
+    spec, status = simulation.spec, simulation.status
+    ready = status.condition(ConditionType.READY)
+    asked: JSON = present(spec.replace(observed=None).model_dump(mode="json"))
     return ArchivedSimulation(
-        uid=meta["uid"],
-        namespace=meta["namespace"],
-        name=meta["name"],
-        model=spec["modelRef"]["name"],
-        registered_model=status.get("registeredModel"),
-        model_version=status.get("modelVersion"),
-        arm=spec["intervention"]["arm"],
-        against=spec["intervention"].get("against"),
-        phase=status["phase"],
-        reason=ready.get("reason", ""),
-        queued=seconds(status.get("queuedTime")),
-        completed=seconds(status.get("completionTime")) or 0.0,
-        spec={key: value for key, value in spec.items() if key != "observed"},
-        answer={key: status[key] for key in ANSWER if key in status},
+        uid=simulation.uid,
+        namespace=simulation.namespace,
+        name=simulation.name,
+        model=spec.model_ref.name,
+        registered_model=status.registered_model,
+        model_version=status.model_version,
+        arm=spec.intervention.arm,
+        against=spec.intervention.against,
+        phase=status.phase,
+        reason=ready.reason if ready else "",
+        queued=None if status.queued_time is None else status.queued_time.timestamp(),
+        completed=0.0 if status.completion_time is None else status.completion_time.timestamp(),
+        spec=asked,
+        answer=present(status.model_dump(mode="json", include=ANSWER)) or {},
     )

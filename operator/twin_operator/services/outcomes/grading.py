@@ -4,11 +4,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
+from twin_operator.api.v1alpha1.observed_outcome import ObservedOutcome
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
@@ -18,17 +21,15 @@ from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.outcomes.status import prediction_fidelity
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources
-from twin_operator.services.runs.run import JSON
-from twin_operator.services.runs.times import seconds
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
+from twin_operator.services.reconciling.writing import write_status
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
-KIND = "Simulation"
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 GATHER_SECONDS = 0.1  # outcomes that come together are recorded together
-UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulation"  # of an earlier version
-WRITE_ATTEMPTS = 5  # of a status that others change at the same time
+UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulation"  # an answer of an earlier version
 
 
 @dataclass
@@ -49,12 +50,12 @@ class Outcomes:
     archive: Archive
     access: ArchiveAccess
     ledger: Ledger
-    resources: JSONResources
+    resources: Resources
     meters: Meters
     clock: Callable[[], float]
     weights_in_hand: Callable[[str], TauWeights | None]
     graded: Callable[[tuple[str, str]], None]
-    _waiting: dict[str, JSON] = field(default_factory=dict)
+    _waiting: dict[str, Simulation] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -62,9 +63,9 @@ class Outcomes:
         """How many outcomes are not graded yet."""
         return len(self._waiting)
 
-    def observe(self, body: JSON) -> None:
+    def observe(self, simulation: Simulation) -> None:
         """Take note of a Simulation that is to be graded."""
-        self._waiting[body["metadata"]["uid"]] = body
+        self._waiting[simulation.uid] = simulation
         self._wake.set()
 
     async def run(self) -> None:
@@ -78,23 +79,23 @@ class Outcomes:
             try:
                 await self.grade(batch)
             except Exception as error:
-                self._waiting = {body["metadata"]["uid"]: body for body in batch} | self._waiting
+                self._waiting = {simulation.uid: simulation for simulation in batch} | self._waiting
                 if not isinstance(error, ArchiveUnreachable):
-                    logger.exception("Outcomes wait; they are graded again in %.0f s.", PAUSE_SECONDS)
+                    logger.exception("Grading outcomes failed; retrying in %.0f s.", PAUSE_SECONDS)
                 await asyncio.sleep(PAUSE_SECONDS)
             self.meters.outcomes_waiting(len(self._waiting))
             if self._waiting:
                 self._wake.set()
 
-    async def grade(self, batch: Sequence[JSON]) -> None:
+    async def grade(self, batch: Sequence[Simulation]) -> None:
         """Record these outcomes and write their grades.
 
         Raises:
             ArchiveUnreachable: nothing is recorded; the same batch may be given again.
         """
-        by_uid = {body["metadata"]["uid"]: body for body in batch}
+        by_uid = {simulation.uid: simulation for simulation in batch}
         standing = await self.access.call(self.archive.recorded, list(by_uid))
-        news = [body for uid, body in by_uid.items() if uid not in standing]
+        news = [simulation for uid, simulation in by_uid.items() if uid not in standing]
         if news:
             outcomes = await self._graded(news)
             standing |= await self.access.call(self.archive.record, outcomes)
@@ -103,127 +104,119 @@ class Outcomes:
             self.ledger.recorded(outcome.registered_model)
         await asyncio.gather(*(self._write(by_uid[uid], outcome) for uid, outcome in standing.items()))
 
-    async def _graded(self, bodies: Sequence[JSON]) -> list[RecordedOutcome]:
-        """Grade those of these that can be; one that cannot must not keep the others from it, and is told."""
-        vectors, outcomes = await self._vectors(bodies), []
-        for body in bodies:
+    async def _graded(self, simulations: Sequence[Simulation]) -> list[RecordedOutcome]:
+        """Grade those of these that can be; one that cannot keeps no other from it, and gets an Event."""
+        vectors, outcomes = await self._vectors(simulations), []
+        for simulation in simulations:
             try:
-                outcomes.append(outcome_of(body, vectors, self.clock()))
-            except (KeyError, TypeError, ValueError) as error:
-                meta = body["metadata"]
-                logger.warning("The outcome of %s/%s cannot be graded: %r", meta["namespace"], meta["name"], error)
-                await self.resources.emit(
-                    Event(Simulation.model_validate(body), "NotGraded", f"{UNGRADABLE} ({error!r}).", warning=True)
-                )
+                outcomes.append(outcome_of(simulation, vectors, self.clock()))
+            except Ungradable as reason:
+                logger.warning("The outcome of %s/%s cannot be graded: %s", *simulation.key, reason)
+                await self.resources.emit(Event(simulation, "NotGraded", f"{UNGRADABLE}: {reason}.", warning=True))
         return outcomes
 
-    def _count(self, news: Sequence[JSON], standing: Mapping[str, RecordedOutcome]) -> None:
-        for body in news:
-            key = body["metadata"]["namespace"], body["spec"]["modelRef"]["name"]
-            self.meters.outcome_graded(key, standing[body["metadata"]["uid"]].graded.grade)
+    def _count(self, news: Sequence[Simulation], standing: Mapping[str, RecordedOutcome]) -> None:
+        for simulation in news:
+            self.meters.outcome_graded(_model_of(simulation), standing[simulation.uid].graded.grade)
 
-    async def _vectors(self, bodies: Sequence[JSON]) -> Mapping[str, TauWeights]:
-        digests = {str((body["status"].get("basis") or {}).get("weightsDigest")) for body in bodies}
-        in_hand = {digest: self.weights_in_hand(digest) for digest in digests}
-        known = {digest: vector for digest, vector in in_hand.items() if vector is not None}
+    async def _vectors(self, simulations: Sequence[Simulation]) -> Mapping[str, TauWeights]:
+        bases = [simulation.status.basis for simulation in simulations]
+        digests = {basis.weights_digest for basis in bases if basis and basis.weights_digest}
+        in_memory = {digest: self.weights_in_hand(digest) for digest in digests}
+        known = {digest: vector for digest, vector in in_memory.items() if vector is not None}
         missing = digests - set(known)
         return known | (await self.access.call(self.archive.weights, list(missing)) if missing else {})
 
-    async def _write(self, body: JSON, outcome: RecordedOutcome) -> None:
-        for _ in range(WRITE_ATTEMPTS):
-            try:
-                await self.resources.write_status(KIND, body, _graded_status(body, outcome))
-                break
-            except Gone:
-                break
-            except Changed:
-                again = await self._read_again(body)
-                if again is None:
-                    break
-                body = again
-        self.graded((body["metadata"]["namespace"], body["spec"]["modelRef"]["name"]))
-
-    async def _read_again(self, body: JSON) -> JSON | None:
-        meta = body["metadata"]
-        try:
-            again = await self.resources.read(KIND, meta["namespace"], meta["name"])
-        except Gone:
-            return None
-        return again if again["metadata"]["uid"] == meta["uid"] else None
+    async def _write(self, simulation: Simulation, outcome: RecordedOutcome) -> None:
+        with suppress(Gone, Changed):  # who changes it so often brings it back by the watch
+            await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
+        self.graded(_model_of(simulation))
 
 
-def _graded_status(body: JSON, outcome: RecordedOutcome) -> JSON:
-    """Return the grade, and the generation that the patch of `spec.observed` made: nothing else changes."""
-    generation = body["metadata"].get("generation", 1)
-    conditions = [{**c, "observedGeneration": generation} for c in body["status"].get("conditions") or ()]
-    return {
-        "observedGeneration": generation,
-        "conditions": conditions,
-        "fidelity": prediction_fidelity(outcome),
-    }
+class Ungradable(Exception):  # noqa: N818 - a fact about an answer
+    """An answer lacks what grading needs; the message names it."""
 
 
-def outcome_of(body: JSON, vectors: Mapping[str, TauWeights], now: float) -> RecordedOutcome:
+def _model_of(simulation: Simulation) -> tuple[str, str]:
+    return simulation.namespace, simulation.spec.model_ref.name
+
+
+def _with_grade(simulation: Simulation, outcome: RecordedOutcome) -> Simulation:
+    """Return it with its grade, and the generation that the patch of `spec.observed` made: nothing else changes."""
+    generation = simulation.metadata.generation
+    status = simulation.status.replace(
+        observed_generation=generation,
+        conditions=tuple(each.replace(observed_generation=generation) for each in simulation.status.conditions),
+        fidelity=prediction_fidelity(outcome),
+    )
+    return simulation.replace(status=status)
+
+
+def outcome_of(simulation: Simulation, vectors: Mapping[str, TauWeights], now: float) -> RecordedOutcome:
     """Grade the outcome of a Simulation.
 
     Args:
-        body: the Simulation, Succeeded and with `spec.observed`.
+        simulation: Succeeded and with `spec.observed`.
         vectors: tau weights by digest.
         now: seconds since the epoch.
+
+    Raises:
+        Ungradable: the answer, or the outcome, is not there.
     """
-    meta, spec, status = body["metadata"], body["spec"], body["status"]
-    told = spec["observed"]
-    issued = _issued(status)
-    observed = _observed(told)
-    weights = vectors.get(status["basis"]["weightsDigest"]) or equivalent_weights(issued)
-    completed = seconds(status["completionTime"]) or now
-    time = seconds(told.get("time")) or now
-    known_before = bool((status.get("fidelity") or {}).get("hindsight"))
-    population = spec.get("population") or {}
+    spec, status = simulation.spec, simulation.status
+    told, basis = _required(spec.observed, "spec.observed"), _required(status.basis, "status.basis")
+    digest = _required(basis.weights_digest, "status.basis.weightsDigest")
+    issued, observed = _issued(status), _observed(told)
+    completed = now if status.completion_time is None else status.completion_time.timestamp()
+    time = now if told.time is None else told.time.timestamp()
     return RecordedOutcome(
-        simulation=meta["uid"],
-        name=meta["name"],
-        registered_model=status["registeredModel"],
-        model_version=status["modelVersion"],
+        simulation=simulation.uid,
+        name=simulation.name,
+        registered_model=_required(status.registered_model, "status.registeredModel"),
+        model_version=_required(status.model_version, "status.modelVersion"),
         experiment=observed.experiment,
-        arm=spec["intervention"]["arm"],
-        against=status["basis"]["against"],
-        where=tuple(
-            Clause(c["feature"], c["operator"], tuple(c.get("values") or ())) for c in population.get("where") or ()
-        ),
-        population_share=float((status.get("population") or {}).get("share") or 0.0),
+        arm=spec.intervention.arm,
+        against=_required(basis.against, "status.basis.against"),
+        where=tuple(Clause(each.feature, each.operator.value, each.values) for each in spec.population.where),
+        population_share=(status.population.share if status.population else None) or 0.0,
         issued=issued,
         observed=observed.effect,
-        graded=grade(issued, weights, observed),
-        hindsight=known_before or time < completed,
+        graded=grade(issued, vectors.get(digest) or equivalent_weights(issued), observed),
+        hindsight=bool(status.fidelity and status.fidelity.hindsight) or time < completed,
         predicted_at=completed,
         time=time,
         recorded=now,
     )
 
 
-def _issued(status: JSON) -> Issued:
-    effect, basis = status["effect"], status["basis"]
+def _required(value: T | None, path: str) -> T:
+    if value is None:
+        raise Ungradable(f"{path} is missing")
+    return value
+
+
+def _issued(status: SimulationStatus) -> Issued:
+    effect, basis = _required(status.effect, "status.effect"), _required(status.basis, "status.basis")
     return Issued(
-        estimate=effect["estimate"],
-        standard_error=effect.get("standardError", 0.0),
-        sampling_sd=basis.get("samplingSD", 0.0),
-        share_squared=basis.get("experimentShareSquared", 1.0),
-        degrees=basis.get("degreesOfFreedom", math.inf),
-        control_sd=basis.get("controlSD", 0.0),
-        treated_sd=basis.get("treatedSD", 0.0),
+        estimate=_required(effect.estimate, "status.effect.estimate"),
+        standard_error=effect.standard_error or 0.0,
+        sampling_sd=basis.sampling_sd or 0.0,
+        share_squared=1.0 if basis.experiment_share_squared is None else basis.experiment_share_squared,
+        degrees=math.inf if basis.degrees_of_freedom is None else basis.degrees_of_freedom,
+        control_sd=basis.control_sd or 0.0,
+        treated_sd=basis.treated_sd or 0.0,
     )
 
 
-def _observed(told: JSON) -> Observed:
+def _observed(told: ObservedOutcome) -> Observed:
     return Observed(
-        experiment=told["experiment"].strip(),
-        effect=told["effect"],
-        standard_error=told.get("standardError"),
-        low=told.get("low"),
-        high=told.get("high"),
-        confidence=told.get("confidence"),
-        sample_size=told.get("sampleSize"),
+        experiment=told.experiment.strip(),
+        effect=told.effect,
+        standard_error=told.standard_error,
+        low=told.low,
+        high=told.high,
+        confidence=told.confidence,
+        sample_size=told.sample_size,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import Summary
 from twin_operator.services.reconciling.status import presentable
@@ -43,17 +44,14 @@ def _recent(outcome: RecordedOutcome) -> JSON:
     }
 
 
-def prediction_fidelity(outcome: RecordedOutcome) -> JSON:
+def prediction_fidelity(outcome: RecordedOutcome) -> PredictionFidelity:
     """Return a Simulation's."""
     graded = outcome.graded
-    content: JSON = presentable(
-        {
-            "grade": graded.grade,
-            "absoluteError": graded.absolute_error,
-            "relativeError": graded.relative_error,
-            "standardizedError": graded.standardized_error,
-            "covered": graded.covered,
-            "hindsight": outcome.hindsight,
-        }
+    return PredictionFidelity(
+        grade=graded.grade,
+        absolute_error=graded.absolute_error,
+        relative_error=graded.relative_error,
+        standardized_error=graded.standardized_error,
+        covered=graded.covered,
+        hindsight=outcome.hindsight,
     )
-    return content

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from twin_operator.api.v1alpha1.resource import Resource
-from twin_operator.services.runs.run import JSON, Report, Run, Stop, Task
+from twin_operator.services.runs.run import JSON, BoundVersion, Report, Run, Stop, Task
 
 
 class RunQueue(Protocol):
@@ -17,6 +17,10 @@ class RunQueue(Protocol):
 
     async def mark_queued(self, queued: Mapping[str, float]) -> None:
         """Write the time of queueing (seconds since the epoch) of runs that have none."""
+        ...
+
+    async def bind(self, bound: Mapping[str, BoundVersion]) -> None:
+        """Write which version answers a run."""
         ...
 
     async def runs(self, ids: Iterable[str]) -> dict[str, Run]:

@@ -110,6 +110,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class BoundVersion:
+    """The version of a twin that a run was published with."""
+
+    registered_model: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Run:
     """The record of a run in Redis at one moment. Times are seconds since the epoch."""
 
@@ -122,6 +130,7 @@ class Run:
     stop: Stop | None = None
     error: str | None = None
     failed: float | None = None
+    bound: BoundVersion | None = None
     outcome: Outcome | None = None
 
 

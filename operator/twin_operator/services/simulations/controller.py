@@ -1,4 +1,4 @@
-"""The hot path in the operator: take Simulations in, publish their tasks, write their answers, lose none."""
+"""Follows each unfinished Simulation: decides what is next, publishes its task, finds lost ones again."""
 
 import asyncio
 import logging
@@ -6,37 +6,22 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_operator.api import v1alpha1 as api
-from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
-from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources, Refused, RunQueue
-from twin_operator.services.reconciling.queue import Pace
-from twin_operator.services.runs.run import Outcome, Run, Stop, Target, Task
-from twin_operator.services.runs.tracing import within
-from twin_operator.services.simulations.decide import Enqueue, Finish, Running, deadline_of, decide
-from twin_operator.services.simulations.figures import figures_of
-from twin_operator.services.simulations.status import finished, unfinished
-from twin_operator.services.simulations.task import simulation_task
+from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue
+from twin_operator.services.runs.messages import SimulationPayload, TauWeightsMessage, UncertaintyMessage
+from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.tracing import trace_of, within
+from twin_operator.services.simulations.answers import Answers, Tracked
+from twin_operator.services.simulations.decide import Enqueue, Finish, Running, attempt_limit, deadline_of, decide
 from twin_operator.services.versions.twins import Twins
-from twin_operator.services.versions.version import Waiting
+from twin_operator.services.versions.version import Version, Waiting
 
 logger = logging.getLogger(__name__)
-KIND = "Simulation"
+RETRY_SECONDS = 1.0  # after Redis or the registry did not answer
 SETTLED_SECONDS = 2.0  # a message that was published less than this ago may not be visible yet
-WRITE_ATTEMPTS = 5  # of a status that others change at the same time
-
-
-@dataclass
-class Tracked:
-    """What the operator remembers of an unfinished Simulation."""
-
-    simulation: Simulation
-    seen: float
-    published: float | None = None
-    reason: str | None = None
-    writing: bool = False
 
 
 @dataclass
@@ -47,28 +32,23 @@ class Simulations:
         queue: queues, runs and results.
         resources: the API server.
         twins: resolves models to versions.
+        answers: writes statuses.
         clock: seconds since the epoch.
         second_write_seconds: age at which an unfinished Simulation gets a status.
-        pace: limits the rate of those writes.
-        meters: shows figures.
-        on_finish: called with a Simulation's final body.
-        on_trace: called with a Simulation's final body, its run and when it was seen first (seconds since the epoch).
+        meters: counts published messages.
         on_weights: called with tau weights by digest before a prediction is made with them.
         served: whether a WorkerPool with workers serves a queue.
     """
 
     queue: RunQueue
-    resources: JSONResources
+    resources: Resources
     twins: Twins
+    answers: Answers
     clock: Callable[[], float]
     second_write_seconds: float
-    pace: Pace
     meters: SimulationMeters
-    on_finish: Callable[[Simulation], None]
-    on_trace: Callable[[api.Simulation, Run, float], None]
     on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]]
     served: Callable[[str], bool]
-    _tracked: dict[str, Tracked] = field(default_factory=dict)
     _dirty: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _elsewhere: set[str] = field(default_factory=set)
@@ -76,31 +56,33 @@ class Simulations:
 
     def unfinished(self) -> int:
         """Return how many Simulations are followed."""
-        return len(self._tracked)
+        return len(self.answers.tracked)
 
     def oldest(self) -> float:
         """Return for how many seconds the oldest unfinished one has been followed; 0 where there is none."""
-        return self.clock() - min((tracked.seen for tracked in self._tracked.values()), default=self.clock())
+        return self.clock() - min((tracked.seen for tracked in self.answers.tracked.values()), default=self.clock())
 
     async def observe(self, simulation: Simulation, *, deleted: bool) -> None:
         """Take note of what the watch says."""
-        tracked = self._tracked.get(simulation.uid)
-        if simulation.finished:
-            self._tracked.pop(simulation.uid, None)
+        tracked = self.answers.tracked.get(simulation.uid)
+        if simulation.status.phase.finished:
+            self.answers.tracked.pop(simulation.uid, None)
         elif deleted:
-            self._tracked.pop(simulation.uid, None)
+            self.answers.tracked.pop(simulation.uid, None)
             await self.queue.stop(simulation.uid, Stop.DELETED)
         elif tracked is None:
             self._track(simulation)
         else:
-            changed = tracked.simulation.generation != simulation.generation
+            changed = tracked.simulation.metadata.generation != simulation.metadata.generation
             tracked.simulation = simulation
             if changed:
                 self.mark([simulation.uid])
 
     def model_changed(self, key: tuple[str, str]) -> None:
         """Look again at the Simulations that ask this TwinModel and are not on their way."""
-        self.mark(uid for uid, t in self._tracked.items() if t.simulation.model == key and t.published is None)
+        self.mark(
+            uid for uid, t in self.answers.tracked.items() if model_of(t.simulation) == key and t.published is None
+        )
 
     def mark(self, uids: Iterable[str]) -> None:
         """Have Simulations looked at again, soon."""
@@ -116,27 +98,28 @@ class Simulations:
             try:
                 await self.review(batch)
             except Exception:
-                logger.exception("Simulations wait; they are looked at again.")
+                logger.exception("Reviewing Simulations failed; retrying in %.0f s.", RETRY_SECONDS)
                 self._dirty |= batch
-                asyncio.get_running_loop().call_later(1.0, self._wake.set)
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
 
     async def review(self, uids: Collection[str]) -> None:
         """Decide what is next for each of these, and do it."""
-        runs = await self.queue.runs([uid for uid in uids if uid in self._tracked])
+        runs = await self.queue.runs([uid for uid in uids if uid in self.answers.tracked])
         ready: list[tuple[Tracked, Enqueue]] = []
         for uid, run in runs.items():
-            tracked = self._tracked.get(uid)
+            tracked = self.answers.tracked.get(uid)
             if tracked is None or tracked.writing:
                 continue
             model = await self.twins.resolve(tracked.simulation)
             published = tracked.published is not None or uid in self._elsewhere
-            served = self.served(tracked.simulation.queue)
+            served = self.served(tracked.simulation.spec.task_queue)
             decision = decide(tracked.simulation, run, model, published=published, served=served, now=self.clock())
             match decision:
                 case Enqueue():
                     ready.append((tracked, decision))
                 case Finish(outcome):
-                    self._spawn_finish(tracked, run, outcome)
+                    tracked.writing = True
+                    self._spawn(self._finish(tracked, run, outcome))
                 case Waiting() | Running():
                     await self._wait(tracked, run, decision)
         await self._publish(ready, runs)
@@ -148,42 +131,41 @@ class Simulations:
 
     async def track_unknown(self, target: Target) -> None:
         """Follow the Simulation of a report that came before its watch event."""
-        if target.uid in self._tracked:
+        if target.uid in self.answers.tracked:
             return
         try:
-            body = await self.resources.read(KIND, target.namespace, target.name)
+            simulation = await self.resources.read(Simulation, target.namespace, target.name)
         except Gone:
             return
-        simulation = Simulation(body)
-        if simulation.uid == target.uid and not simulation.finished:
+        if simulation.uid == target.uid and not simulation.status.phase.finished:
             self._track(simulation)
 
     def attempt_ended(self, uids: Iterable[str]) -> None:
         """Look again at runs whose attempt failed: their message is gone."""
         for uid in uids:
             self._elsewhere.discard(uid)
-            if uid in self._tracked:
-                self._tracked[uid].published = None
+            if uid in self.answers.tracked:
+                self.answers.tracked[uid].published = None
                 self.mark([uid])
 
     async def resync(self) -> None:
         """Find the unfinished that are nowhere, and look at every one again."""
         began = self.clock()
-        queues = {t.simulation.queue for t in self._tracked.values()} | {"simulations", "trials"}
+        queues = {t.simulation.spec.task_queue for t in self.answers.tracked.values()} | {"simulations", "trials"}
         self._elsewhere = await self.queue.waiting(queues)
-        runs = await self.queue.runs(self._tracked)
-        for uid, tracked in self._tracked.items():
+        runs = await self.queue.runs(self.answers.tracked)
+        for uid, tracked in self.answers.tracked.items():
             run = runs.get(uid, Run())
             somewhere = uid in self._elsewhere or run.leased or run.outcome is not None
             if tracked.published is not None and not somewhere and tracked.published < began - SETTLED_SECONDS:
-                with within(tracked.simulation.trace.context):
+                with within(trace_of(tracked.simulation.metadata).context):
                     logger.warning("The message of run %s is lost; it is published again.", uid)
                 self.meters.republished()
                 tracked.published = None
-        self.mark(self._tracked)
+        self.mark(self.answers.tracked)
 
     def _track(self, simulation: Simulation) -> None:
-        self._tracked[simulation.uid] = Tracked(simulation, self.clock())
+        self.answers.tracked[simulation.uid] = Tracked(simulation, self.clock())
         self.mark([simulation.uid])
         self._later(simulation.uid, self.second_write_seconds)
 
@@ -202,6 +184,7 @@ class Simulations:
         vectors = [await self._weights(tracked, decision) for tracked, decision in due]
         await self.on_weights({vector.digest: vector for vector in vectors})
         await self.queue.mark_queued({t.simulation.uid: now for t, _ in due if runs[t.simulation.uid].queued is None})
+        await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due})
         tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
         await self.queue.publish(tasks)
         self.meters.published(len(tasks))
@@ -209,98 +192,72 @@ class Simulations:
             tracked.published = now
 
     async def _weights(self, tracked: Tracked, decision: Enqueue) -> TauWeights:
-        intervention = tracked.simulation.spec["intervention"]
-        contrast = decision.version.contrast(intervention["arm"], intervention.get("against"))
-        scale = self.twins.uncertainty(tracked.simulation.model)["between_experiment_scale"]
+        intervention = tracked.simulation.spec.intervention
+        contrast = decision.version.contrast(intervention.arm, intervention.against)
+        scale = self.twins.uncertainty(model_of(tracked.simulation)).between_experiment_scale
         return await self.twins.weights(decision.version, contrast, scale)
 
     def _task(self, tracked: Tracked, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
-        simulation = tracked.simulation
+        simulation, version = tracked.simulation, decision.version
         deadline = deadline_of(simulation, run if run.queued else Run(queued=now))
         if deadline is not None:
             self._later(simulation.uid, deadline - now)
-        return simulation_task(
-            simulation, decision.version, self.twins.uncertainty(simulation.model), weights, deadline
+        payload = SimulationPayload(
+            spec=simulation.spec,
+            registered_model=version.registered_model,
+            version=version.version,
+            uncertainty=UncertaintyMessage.of(self.twins.uncertainty(model_of(simulation))),
+            weights=TauWeightsMessage.of(weights),
         )
+        return simulation_task(simulation, payload, deadline)
 
     async def _wait(self, tracked: Tracked, run: Run, decision: Waiting | Running) -> None:
-        waiting = Waiting(decision.phase, decision.reason, decision.message)
-        if waiting.phase == SimulationPhase.SUSPENDED and run.stop is None:
+        suspended = decision.phase is SimulationPhase.SUSPENDED
+        if suspended and run.stop is None:
             tracked.published = None
             self._elsewhere.discard(tracked.simulation.uid)
             await self.queue.stop(tracked.simulation.uid, Stop.SUSPENDED)
-        old_enough = (
-            self.clock() - tracked.seen >= self.second_write_seconds or waiting.phase == SimulationPhase.SUSPENDED
-        )
-        if old_enough and tracked.reason != waiting.reason:
-            tracked.reason = waiting.reason
-            self._spawn(self._write_unfinished(tracked, run, waiting))
-
-    async def _write_unfinished(self, tracked: Tracked, run: Run, waiting: Waiting) -> None:
-        await self.pace.turn()
-        if tracked.simulation.uid not in self._tracked or tracked.writing:
-            return
-        status = unfinished(tracked.simulation, run, waiting, None, self.clock())
-        try:
-            tracked.simulation = Simulation(await self.resources.write_status(KIND, tracked.simulation.body, status))
-        except (Changed, Gone):
-            tracked.reason = None  # the watch tells what it is now
-
-    def _spawn_finish(self, tracked: Tracked, run: Run, outcome: Outcome) -> None:
-        tracked.writing = True
-        self._spawn(self._finish(tracked, run, outcome))
+        old_enough = self.clock() - tracked.seen >= self.second_write_seconds or suspended
+        if old_enough and tracked.reason != decision.reason:
+            tracked.reason = decision.reason
+            waiting = Waiting(decision.phase, decision.reason, decision.message)
+            self._spawn(self.answers.write_unfinished(tracked, run, waiting))
 
     async def _finish_reported(self, uid: str, run: Run) -> None:
-        tracked = self._tracked.get(uid)
+        tracked = self.answers.tracked.get(uid)
         if tracked is not None and run.outcome is not None and not tracked.writing:
-            tracked.writing = True
             await self._finish(tracked, run, run.outcome)
 
     async def _finish(self, tracked: Tracked, run: Run, outcome: Outcome) -> None:
-        try:
-            for _ in range(WRITE_ATTEMPTS):
-                if await self._write_finished(tracked, run, outcome):
-                    break
-        finally:
-            tracked.writing = False
+        await self.answers.write_finished(tracked, run, outcome)
         if run.leased:
             await self.queue.stop(tracked.simulation.uid, Stop.CANCELLED)
-
-    async def _write_finished(self, tracked: Tracked, run: Run, outcome: Outcome) -> bool:
-        simulation = tracked.simulation
-        try:
-            status = finished(simulation, run, outcome, None, self.clock())
-            body = await self.resources.write_status(KIND, simulation.body, status)
-        except Changed:
-            return not await self._read_again(tracked)
-        except Gone:
-            self._tracked.pop(simulation.uid, None)
-            return True
-        except Refused as error:
-            logger.exception("The answer of %s/%s was refused.", simulation.namespace, simulation.name)
-            broken = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
-            status = finished(simulation, run, broken, None, self.clock())
-            body = await self.resources.write_status(KIND, simulation.body, status)
-        self._tracked.pop(simulation.uid, None)
-        self.meters.finished(figures_of(body, run, tracked.seen, self.clock()))
-        self.on_finish(Simulation(body))
-        self.on_trace(api.Simulation.model_validate(body), run, tracked.seen)
-        return True
-
-    async def _read_again(self, tracked: Tracked) -> bool:
-        """Take the object as it is now; return whether it still wants its answer."""
-        old = tracked.simulation
-        try:
-            new = Simulation(await self.resources.read(KIND, old.namespace, old.name))
-        except Gone:
-            new = None
-        if new is None or new.uid != old.uid or new.finished:
-            self._tracked.pop(old.uid, None)
-            return False
-        tracked.simulation = new
-        return True
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def model_of(simulation: Simulation) -> tuple[str, str]:
+    """Return namespace and name of the TwinModel that a Simulation asks."""
+    return simulation.namespace, simulation.spec.model_ref.name
+
+
+def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline: float | None) -> Task:
+    """Return the task that answers a Simulation; `deadline` in seconds since the epoch."""
+    return Task(
+        run=simulation.uid,
+        kind=TaskKind.SIMULATE,
+        queue=simulation.spec.task_queue,
+        target=Target(simulation.kind, simulation.namespace, simulation.name, simulation.uid),
+        attempt_limit=attempt_limit(simulation.spec),
+        deadline=deadline,
+        priority=simulation.spec.priority,
+        trace=trace_of(simulation.metadata),
+        payload=payload.manifest(),
+    )
+
+
+def _bound(version: Version) -> BoundVersion:
+    return BoundVersion(version.registered_model, version.version)

@@ -1,12 +1,11 @@
 """What is to be done with a Simulation: one pure function of the object, its run's record, its model and the clock."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from twin_operator.api.v1alpha1 import Simulation, SimulationSpec
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.errors import DomainError
-from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.runs.run import JSON, Outcome, Run
+from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.versions.version import Refusal, Version, Waiting
 
 RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
@@ -65,14 +64,14 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
         return Finish(
             Outcome(Reason.NOT_SUPPORTED, f"spec.{unbuilt} ({NOT_BUILT[unbuilt]}) is not supported yet; remove it.")
         )
-    if simulation.spec.get("suspend"):
+    if simulation.spec.suspend:
         return Waiting(SimulationPhase.SUSPENDED, Reason.SUSPENDED, "Suspended; set spec.suspend to false to go on.")
     if expired(simulation, run, now):
-        limit = simulation.spec["activeDeadlineSeconds"]
+        limit = simulation.spec.active_deadline_seconds
         return Finish(Outcome(Reason.DEADLINE_EXCEEDED, f"Not done within {limit} seconds of being queued."))
     if run.leased:
         return Running(SimulationPhase.RUNNING, Reason.RUNNING, f"Attempt {run.attempts} runs on {run.worker}.")
-    if run.attempts >= simulation.attempt_limit:
+    if run.attempts >= attempt_limit(simulation.spec):
         cause = run.error or "the worker was lost"
         return Finish(
             Outcome(Reason.BACKOFF_LIMIT_EXCEEDED, f"All {run.attempts} attempts failed; the last one: {cause}.")
@@ -82,7 +81,7 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
     if isinstance(model, Waiting):
         return model
     if published:
-        return _queued(simulation.queue, served=served)
+        return _queued(simulation.spec.task_queue, served=served)
     return _enqueue(simulation, run, model, now)
 
 
@@ -94,19 +93,23 @@ def expired(simulation: Simulation, run: Run, now: float) -> bool:
 
 def deadline_of(simulation: Simulation, run: Run) -> float | None:
     """Return when the deadline is, seconds since the epoch."""
-    seconds = simulation.spec.get("activeDeadlineSeconds")
+    seconds = simulation.spec.active_deadline_seconds
     return None if seconds is None or run.queued is None else run.queued + seconds
 
 
-def not_built(spec: JSON) -> str | None:
-    """Return the first field of a Simulation's spec whose behaviour is not built yet."""
-    for path in NOT_BUILT:
-        value: Any = spec
-        for part in path.split("."):
-            value = (value or {}).get(part)
-        if value:
-            return path
-    return None
+def attempt_limit(spec: SimulationSpec) -> int:
+    """Return how many attempts may start."""
+    return spec.backoff_limit + 1
+
+
+def not_built(spec: SimulationSpec) -> str | None:
+    """Return the first field of a spec whose behaviour is not built yet."""
+    asked = {
+        "population.match": spec.population.match,
+        "subgroups": spec.subgroups,
+        "trial.unitsPerArm": spec.trial.units_per_arm,
+    }
+    return next((path for path, value in asked.items() if value), None)
 
 
 def _queued(queue: str, *, served: bool) -> Running:
@@ -118,9 +121,8 @@ def _queued(queue: str, *, served: bool) -> Running:
 
 
 def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:
-    against = simulation.spec["intervention"].get("against")
     try:
-        version.contrast(simulation.spec["intervention"]["arm"], against)
+        version.contrast(simulation.spec.intervention.arm, simulation.spec.intervention.against)
     except Refusal as refusal:
         return Finish(refusal.outcome)
     except DomainError as error:

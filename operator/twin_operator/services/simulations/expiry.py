@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.ports import FinishedObject, Gone, JSONResources
+from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
 from twin_operator.services.runs.times import seconds
 
 logger = logging.getLogger(__name__)
-KIND = "Simulation"
 LATER_SECONDS = 10.0  # until a Simulation that is not archived or graded yet is looked at again
 
 
@@ -24,7 +23,7 @@ class Expiry:
         clock: seconds since the epoch.
     """
 
-    resources: JSONResources
+    resources: Resources
     archived: Callable[[str], Awaitable[bool]]
     clock: Callable[[], float]
     _due: list[tuple[float, str, str, str]] = field(default_factory=list)
@@ -33,20 +32,20 @@ class Expiry:
         """Take note of what ended before this process began."""
         for each in ended:
             if each.ttl is not None:
-                self._note(each.completed, each.ttl, each.namespace, each.name, each.uid)
+                self._note((seconds(each.completed) or 0.0) + each.ttl, each.namespace, each.name, each.uid)
 
     def finished(self, simulation: Simulation) -> None:
         """Take note of a Simulation that just ended."""
-        ttl, completed = simulation.spec.get("ttlSecondsAfterFinished"), simulation.status.get("completionTime")
-        if ttl is not None and completed:
-            self._note(completed, ttl, simulation.namespace, simulation.name, simulation.uid)
+        ttl, completed = simulation.spec.ttl_seconds_after_finished, simulation.status.completion_time
+        if ttl is not None and completed is not None:
+            self._note(completed.timestamp() + ttl, simulation.namespace, simulation.name, simulation.uid)
 
     async def sweep(self) -> None:
         """Delete what is due."""
         while self._due and self._due[0][0] <= self.clock():
             moment, namespace, name, uid = heappop(self._due)
             if await self._is_safe(namespace, name, uid):
-                await self.resources.delete(KIND, namespace, name, uid)
+                await self.resources.delete(Simulation, namespace, name, uid)
                 logger.info("Simulation %s/%s expired.", namespace, name)
             else:
                 heappush(self._due, (moment + LATER_SECONDS, namespace, name, uid))
@@ -56,11 +55,12 @@ class Expiry:
         if not await self.archived(uid):
             return False
         try:
-            body = await self.resources.read(KIND, namespace, name)
+            simulation = await self.resources.read(Simulation, namespace, name)
         except Gone:
             return True
-        waits = body["spec"].get("observed") and not (body["status"].get("fidelity") or {}).get("grade")
-        return body["metadata"]["uid"] != uid or not waits
+        fidelity = simulation.status.fidelity
+        graded = fidelity is not None and fidelity.grade is not None
+        return simulation.uid != uid or simulation.spec.observed is None or graded
 
-    def _note(self, completed: str, ttl: int, namespace: str, name: str, uid: str) -> None:
-        heappush(self._due, ((seconds(completed) or 0.0) + ttl, namespace, name, uid))
+    def _note(self, due: float, namespace: str, name: str, uid: str) -> None:
+        heappush(self._due, (due, namespace, name, uid))

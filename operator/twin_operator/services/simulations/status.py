@@ -1,69 +1,82 @@
-"""The status that a Simulation gets: one merge patch that names every field, null where it does not apply."""
+"""The status of a Simulation while it is under way and after its end."""
 
-from twin_operator.api.v1alpha1.conditions import SimulationPhase
-from twin_operator.services.reconciling.objects import Simulation
-from twin_operator.services.reconciling.status import merge_conditions, ready, reconciling, stalled
-from twin_operator.services.runs.run import JSON, Outcome, Run
-from twin_operator.services.runs.times import timestamp
+from pydantic import ValidationError
+
+from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
+from twin_operator.services.reconciling.status import conditions_of, ready, reconciling, stalled
+from twin_operator.services.runs.messages import SimulationResult
+from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.times import moment
+from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.versions.version import Waiting
 
-FIELDS = (
-    "modelVersion",
-    "registeredModel",
-    "traceID",
-    "attempts",
-    "cached",
-    "worker",
-    "queuedTime",
-    "startTime",
-    "completionTime",
-    "effect",
-    "basis",
-    "outcome",
-    "population",
-    "subgroups",
-    "heterogeneity",
-    "recommendation",
-    "trial",
-    "fidelity",
-)
 
-
-def finished(simulation: Simulation, run: Run, outcome: Outcome, version: str | None, now: float) -> JSON:
-    """Return the status of a Simulation that is over."""
+def finished(simulation: Simulation, run: Run, outcome: Outcome, now: float) -> SimulationStatus:
+    """Return the status of a Simulation that is over; `now` in seconds since the epoch."""
+    result = _result_of(outcome)
+    if isinstance(result, Outcome):
+        outcome = result
     facts = (ready if outcome.succeeded else stalled)(outcome.reason, outcome.message)
-    return {
-        **_common(simulation, run, version),
-        "phase": SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
-        "completionTime": timestamp(run.finished or now),
-        **outcome.value,
-        "fidelity": _hindsight(simulation, outcome),
-        "conditions": merge_conditions(simulation.body, facts, now),
-    }
+    status = _of_run(simulation, run).replace(
+        phase=SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
+        conditions=conditions_of(simulation, facts, now),
+        completion_time=moment(run.finished or now),
+        fidelity=_hindsight(simulation) if outcome.succeeded else None,
+    )
+    return _answered(status, result) if isinstance(result, SimulationResult) else status
 
 
-def _hindsight(simulation: Simulation, outcome: Outcome) -> JSON | None:
-    """Say of an outcome that is there before its prediction that it does not count; the grade comes later."""
-    return {"hindsight": True} if outcome.succeeded and simulation.spec.get("observed") else None
+def _result_of(outcome: Outcome) -> SimulationResult | Outcome:
+    """Return the answer of a worker; why there is none, also where a value of it is none that a status can have."""
+    if not outcome.succeeded:
+        return outcome
+    try:
+        return SimulationResult.model_validate(outcome.value)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        message = f"The worker's answer cannot be written: status.{field} cannot have its value."
+        return Outcome(Reason.INTERNAL_ERROR, message)
 
 
-def unfinished(simulation: Simulation, run: Run, waiting: Waiting, version: str | None, now: float) -> JSON:
+def unfinished(simulation: Simulation, run: Run, waiting: Waiting, now: float) -> SimulationStatus:
     """Return the status of a Simulation that waits, is queued, runs, or is suspended."""
     facts = reconciling(waiting.reason, waiting.message)
-    if waiting.phase == SimulationPhase.SUSPENDED:
+    if waiting.phase is SimulationPhase.SUSPENDED:
         facts = facts[:1]
-    conditions = merge_conditions(simulation.body, facts, now)
-    return {**_common(simulation, run, version), "phase": waiting.phase, "conditions": conditions}
+    return _of_run(simulation, run).replace(phase=waiting.phase, conditions=conditions_of(simulation, facts, now))
 
 
-def _common(simulation: Simulation, run: Run, version: str | None) -> JSON:
-    return {
-        **dict.fromkeys(FIELDS),
-        "observedGeneration": simulation.body["metadata"].get("generation", 1),
-        "modelVersion": version,
-        "traceID": simulation.trace.context.trace_id,
-        "attempts": run.attempts,
-        "worker": run.worker,
-        "queuedTime": timestamp(run.queued),
-        "startTime": timestamp(run.started),
-    }
+def _of_run(simulation: Simulation, run: Run) -> SimulationStatus:
+    bound = run.bound
+    return SimulationStatus(
+        observed_generation=simulation.metadata.generation,
+        model_version=bound.version if bound else simulation.status.model_version,
+        registered_model=bound.registered_model if bound else simulation.status.registered_model,
+        trace_id=trace_of(simulation.metadata).context.trace_id,
+        attempts=run.attempts,
+        worker=run.worker,
+        queued_time=None if run.queued is None else moment(run.queued),
+        start_time=None if run.started is None else moment(run.started),
+    )
+
+
+def _answered(status: SimulationStatus, result: SimulationResult) -> SimulationStatus:
+    return status.replace(
+        model_version=result.model_version or status.model_version,
+        registered_model=result.registered_model or status.registered_model,
+        effect=result.effect,
+        basis=result.basis,
+        outcome=result.outcome,
+        population=result.population,
+        subgroups=result.subgroups,
+        heterogeneity=result.heterogeneity,
+        recommendation=result.recommendation,
+        trial=result.trial,
+    )
+
+
+def _hindsight(simulation: Simulation) -> PredictionFidelity | None:
+    """Return that an outcome which was there before its prediction does not count; the grade comes later."""
+    return PredictionFidelity(hindsight=True) if simulation.spec.observed else None

@@ -4,13 +4,15 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
+from twin_operator.domain.table.columns import Uncertainty
 from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
-from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.reconciling.ports import Versions
 from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.twin_spec import uncertainty_of
 from twin_operator.services.versions.version import Refusal, Version, Waiting
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class Twins:
 
     async def resolve(self, simulation: Simulation) -> Version | Waiting | Refusal:
         """Return the version that answers `simulation`, or what it waits for."""
-        namespace, name = simulation.model
+        namespace, name = simulation.namespace, simulation.spec.model_ref.name
         model = self._models.get((namespace, name))
         if model is None:
             return Waiting(
@@ -58,7 +60,7 @@ class Twins:
                 f"There is no TwinModel {name} in namespace {namespace} yet.",
             )
         registered, serving = _serving(model)
-        version = simulation.spec["modelRef"].get("version") or serving
+        version = simulation.spec.model_ref.version or serving
         if registered is None or version is None:
             return Waiting(
                 SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"TwinModel {name} has no trained version yet."
@@ -68,14 +70,9 @@ class Twins:
             return Waiting(found.phase, found.reason, f"TwinModel {name}: {found.message}")
         return found
 
-    def uncertainty(self, key: Key) -> JSON:
-        """Return a TwinModel's `spec.uncertainty` in the domain's names."""
-        value = self._models[key]["spec"]["uncertainty"]
-        return {
-            "confidence": value["confidence"],
-            "between_experiment_scale": value["betweenExperimentScale"],
-            "accept_prior": value["acceptPrior"],
-        }
+    def uncertainty(self, key: Key) -> Uncertainty:
+        """Return a TwinModel's `spec.uncertainty`."""
+        return uncertainty_of(self._models[key]["spec"])
 
     async def weights(self, version: Version, contrast: Contrast, scale: float) -> TauWeights:
         """Return the tau weights of a contrast, computed once a version, scale and state of its outcomes."""

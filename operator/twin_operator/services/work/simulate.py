@@ -1,16 +1,16 @@
-"""Answer one Simulation from a bank. Runs in a worker; a weighted reduction, no learner."""
+"""Answers a Simulation in the worker: the question of its spec to a bank, and the answer in the terms of its status."""
 
-from dataclasses import asdict
 from typing import Protocol
 
+from twin_operator.api.v1alpha1 import simulation_status as api
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.simulation_spec import SimulationSpec
+from twin_operator.domain.effects import answers
 from twin_operator.domain.effects.population import Clause
-from twin_operator.domain.effects.simulate import Answer, Question, simulate
+from twin_operator.domain.effects.simulate import Question, simulate
 from twin_operator.domain.errors import DomainError
-from twin_operator.domain.table.columns import Uncertainty
 from twin_operator.domain.twin.bank import Bank
-from twin_operator.services.reconciling.status import presentable, wire
-from twin_operator.services.runs.payloads import weights_from_json
+from twin_operator.services.runs.messages import SimulationPayload, SimulationResult
 from twin_operator.services.runs.run import JSON, Outcome
 
 
@@ -22,21 +22,21 @@ class BankSource(Protocol):
         ...
 
 
-def question_of(spec: JSON) -> Question:
-    """Translate a Simulation's spec, as JSON with its defaults, into the domain's question."""
-    population, decision, trial = (spec.get(key) or {} for key in ("population", "decision", "trial"))
+def question_of(spec: SimulationSpec) -> Question:
+    """Translate a Simulation's spec into the domain's question."""
+    population, decision, trial = spec.population, spec.decision, spec.trial
     return Question(
-        arm=spec["intervention"]["arm"],
-        against=spec["intervention"].get("against"),
-        where=tuple(Clause(c["feature"], c["operator"], tuple(c["values"])) for c in population.get("where") or ()),
-        size=population.get("size"),
-        minimum_effect=decision.get("minimumEffect", 0.0),
-        confidence=decision.get("confidence", 0.95),
-        power=trial.get("power", 0.8),
-        intraclass_correlation=trial.get("intraclassCorrelation", 0.0),
-        cluster_size=trial.get("clusterSize", 1),
-        cluster_size_cv=trial.get("clusterSizeCV", 0.0),
-        seed=spec.get("seed", 0),
+        arm=spec.intervention.arm,
+        against=spec.intervention.against,
+        where=tuple(Clause(each.feature, each.operator.value, each.values) for each in population.where),
+        size=population.size,
+        minimum_effect=decision.minimum_effect,
+        confidence=decision.confidence,
+        power=trial.power,
+        intraclass_correlation=trial.intraclass_correlation,
+        cluster_size=trial.cluster_size,
+        cluster_size_cv=trial.cluster_size_cv,
+        seed=spec.seed,
     )
 
 
@@ -44,28 +44,93 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
     """Carry out a simulation task.
 
     Args:
-        payload: `spec` (the Simulation's), `registeredModel`, `version`, `uncertainty` and `weights`.
+        payload: of a `SimulationPayload`.
         banks: where the bank comes from.
 
     Returns:
         the answer in the terms of `Simulation.status`, or a stable reason why there is none.
     """
-    bank = banks.bank(payload["registeredModel"], payload["version"])
+    asked = SimulationPayload.model_validate(payload)
+    bank = banks.bank(asked.registered_model, asked.version)
     try:
-        answer = simulate(
-            bank,
-            question_of(payload["spec"]),
-            Uncertainty(**payload["uncertainty"]),
-            weights_from_json(payload["weights"]),
-        )
+        answer = simulate(bank, question_of(asked.spec), asked.uncertainty.uncertainty(), asked.weights.weights())
     except DomainError as error:
         return Outcome(Reason(error.reason), str(error))
-    bound = {"modelVersion": payload["version"], "registeredModel": payload["registeredModel"]}
-    value = {**status_of(answer), **bound}
-    return Outcome(Reason.SUCCEEDED, value["recommendation"]["message"], value)
+    result = result_of(answer, asked)
+    return Outcome(Reason.SUCCEEDED, answer.recommendation.message, result.value())
 
 
-def status_of(answer: Answer) -> JSON:
-    """Return an answer in the terms of `Simulation.status`: camelCase, six significant digits, no NaN."""
-    content: JSON = presentable(wire(asdict(answer)))
-    return content
+def result_of(answer: answers.Answer, asked: SimulationPayload) -> SimulationResult:
+    """Return an answer in the terms of `Simulation.status`: six significant digits, nothing that is not finite."""
+    return SimulationResult(
+        registered_model=asked.registered_model,
+        model_version=asked.version,
+        effect=_effect(answer.effect),
+        basis=_basis(answer.basis),
+        outcome=None if answer.outcome is None else _outcome(answer.outcome),
+        population=_population(answer.population),
+        recommendation=_recommendation(answer.recommendation),
+        trial=_trial(answer.trial),
+    )
+
+
+def _effect(effect: answers.Effect) -> api.PredictedEffect:
+    within = effect.within_experiment
+    return api.PredictedEffect(
+        estimate=effect.estimate,
+        standard_error=effect.standard_error,
+        low=effect.low,
+        high=effect.high,
+        confidence=effect.confidence,
+        calibrated=effect.calibrated,
+        within_experiment=api.WithinExperiment(standard_error=within.standard_error, low=within.low, high=within.high),
+        baseline=effect.baseline,
+        treated=effect.treated,
+        relative=effect.relative,
+    )
+
+
+def _basis(basis: answers.Basis) -> api.PredictionBasis:
+    return api.PredictionBasis(
+        against=basis.against,
+        sampling_sd=basis.sampling_sd,
+        experiment_share_squared=basis.experiment_share_squared,
+        degrees_of_freedom=basis.degrees_of_freedom,
+        control_sd=basis.control_sd,
+        treated_sd=basis.treated_sd,
+        weights_digest=basis.weights_digest,
+    )
+
+
+def _outcome(outcome: answers.PlannedOutcome) -> api.PredictedOutcome:
+    trial, total = outcome.trial, outcome.incremental
+    return api.PredictedOutcome(
+        trial=api.TrialOutcome(low=trial.low, high=trial.high),
+        incremental=api.IncrementalOutcome(expected=total.expected, low=total.low, high=total.high),
+    )
+
+
+def _population(population: answers.PopulationSummary) -> api.MatchedPopulation:
+    return api.MatchedPopulation(
+        matched=population.matched,
+        effective_sample_size=population.effective_sample_size,
+        share=population.share,
+    )
+
+
+def _recommendation(recommendation: answers.Recommendation) -> api.Recommendation:
+    return api.Recommendation(
+        action=recommendation.action,
+        reason=recommendation.reason,
+        message=recommendation.message,
+        probability_of_benefit=recommendation.probability_of_benefit,
+        tipping_point_sd=recommendation.tipping_point_sd,
+    )
+
+
+def _trial(plan: answers.TrialPlan) -> api.NextTrial:
+    return api.NextTrial(
+        per_arm=plan.per_arm,
+        total=plan.total,
+        minimum_detectable_effect=plan.minimum_detectable_effect,
+    )

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.domain.fidelity.ledger import Grade
 from twin_operator.domain.twin.tau_mixture import TauWeights
-from twin_operator.services.outcomes.grading import equivalent_weights, outcome_of
+from twin_operator.services.outcomes.grading import Ungradable, equivalent_weights, outcome_of
 from twin_operator.services.outcomes.status import prediction_fidelity
-from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import finished
 
@@ -22,7 +23,7 @@ NOW = 1_800_000_600.0
 WEIGHTS = TauWeights(np.array([0.0, 0.01]), np.array([0.5, 0.5]), 5, 0)
 
 
-def simulation(observed: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+def simulation(observed: dict[str, Any] | None = None, **status: Any) -> Simulation:
     answered = {
         "phase": "Succeeded",
         "completionTime": COMPLETED,
@@ -48,7 +49,7 @@ def simulation(observed: dict[str, Any] | None = None, **status: Any) -> dict[st
         "observed": observed or {"experiment": " spring-25 ", "effect": 0.068, "standardError": 0.003},
     }
     metadata = {"namespace": "n", "name": "asked", "uid": "u", "generation": 2}
-    return {"metadata": metadata, "spec": spec, "status": answered}
+    return Simulation.model_validate({"metadata": metadata, "spec": spec, "status": answered})
 
 
 def test_an_outcome_is_graded_with_the_prediction_as_it_was_issued() -> None:
@@ -65,7 +66,7 @@ def test_an_outcome_is_graded_with_the_prediction_as_it_was_issued() -> None:
 
 def test_the_grade_is_written_in_the_words_of_the_api() -> None:
     fidelity = prediction_fidelity(outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW))
-    assert fidelity == {
+    assert fidelity.manifest() == {
         "grade": "Excellent",
         "absoluteError": 0.002,
         "relativeError": 0.0,
@@ -82,16 +83,30 @@ def test_an_outcome_that_was_known_before_its_prediction_is_hindsight(time: str,
 
 
 def test_an_outcome_that_came_with_the_question_is_hindsight_whatever_its_time() -> None:
-    body = simulation({"experiment": "e", "effect": 0.07, "standardError": 0.003, "time": "2030-01-01T00:00:00Z"})
-    written = finished(Simulation(body), Run(finished=NOW), Outcome(Reason.SUCCEEDED, "", {}), None, NOW)
-    assert written["fidelity"] == {"hindsight": True}
-    assert outcome_of(simulation(fidelity=written["fidelity"]), {}, NOW).hindsight
+    told = {"experiment": "e", "effect": 0.07, "standardError": 0.003, "time": "2030-01-01T00:00:00Z"}
+    written = finished(simulation(told), Run(finished=NOW), Outcome(Reason.SUCCEEDED, "", {}), NOW)
+    assert written.fidelity == PredictionFidelity(hindsight=True)
+    assert outcome_of(simulation(fidelity={"hindsight": True}), {}, NOW).hindsight
 
 
 def test_a_question_without_an_outcome_is_not_hindsight() -> None:
-    body = simulation()
-    del body["spec"]["observed"]
-    assert finished(Simulation(body), Run(), Outcome(Reason.SUCCEEDED, "", {}), None, NOW)["fidelity"] is None
+    asked = simulation()
+    unanswered = asked.replace(spec=asked.spec.replace(observed=None))
+    assert finished(unanswered, Run(), Outcome(Reason.SUCCEEDED, "", {}), NOW).fidelity is None
+
+
+@pytest.mark.parametrize(
+    ("status", "path"),
+    [
+        ({"basis": None}, "status.basis"),
+        ({"effect": None}, "status.effect"),
+        ({"registeredModel": None}, "status.registeredModel"),
+        ({"modelVersion": None}, "status.modelVersion"),
+    ],
+)
+def test_what_an_answer_lacks_for_its_grade_is_named(status: dict[str, Any], path: str) -> None:
+    with pytest.raises(Ungradable, match=f"{path} is missing"):
+        outcome_of(simulation(**status), {}, NOW)
 
 
 def test_lost_weights_are_replaced_by_the_one_tau_that_gives_the_interval_as_issued() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.twin.tau_mixture import Contrast
-from twin_operator.services.reconciling.objects import Simulation
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, decide
 from twin_operator.services.versions.version import Refusal, Version, Waiting
@@ -35,7 +35,7 @@ WAITING = Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet")
 def simulation(**spec: Any) -> Simulation:
     metadata = {"uid": "u", "namespace": "n", "name": "s", "resourceVersion": "1", "generation": 1}
     body = {"metadata": metadata, "spec": {"modelRef": {"name": "m"}, "intervention": {"arm": "B"}, **spec}}
-    return Simulation(body)
+    return Simulation.model_validate(body)
 
 
 def next_for(
@@ -120,7 +120,7 @@ def test_arms_that_cannot_be_compared_are_refused_without_a_worker(intervention:
     "spec",
     [
         {"subgroups": ["age"]},
-        {"population": {"match": [{"feature": "age"}]}},
+        {"population": {"match": [{"feature": "age", "mean": 40}]}},
         {"trial": {"unitsPerArm": 9}},
     ],
 )

@@ -10,6 +10,7 @@ from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, serve, simulation, small_bank, twin_model
 from tests.unit.services.simulations.site import PUBLISHED, answered, messages, phase, ready, run_of, workers_pool
+from twin_operator.api.v1alpha1 import SimulationSpec
 from twin_operator.services.runs.run import JSON, Task, TaskKind
 
 pytestmark = pytest.mark.looptime
@@ -30,7 +31,7 @@ async def test_the_message_holds_all_that_the_answer_depends_on() -> None:
         task = await task_of(site, simulation(population={"size": 500}, decision={"minimumEffect": 0.1}))
         body = site.get("Simulation", "question")
         assert task.kind is TaskKind.SIMULATE
-        assert task.payload["spec"] == body["spec"]
+        assert SimulationSpec.model_validate(task.payload["spec"]) == SimulationSpec.model_validate(body["spec"])
         assert task.payload["spec"]["decision"]["confidence"] == pytest.approx(0.95)  # a default of the schema
         assert (task.payload["registeredModel"], task.payload["version"]) == ("default.customers", "1")
         uncertainty = {"confidence": 0.95, "between_experiment_scale": 0.25, "accept_prior": False}

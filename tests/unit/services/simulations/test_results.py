@@ -19,7 +19,7 @@ from tests.unit.services.simulations.site import (
 )
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.run import Outcome, Stop
+from twin_operator.services.runs.run import JSON, Outcome, Stop
 
 pytestmark = pytest.mark.looptime
 SLOW_WATCH = 5.0  # virtual seconds: in these tests workers are quicker
@@ -107,7 +107,7 @@ async def test_an_object_made_again_under_the_name_does_not_get_the_answer_of_th
             lambda task: Outcome(Reason.SUCCEEDED, f"from {task.payload['spec']['decision']['minimumEffect']}", {})
         )
         await site.until_phase("Simulation", "question", "Succeeded")
-        assert ready(site)["message"] == "from 3"
+        assert ready(site)["message"] == "from 3.0"
 
 
 async def test_a_report_that_is_older_than_the_object_of_its_name_is_dropped() -> None:
@@ -126,7 +126,7 @@ async def test_a_report_that_is_older_than_the_object_of_its_name_is_dropped() -
         assert writes(site) == 0
 
 
-async def test_an_answer_that_the_schema_refuses_ends_as_an_internal_error() -> None:
+async def test_an_answer_that_no_status_can_have_ends_as_an_internal_error() -> None:
     async with Installation() as site:
         install_twin(site)
         site.apply(simulation())
@@ -135,6 +135,21 @@ async def test_an_answer_that_the_schema_refuses_ends_as_an_internal_error() -> 
         assert ready(site)["reason"] == "InternalError"
         assert "status.effect.estimate" in ready(site)["message"]
         await site.until(lambda: reports(site) == 0)
+
+
+async def test_an_answer_that_the_api_server_refuses_ends_as_an_internal_error() -> None:
+    async with Installation() as site:
+        install_twin(site)
+        site.cluster.policies.append(_no_answers)
+        site.apply(simulation())
+        site.employ(answered)
+        await site.until_phase("Simulation", "question", "Failed")
+        assert ready(site)["reason"] == "InternalError"
+        assert "no answers on Fridays" in ready(site)["message"]
+
+
+def _no_answers(body: JSON) -> str | None:
+    return "no answers on Fridays" if (body.get("status") or {}).get("phase") == "Succeeded" else None
 
 
 async def test_a_report_that_comes_before_the_watch_event_is_acted_on() -> None:

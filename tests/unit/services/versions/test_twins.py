@@ -10,8 +10,9 @@ from tests.fakes.ready_twin import simulation, small_bank, twin_model
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.fakes.schema import definitions
 from tests.unit.domain.outcomes import outcome
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
-from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.domain.table.columns import Uncertainty
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.versions.twins import MOST_VECTORS, Twins
 from twin_operator.services.versions.version import Version, Waiting
@@ -47,7 +48,7 @@ def model(version: str | None = "1", **spec: Any) -> JSON:
 
 
 async def resolved(found: Twins, **spec: Any) -> Any:
-    return await found.resolve(Simulation(simulation(**spec)))
+    return await found.resolve(Simulation.model_validate(simulation(**spec)))
 
 
 async def test_the_version_that_serves_answers() -> None:
@@ -119,7 +120,7 @@ def test_the_uncertainty_is_that_of_the_spec() -> None:
     found = twins()
     spec = {"confidence": 0.9, "betweenExperimentScale": 0.4, "acceptPrior": True}
     found.observe(model(uncertainty=spec), deleted=False)
-    assert found.uncertainty(KEY) == {"confidence": 0.9, "between_experiment_scale": 0.4, "accept_prior": True}
+    assert found.uncertainty(KEY) == Uncertainty(confidence=0.9, between_experiment_scale=0.4, accept_prior=True)
 
 
 async def weights_of(found: Twins, scale: float = 0.25, arm: str = "letter") -> Any:

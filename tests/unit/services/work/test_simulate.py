@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.ready_twin import simulation
 from tests.fakes.schema import definitions
+from twin_operator.api.v1alpha1 import SimulationSpec
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.effects.simulate import Question
 from twin_operator.services.runs.run import JSON
@@ -33,12 +34,12 @@ SPECS: list[tuple[JSON, str, Any]] = [
 ]
 
 
-def admitted(**spec: Any) -> JSON:
-    """Return the spec as the API server keeps it, with its defaults; a field that it does not know fails the test."""
+def admitted(**spec: Any) -> SimulationSpec:
+    """Return the spec as the API server keeps it; a field that it does not know fails the test."""
     body = simulation(**spec)
     kept: JSON = definitions()["Simulation"].admitted(body)["spec"]
     assert all(_holds(kept[field], value) for field, value in spec.items())
-    return kept
+    return SimulationSpec.model_validate(kept)
 
 
 def _holds(kept: Any, value: Any) -> bool:

@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.services.runs.run import Run
 from twin_operator.services.runs.times import timestamp
-from twin_operator.services.simulations.figures import figures_of
+from twin_operator.services.simulations.answers import figures_of
 
 CREATED = 1_800_000_000.0
 
 
-def simulation(status: dict[str, Any], **spec: Any) -> dict[str, Any]:
+def simulation(status: dict[str, Any], **spec: Any) -> Simulation:
     metadata = {"namespace": "growth", "name": "s", "uid": "u", "creationTimestamp": timestamp(CREATED)}
     ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": ""}
-    return {"metadata": metadata, "spec": spec, "status": {"phase": "Succeeded", "conditions": [ready], **status}}
+    asked = {"modelRef": {"name": "spring"}, "intervention": {"arm": "letter"}, **spec}
+    written = {"phase": "Succeeded", "conditions": [ready], **status}
+    return Simulation.model_validate({"metadata": metadata, "spec": asked, "status": written})
 
 
 @pytest.mark.parametrize(
