@@ -108,7 +108,7 @@ class UpdatesContract:
         assert after["creationTimestamp"] == before["metadata"]["creationTimestamp"]
 
     async def test_null_removes_a_field_and_a_default_takes_its_place(self, world: World) -> None:
-        await world.simulation("mens", priority=9, seed=3, subgroups=["channel"])
+        await world.simulation("mens", priority=9, seed=3)
         spec = (await world.user.patch("Simulation", "mens", {"spec": {"ttlSecondsAfterFinished": 60}}))["spec"]
         assert spec["ttlSecondsAfterFinished"] == 60
         patch = {"spec": {"ttlSecondsAfterFinished": None, "suspend": None}}

@@ -1,10 +1,14 @@
 """The CustomResourceDefinition of one kind: its schema, and what the model declares beside it."""
 
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 from twin_operator.api.v1alpha1 import CATEGORY, GROUP, VERSION, Resource
+from twin_operator.api.v1alpha1.not_built import NOT_BUILT
 from twin_operator.api.v1alpha1.resource import Column, Definition
-from twin_operator.crdgen.structural import Schema, structural_schema
+from twin_operator.api.v1alpha1.schema import Rule
+from twin_operator.crdgen.structural import RULES, Schema, structural_schema
 
 _API_VERSION = f"Always {GROUP}/{VERSION}."
 
@@ -72,7 +76,8 @@ def _column(column: Column) -> dict[str, Any]:
 def _root(resource: type[Resource]) -> Schema:
     """Replace metadata, which the API server describes and checks itself, and add the rules on the whole object."""
     schema = structural_schema(resource)
-    own = {name: schema["properties"][name] for name in ("spec", "status")}
+    built = without_not_built(schema, NOT_BUILT.get(resource.definition.kind, {}))
+    own = {name: built["properties"][name] for name in ("spec", "status")}
     root = schema | {
         "properties": {
             "apiVersion": {"type": "string", "description": _API_VERSION},
@@ -83,3 +88,29 @@ def _root(resource: type[Resource]) -> Schema:
     }
     declared = [rule.as_schema() for rule in resource.definition.rules]
     return root | {"x-kubernetes-validations": declared} if declared else root
+
+
+def without_not_built(schema: Schema, paths: Iterable[str]) -> Schema:
+    """Return a schema without these fields of status, and with a rule that refuses these fields of spec."""
+    changed = deepcopy(schema)
+    for path in paths:
+        *parents, name = path.split(".")
+        properties = _properties(changed, parents)
+        if parents[0] == "status":
+            del properties[name]
+        else:
+            properties[name] = _refused(name, properties[name])
+    return changed
+
+
+def _properties(schema: Schema, parents: Sequence[str]) -> Schema:
+    for parent in parents:
+        schema = schema["properties"][parent]
+    properties: Schema = schema["properties"]
+    return properties
+
+
+def _refused(name: str, schema: Schema) -> Schema:
+    """Refuse every value but an empty list. The rule is the field's own: while a stored value stays, others change."""
+    rule = Rule("size(self) == 0" if schema["type"] == "array" else "false", f"{name} is not supported yet: remove it")
+    return schema | {RULES: [*schema.get(RULES, ()), rule.as_schema()]}

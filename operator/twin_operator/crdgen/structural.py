@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 _KNOWN_FORMATS: Final = frozenset({"date-time"})
 _REFERENCE_PREFIX: Final = "#/$defs/"
-_RULES: Final = "x-kubernetes-validations"
+RULES: Final = "x-kubernetes-validations"
 
 
 class UntranslatableSchemaError(Exception):
@@ -93,8 +93,8 @@ def _as_schema(values: Schema | bool, path: str) -> Schema:  # noqa: FBT001 - JS
 
 def _merge(inner: Schema, outer: Schema) -> Schema:
     merged = inner | outer
-    if _RULES in inner and _RULES in outer:
-        merged[_RULES] = [*inner[_RULES], *outer[_RULES]]
+    if RULES in inner and RULES in outer:
+        merged[RULES] = [*inner[RULES], *outer[RULES]]
     return merged
 
 
@@ -164,7 +164,7 @@ _KEYWORDS: Final[Mapping[str, Callable[[str, Any, str], Schema]]] = {
             "minProperties",
             "maxProperties",
             "required",
-            _RULES,
+            RULES,
             "x-kubernetes-list-type",
             "x-kubernetes-list-map-keys",
             "x-kubernetes-preserve-unknown-fields",

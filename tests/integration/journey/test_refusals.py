@@ -103,8 +103,6 @@ QUESTIONS = {
     "unknown-feature": (_where("height", "In", "1"), "UnknownFeature", "height"),
     "unknown-level": (_where("region", "In", "Atlantis"), "UnknownLevel", "Atlantis"),
     "nobody": (_where("age", "GreaterThan", "200"), "EmptyPopulation", ""),
-    "unplayed": (question(subgroups=["region"]), "NotSupported", "subgroups"),
-    "reweighted": (question(population={"match": [{"feature": "age", "mean": 50}]}), "NotSupported", "match"),
 }
 
 

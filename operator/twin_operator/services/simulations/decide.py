@@ -4,17 +4,13 @@ from dataclasses import dataclass
 
 from twin_operator.api.v1alpha1 import Simulation, SimulationSpec
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.api.v1alpha1.not_built import NOT_BUILT, not_built
 from twin_operator.domain.errors import DomainError
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.versions.version import Refusal, Version, Waiting
 
 RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
 RETRY_CAP_SECONDS = 60.0  # longest wait between attempts
-NOT_BUILT = {
-    "population.match": "reweighting to given margins",
-    "subgroups": "effects by subgroup",
-    "trial.unitsPerArm": "playing a trial",
-}
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,10 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
     """
     if run.outcome is not None:
         return Finish(run.outcome)
-    unbuilt = not_built(simulation.spec)
+    unbuilt = next(not_built(simulation.kind, simulation.spec), None)
     if unbuilt is not None:
-        return Finish(
-            Outcome(Reason.NOT_SUPPORTED, f"spec.{unbuilt} ({NOT_BUILT[unbuilt]}) is not supported yet; remove it.")
-        )
+        purpose = NOT_BUILT[simulation.kind][unbuilt]
+        return Finish(Outcome(Reason.NOT_SUPPORTED, f"{unbuilt} ({purpose}) is not supported yet; remove it."))
     if simulation.spec.suspend:
         return Waiting(SimulationPhase.SUSPENDED, Reason.SUSPENDED, "Suspended; set spec.suspend to false to go on.")
     if expired(simulation, run, now):
@@ -100,16 +95,6 @@ def deadline_of(simulation: Simulation, run: Run) -> float | None:
 def attempt_limit(spec: SimulationSpec) -> int:
     """Return how many attempts may start."""
     return spec.backoff_limit + 1
-
-
-def not_built(spec: SimulationSpec) -> str | None:
-    """Return the first field of a spec whose behaviour is not built yet."""
-    asked = {
-        "population.match": spec.population.match,
-        "subgroups": spec.subgroups,
-        "trial.unitsPerArm": spec.trial.units_per_arm,
-    }
-    return next((path for path, value in asked.items() if value), None)
 
 
 def _queued(queue: str, *, served: bool) -> Running:
