@@ -32,8 +32,9 @@ demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(ONLY),--only $(ONLY)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 unit: $(SYNCED) ## Unit tests but those that fit learners, under a minute (COVERAGE=1 adds a table by package)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner" $(if $(COVERAGE),--cov=twin_operator --cov-report=) tests/unit
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner" --record-statuses $(if $(COVERAGE),--cov=twin_operator --cov-report=) tests/unit
 	$(if $(COVERAGE),@$(BIN)/python -m tests.package_coverage)
+	$(if $(ARGS),,@$(BIN)/python -m tests.emitted)
 
 test: $(SYNCED) ## Unit tests, and the essential journeys on a real control plane: minutes (ARGS="-k name" picks some)
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not nightly" tests/unit tests/integration

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +25,7 @@ FUZZ_DATABASE = ".run/nightly/hypothesis"  # failures found by fuzzing are tried
 FOLDER_TIERS = {"slow": "slow", "upgrade": "slow", "nightly": "nightly", "e2e": "e2e"}
 """Marker of each folder of tests/ whose tests all belong to one tier."""
 
+STATUSES = Path(".run/emitted")  # one file a process of a run with --record-statuses
 SHARED = "integration/journey"  # folder whose files run in one process
 
 # Neither deadlines nor health checks of speed: the machine that runs the tests may be busy. The same examples in every
@@ -44,9 +47,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record-durations", action="store_true", help=f"Write the durations of this run to {durations.FILE}."
     )
+    parser.addoption(
+        "--record-statuses", action="store_true", help="Keep what statuses say, for `python -m tests.emitted`."
+    )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("record_statuses") and not hasattr(config, "workerinput"):
+        shutil.rmtree(STATUSES, ignore_errors=True)
     # Otherwise plugins that ask for the current event loop create one that nothing closes (before Python 3.14), and an
     # unrelated test fails by the ResourceWarning when the garbage collector finds it.
     asyncio.set_event_loop(None)
@@ -84,6 +92,14 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     return Groups(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Keep what this process saw in statuses."""
+    if session.config.getoption("record_statuses"):
+        from tests.fakes.emitted import EMITTED  # noqa: PLC0415 - not before assertions of tests.fakes are rewritten
+
+        EMITTED.save(STATUSES)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, exitstatus: int, config: pytest.Config) -> None:

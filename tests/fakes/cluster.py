@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from tests.fakes.api_server import ApiServer, Invalid, Policy, selectable
+from tests.fakes.emitted import EMITTED
 from tests.fakes.object_store import Watch, key_of
 from tests.fakes.selectors import matches_fields
 from twin_operator.adapters.kubernetes_api.client import ApiError
@@ -67,7 +68,9 @@ class InMemoryCluster(ApiServer):
 
         def write() -> JSON:
             self._existing(*place)
-            return self.patch_status(*place, patch)
+            written = self.patch_status(*place, patch)
+            EMITTED.status(kind, status)
+            return written
 
         return await self.request(write, Write("patch", *place, "status"))
 

@@ -59,7 +59,9 @@ async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[
 
 
 UNCERTAINTY: Final = {"confidence": 0.9, "betweenExperimentScale": 1, "acceptPrior": False}
-SIMULATION: Final = body("simulations", "question", {"modelRef": {"name": "letters"}})
+SIMULATION: Final = body(
+    "simulations", "question", {"modelRef": {"name": "letters"}, "intervention": {"arm": "letter"}}
+)
 TWIN: Final = body("twinmodels", "letters", {"uncertainty": UNCERTAINTY})
 WORKER_POOL: Final = body("workerpools", "light", {"queues": ["simulations"]})
 JOB: Final = body("retrainingjobs", "again", {"modelRef": {"name": "letters"}})

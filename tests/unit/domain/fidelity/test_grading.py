@@ -137,7 +137,7 @@ def test_the_unit_of_measurement_does_not_matter(
     scaled = grade(issued, weights, seen(factor * observed, factor * noise))
     assert scaled.relative_error == pytest.approx(plain.relative_error, rel=1e-6, abs=1e-6)
     assert scaled.standardized_error == pytest.approx(plain.standardized_error, rel=1e-6)
-    rounding = 20 * factor * 2**-52  # of the difference of two numbers of up to ten times the factor
+    rounding = 40 * factor * 2**-52  # half an ulp of two products, both differences and their product, each below 20
     assert scaled.absolute_error == pytest.approx(factor * plain.absolute_error, abs=rounding)
 
 
