@@ -6,6 +6,7 @@ from typing import Any
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.errors import DomainError
 from twin_operator.services.reconciling.objects import Simulation
+from twin_operator.services.reconciling.status import queued_message
 from twin_operator.services.runs.run import JSON, Outcome, Run
 from twin_operator.services.versions.version import Refusal, Version, Waiting
 
@@ -110,11 +111,8 @@ def not_built(spec: JSON) -> str | None:
 
 
 def _queued(queue: str, *, served: bool) -> Running:
-    if served:
-        return Running(SimulationPhase.QUEUED, Reason.QUEUED, f"Waits in queue {queue} for a worker.")
-    return Running(
-        SimulationPhase.QUEUED, Reason.NO_WORKERS, f"No WorkerPool has workers for queue {queue}; it waits for one."
-    )
+    reason = Reason.QUEUED if served else Reason.NO_WORKERS
+    return Running(SimulationPhase.QUEUED, reason, queued_message(queue, served=served))
 
 
 def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:
