@@ -53,8 +53,11 @@ def test_a_template_cannot_take_a_pods_labels_away() -> None:
 
 
 def test_lists_merge_by_name_and_others_are_replaced() -> None:
-    old = {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}], "args": ["x"]}
-    new = {"env": [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}], "args": ["y"]}
+    old: dict[str, Any] = {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}], "args": ["x"]}
+    new: dict[str, Any] = {
+        "env": [{"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+        "args": ["y"],
+    }
     merged = merge_template(old, new)
     assert merged["args"] == ["y"]
     assert merged["env"] == [old["env"][0], new["env"][0]]

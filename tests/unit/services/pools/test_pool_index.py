@@ -9,7 +9,8 @@ import pytest
 from tests.unit.services.pools.objects import NAMESPACE, SCALED, deployment, worker_pool
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, ConditionType, Reason
-from twin_operator.services.pools.pool_index import Key, PoolIndex, refusal
+from twin_operator.services.pools.pool_index import PoolIndex, refusal
+from twin_operator.services.pools.ports import Key
 
 KEY = (NAMESPACE, "light")
 STALLED = (
