@@ -1,12 +1,14 @@
 """What the operator relies on in Deployments and Pods: server-side apply, scale, owners, which Pod goes first."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
 from tests.contracts.cluster_world import Changes, World, until
 from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.services.pools.ports import Pod, ReplicaCounts
 from twin_operator.services.reconciling.ports import Changed, Refused
 from twin_operator.services.runs.run import JSON
 
@@ -19,149 +21,144 @@ class DeploymentsContract:
     """Deployments, whichever cluster keeps them: a subclass provides the fixture `world`."""
 
     async def test_a_deployment_is_made_by_applying_it(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
-        assert applied["metadata"]["generation"] == 1
-        assert applied["spec"]["replicas"] == 0
-        assert applied["status"] == {}
+        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        assert (made.namespace, made.name, made.generation) == (world.namespace, "workers", 1)
+        assert (made.observed_generation, made.conditions) == (0, ())
+        assert made.replicas == ReplicaCounts(desired=0, current=0, updated=0, ready=0)
 
     async def test_a_deployment_that_is_not_there_is_none(self, world: World) -> None:
-        assert await world.resources.read_deployment(world.namespace, "workers") is None
+        assert await world.workloads.read_deployment(world.namespace, "workers") is None
 
     async def test_a_deployment_is_read(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world))
-        read = await world.resources.read_deployment(world.namespace, "workers")
+        made = await world.workloads.apply_deployment(deployment(world, replicas=3))
+        read = await world.workloads.read_deployment(world.namespace, "workers")
         assert read is not None
-        assert read["metadata"]["uid"] == applied["metadata"]["uid"]
-        assert read["spec"] == applied["spec"]
+        assert (read.name, read.uid, read.replicas.desired) == ("workers", made.uid, 3)
 
     async def test_applying_again_changes_nothing(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
-        again = await world.resources.apply_deployment(deployment(world, replicas=0))
-        assert again["metadata"]["generation"] == 1
-        assert again["spec"] == applied["spec"]
+        before = await applied(world, deployment(world, replicas=0))
+        again = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        assert again.generation == 1
+        assert (await world.user.get("Deployment", "workers"))["spec"] == before["spec"]
 
     async def test_what_is_no_longer_applied_goes(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, env={"A": "1", "B": "2"}, labels={"old": "1"}))
-        applied = await world.resources.apply_deployment(deployment(world, env={"B": "3", "C": "4"}))
-        assert env(applied) == {"B": "3", "C": "4"}
-        assert applied["metadata"]["labels"] == {"app": "workers"}
-        assert applied["metadata"]["generation"] == 2
-        assert env(await world.resources.apply_deployment(deployment(world, env={"D": "1"}))) == {"D": "1"}
+        await world.workloads.apply_deployment(deployment(world, env={"A": "1", "B": "2"}, labels={"old": "1"}))
+        changed = await world.workloads.apply_deployment(deployment(world, env={"B": "3", "C": "4"}))
+        body = await world.user.get("Deployment", "workers")
+        assert env(body) == {"B": "3", "C": "4"}
+        assert body["metadata"]["labels"] == {"app": "workers"}
+        assert changed.generation == 2
+        assert env(await applied(world, deployment(world, env={"D": "1"}))) == {"D": "1"}
 
     async def test_what_others_set_stays(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world))
+        await world.workloads.apply_deployment(deployment(world))
         patch = {"metadata": {"annotations": {"team": "growth"}}, "spec": {"minReadySeconds": 1}}
         await world.user.patch("Deployment", "workers", patch)
-        applied = await world.resources.apply_deployment(deployment(world, env={"A": "1"}))
-        assert applied["spec"]["minReadySeconds"] == 1
-        assert applied["metadata"]["annotations"]["team"] == "growth"
+        body = await applied(world, deployment(world, env={"A": "1"}))
+        assert body["spec"]["minReadySeconds"] == 1
+        assert body["metadata"]["annotations"]["team"] == "growth"
 
     async def test_an_empty_map_that_is_applied_takes_nothing_away(self, world: World) -> None:
         manifest = deployment(world)
-        await world.resources.apply_deployment(manifest)
+        await world.workloads.apply_deployment(manifest)
         await world.user.patch("Deployment", "workers", {"metadata": {"annotations": {"team": "growth"}}})
         manifest["metadata"]["annotations"] = {}
-        applied = await world.resources.apply_deployment(manifest)
-        assert applied["metadata"]["annotations"]["team"] == "growth"
+        assert (await applied(world, manifest))["metadata"]["annotations"]["team"] == "growth"
 
     async def test_a_list_that_is_no_map_is_applied_as_a_whole(self, world: World) -> None:
         manifest = deployment(world)
         for key in ("a", "b"):
             toleration = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
             manifest["spec"]["template"]["spec"]["tolerations"] = [toleration]
-            applied = await world.resources.apply_deployment(manifest)
-            assert applied["spec"]["template"]["spec"]["tolerations"] == [toleration]
+            body = await applied(world, manifest)
+            assert body["spec"]["template"]["spec"]["tolerations"] == [toleration]
 
     async def test_containers_of_others_stay(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world))
+        await world.workloads.apply_deployment(deployment(world))
         template = deepcopy(deployment(world)["spec"]["template"])
         template["spec"]["containers"] += [{"name": "proxy", "image": "host", "command": ["sleep", "60"]}]
         await world.user.patch("Deployment", "workers", {"spec": {"template": template}})
-        applied = await world.resources.apply_deployment(deployment(world, env={"A": "1"}))
-        containers = {one["name"]: one.get("env") for one in applied["spec"]["template"]["spec"]["containers"]}
+        body = await applied(world, deployment(world, env={"A": "1"}))
+        containers = {one["name"]: one.get("env") for one in body["spec"]["template"]["spec"]["containers"]}
         assert containers == {"worker": [{"name": "A", "value": "1"}], "proxy": None}
 
     async def test_what_others_changed_of_what_is_applied_is_changed_back(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, replicas=0))
+        await world.workloads.apply_deployment(deployment(world, replicas=0))
         await world.user.patch("Deployment", "workers", {"spec": {"replicas": 3}})
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
-        assert applied["spec"]["replicas"] == 0
+        back = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        assert back.replicas.desired == 0
 
     async def test_what_others_set_too_stays_when_it_is_no_longer_applied(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, labels={"team": "growth"}))
+        await world.workloads.apply_deployment(deployment(world, labels={"team": "growth"}))
         await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
-        applied = await world.resources.apply_deployment(deployment(world))
-        assert applied["metadata"]["labels"] == {"app": "workers", "team": "risk"}
+        body = await applied(world, deployment(world))
+        assert body["metadata"]["labels"] == {"app": "workers", "team": "risk"}
 
     async def test_what_was_changed_back_goes_when_it_is_no_longer_applied(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, labels={"team": "growth"}))
+        await world.workloads.apply_deployment(deployment(world, labels={"team": "growth"}))
         await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
-        await world.resources.apply_deployment(deployment(world, labels={"team": "growth"}))
-        assert (await world.resources.apply_deployment(deployment(world)))["metadata"]["labels"] == {"app": "workers"}
+        await world.workloads.apply_deployment(deployment(world, labels={"team": "growth"}))
+        assert (await applied(world, deployment(world)))["metadata"]["labels"] == {"app": "workers"}
 
     async def test_replicas_that_were_scaled_stay_when_no_longer_applied(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
-        await world.pods.scale(applied, 2)
+        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        await world.workloads.scale(made, 2)
         manifest = deployment(world)
         del manifest["spec"]["replicas"]
-        assert (await world.resources.apply_deployment(manifest))["spec"]["replicas"] == 2
+        assert (await world.workloads.apply_deployment(manifest)).replicas.desired == 2
 
     async def test_an_annotation_of_a_deployment_raises_its_generation(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, replicas=0))
+        await world.workloads.apply_deployment(deployment(world, replicas=0))
         await world.user.settle("workers")
         before = (await world.user.get("Deployment", "workers"))["metadata"]["generation"]
         after = await world.user.patch("Deployment", "workers", {"metadata": {"annotations": {"a": "b"}}})
         assert after["metadata"]["generation"] == before + 1
 
     async def test_a_dry_run_writes_nothing(self, world: World) -> None:
-        tried = await world.resources.apply_deployment(deployment(world, replicas=0), dry_run=True)
-        assert tried["spec"]["replicas"] == 0
-        assert await world.resources.read_deployment(world.namespace, "workers") is None
+        await world.workloads.check_deployment(deployment(world, replicas=0))
+        assert await world.workloads.read_deployment(world.namespace, "workers") is None
 
     async def test_a_dry_run_of_a_change_writes_nothing(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, env={"A": "1"}))
-        tried = await world.resources.apply_deployment(deployment(world, env={"B": "1"}), dry_run=True)
-        read = await world.resources.read_deployment(world.namespace, "workers")
-        assert env(tried) == {"B": "1"}
-        assert read is not None
-        assert env(read) == {"A": "1"}
-        assert env(await world.resources.apply_deployment(deployment(world, env={"C": "1"}))) == {"C": "1"}
+        before = await applied(world, deployment(world, env={"A": "1"}))
+        await world.workloads.check_deployment(deployment(world, env={"B": "1"}))
+        assert (await world.user.get("Deployment", "workers"))["spec"] == before["spec"]
+        assert env(await applied(world, deployment(world, env={"C": "1"}))) == {"C": "1"}
 
-    @pytest.mark.parametrize("dry_run", [True, False])
-    async def test_another_selector_is_refused(self, dry_run: bool, world: World) -> None:  # noqa: FBT001
-        await world.resources.apply_deployment(deployment(world, replicas=0))
-        with pytest.raises(Refused, match=r"spec\.selector"):
-            await world.resources.apply_deployment(deployment(world, app="others"), dry_run=dry_run)
+    async def test_another_selector_is_refused(self, world: World) -> None:
+        await world.workloads.apply_deployment(deployment(world, replicas=0))
+        for request in (world.workloads.check_deployment, world.workloads.apply_deployment):
+            with pytest.raises(Refused, match=r"spec\.selector"):
+                await request(deployment(world, app="others"))
 
     async def test_a_template_that_the_selector_does_not_match_is_refused(self, world: World) -> None:
         manifest = deployment(world)
         manifest["spec"]["template"]["metadata"]["labels"] = {"app": "others"}
         with pytest.raises(Refused, match=r"spec\.template\.metadata\.labels"):
-            await world.resources.apply_deployment(manifest)
+            await world.workloads.apply_deployment(manifest)
 
     async def test_scaling_changes_replicas_and_the_generation(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
-        scaled = await world.pods.scale(applied, 2)
-        assert scaled["spec"] == applied["spec"] | {"replicas": 2}
-        assert scaled["metadata"]["generation"] == 2
+        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        scaled = await world.workloads.scale(made, 2)
+        assert (scaled.replicas.desired, scaled.generation) == (2, 2)
+        body = await world.user.get("Deployment", "workers")
+        assert body["spec"] == (await applied(world, deployment(world, replicas=2)))["spec"]
 
     async def test_scaling_other_replicas_than_seen_is_a_conflict(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
+        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
         await world.user.patch("Deployment", "workers", {"spec": {"replicas": 1}})
         with pytest.raises(Changed):
-            await world.pods.scale(applied, 2)
+            await world.workloads.scale(made, 2)
 
     async def test_scaling_another_deployment_of_the_name_is_a_conflict(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
-        applied["metadata"]["uid"] = NOBODY
+        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
         with pytest.raises(Changed):
-            await world.pods.scale(applied, 2)
+            await world.workloads.scale(replace(made, uid=NOBODY), 2)
 
     async def test_scaling_a_deployment_that_is_gone_is_a_conflict(self, world: World) -> None:
-        applied = await world.resources.apply_deployment(deployment(world, replicas=0))
+        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
         await world.user.delete("Deployment", "workers")
         with pytest.raises(Changed):
-            await world.pods.scale(applied, 2)
+            await world.workloads.scale(made, 2)
 
     async def test_a_deployment_goes_with_its_pool(self, world: World) -> None:
         pool = await world.user.create(world.manifest("WorkerPool", "workers"))
@@ -169,7 +166,7 @@ class DeploymentsContract:
         owner = {"apiVersion": API_VERSION, "kind": "WorkerPool", "name": "workers", "uid": pool["metadata"]["uid"]}
         manifest["metadata"]["ownerReferences"] = [owner]
         async with world.user.watch("Deployment", "") as changes:
-            await world.resources.apply_deployment(manifest)
+            await world.workloads.apply_deployment(manifest)
             await world.user.delete("WorkerPool", "workers")
             await until(lambda: "DELETED" in [kind for kind, _ in changes])
 
@@ -178,55 +175,65 @@ class PodsContract:
     """Pods of Deployments, which real ones take seconds to start: few tests, of several steps each."""
 
     async def test_a_deployment_gets_its_pods_and_status(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, replicas=2, env={"A": "1"}))
+        await world.workloads.apply_deployment(deployment(world, replicas=2, env={"A": "1"}))
         await world.user.settle("workers")
-        there = await world.resources.read_deployment(world.namespace, "workers")
-        pods = await world.pods.list(world.namespace, "app=workers")
+        there = await world.workloads.read_deployment(world.namespace, "workers")
+        pods = await world.workloads.list_pods(world.namespace, "app=workers")
         assert there is not None
-        assert counts(there) == (2, 2, 2, there["metadata"]["generation"])
-        assert [pod["status"]["phase"] for pod in pods] == ["Running", "Running"]
-        assert all(pod["metadata"]["name"].startswith("workers-") for pod in pods)
-        assert [env_of_pod(pod) for pod in pods] == [{"A": "1"}] * 2
-        assert await world.pods.list(world.namespace, "app=others") == []
+        assert there.replicas == ReplicaCounts(desired=2, current=2, updated=2, ready=2)
+        assert there.observed_generation == there.generation
+        assert [(pod.phase, pod.ready, pod.assigned, pod.terminating) for pod in pods] == [
+            ("Running", True, True, False)
+        ] * 2
+        assert all(pod.name.startswith("workers-") for pod in pods)
+        assert [await env_of_pod(world, pod) for pod in pods] == [{"A": "1"}] * 2
+        assert await world.workloads.list_pods(world.namespace, "app=others") == []
 
     async def test_the_pod_of_the_lowest_cost_goes_first(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, replicas=3))
+        await world.workloads.apply_deployment(deployment(world, replicas=3))
         await world.user.settle("workers")
-        first, *others = await world.pods.list(world.namespace, "app=workers")
-        await world.pods.annotate(first, {COST: "-1000", "reason": "idle"})
-        there = await world.resources.read_deployment(world.namespace, "workers")
+        first, *others = await world.workloads.list_pods(world.namespace, "app=workers")
+        await world.workloads.set_deletion_cost(first, -1000)
+        there = await world.workloads.read_deployment(world.namespace, "workers")
         assert there is not None
-        scaled = await world.pods.scale(there, 2)
-        assert counts(scaled)[:3] == (3, 3, 3)
+        scaled = await world.workloads.scale(there, 2)
+        assert scaled.replicas == ReplicaCounts(desired=2, current=3, updated=3, ready=3)
         await world.user.settle("workers")
-        left = await world.pods.list(world.namespace, "app=workers")
+        left = await world.workloads.list_pods(world.namespace, "app=workers")
         assert names(left) == names(others)
 
     async def test_a_new_template_replaces_the_pods(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, replicas=1))
+        await world.workloads.apply_deployment(deployment(world, replicas=1))
         await world.user.settle("workers")
-        before = await world.pods.list(world.namespace, "app=workers")
-        await world.resources.apply_deployment(deployment(world, replicas=1, env={"A": "1"}))
+        before = await world.workloads.list_pods(world.namespace, "app=workers")
+        await world.workloads.apply_deployment(deployment(world, replicas=1, env={"A": "1"}))
         await world.user.settle("workers")
-        after = await world.pods.list(world.namespace, "app=workers")
-        assert (len(after), env_of_pod(after[0])) == (1, {"A": "1"})
+        after = await world.workloads.list_pods(world.namespace, "app=workers")
+        assert [await env_of_pod(world, pod) for pod in after] == [{"A": "1"}]
         assert names(before) != names(after)
 
-    async def test_annotations_of_a_pod_are_merged(self, world: World) -> None:
+    async def test_a_pod_that_no_node_takes_is_pending(self, world: World) -> None:
         pod = await _pod(world)
-        await world.pods.annotate(pod, {"a": "1", "b": "2"})
-        await world.pods.annotate(pod, {"a": None, "c": "3"})
-        await world.pods.annotate({**pod, "metadata": pod["metadata"] | {"uid": NOBODY}}, {"d": "4"})
-        assert (await world.user.get("Pod", "one"))["metadata"]["annotations"] == {"b": "2", "c": "3"}
+        assert (pod.name, pod.phase, pod.ready, pod.assigned, pod.deletion_cost) == ("one", "Pending", False, False, 0)
 
-    async def test_annotating_a_pod_that_is_gone_is_no_error(self, world: World) -> None:
+    async def test_a_deletion_cost_leaves_other_annotations(self, world: World) -> None:
         pod = await _pod(world)
-        pod["metadata"]["name"] = "two"
-        await world.pods.annotate(pod, {"a": "1"})
-        assert names(await world.pods.list(world.namespace, "")) == ["one"]
+        await world.user.patch("Pod", "one", {"metadata": {"annotations": {"team": "growth"}}})
+        await world.workloads.set_deletion_cost(pod, -1000)
+        (costly,) = await world.workloads.list_pods(world.namespace, "")
+        assert costly.deletion_cost == -1000
+        assert await _annotations(world) == {"team": "growth", COST: "-1000"}
+        await world.workloads.set_deletion_cost(pod, None)
+        await world.workloads.set_deletion_cost(replace(pod, uid=NOBODY), -500)
+        assert await _annotations(world) == {"team": "growth"}
+
+    async def test_the_deletion_cost_of_a_pod_that_is_gone_is_no_error(self, world: World) -> None:
+        pod = await _pod(world)
+        await world.workloads.set_deletion_cost(replace(pod, name="two"), -1000)
+        assert names(await world.workloads.list_pods(world.namespace, "")) == ["one"]
 
     async def test_pods_go_with_their_deployment(self, world: World) -> None:
-        await world.resources.apply_deployment(deployment(world, replicas=1))
+        await world.workloads.apply_deployment(deployment(world, replicas=1))
         await world.user.settle("workers")
         async with world.user.watch("Pod", "") as changes:
             await until(lambda: len(_left(changes)) == 1)
@@ -263,24 +270,27 @@ def deployment(
 
 def env(body: JSON) -> dict[str, str]:
     """Return the environment of a Deployment's container."""
-    return env_of_pod(body["spec"]["template"])
+    return _env_of(body["spec"]["template"])
 
 
-def env_of_pod(pod: JSON) -> dict[str, str]:
+async def env_of_pod(world: World, pod: Pod) -> dict[str, str]:
     """Return the environment of a Pod's container."""
+    return _env_of(await world.user.get("Pod", pod.name))
+
+
+def _env_of(pod: JSON) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in pod["spec"]["containers"][0].get("env", ())}
 
 
-def counts(body: JSON) -> tuple[int, ...]:
-    """Return a Deployment's Pods: all, of the newest template, ready; and the generation that was observed."""
-    status = body["status"]
-    keys = "replicas", "updatedReplicas", "readyReplicas", "observedGeneration"
-    return tuple(status.get(key, 0) for key in keys)
+async def applied(world: World, manifest: JSON) -> JSON:
+    """Apply a Deployment, and return what a user gets of it."""
+    await world.workloads.apply_deployment(manifest)
+    return await world.user.get("Deployment", "workers")
 
 
-def names(pods: list[JSON]) -> list[str]:
+def names(pods: list[Pod]) -> list[str]:
     """Return the names of Pods, in order."""
-    return sorted(pod["metadata"]["name"] for pod in pods)
+    return sorted(pod.name for pod in pods)
 
 
 def _left(changes: Changes) -> set[str]:
@@ -289,9 +299,16 @@ def _left(changes: Changes) -> set[str]:
     return {name for name, kind in last.items() if kind != "DELETED"}
 
 
-async def _pod(world: World) -> JSON:
+async def _annotations(world: World) -> dict[str, str]:
+    annotations: dict[str, str] = (await world.user.get("Pod", "one"))["metadata"]["annotations"]
+    return annotations
+
+
+async def _pod(world: World) -> Pod:
     """Create a Pod that no node takes."""
     template = deepcopy(deployment(world)["spec"]["template"])
     template["spec"]["nodeSelector"] = {"disk": "none"}
     meta = {"name": "one", "namespace": world.namespace}
-    return await world.user.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]})
+    await world.user.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]})
+    (pod,) = await world.workloads.list_pods(world.namespace, "")
+    return pod

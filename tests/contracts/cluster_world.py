@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from tests.contracts.manifests import full_manifest
 from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.pools.ports import WorkerPods
+from twin_operator.services.pools.ports import Workloads
 from twin_operator.services.reconciling.ports import JSONResources
 from twin_operator.services.runs.run import JSON
 
@@ -76,7 +76,7 @@ class World:
     """One cluster, in one namespace that nothing else uses."""
 
     resources: ClusterPort
-    pods: WorkerPods
+    workloads: Workloads
     user: ClusterUser
     namespace: str
 

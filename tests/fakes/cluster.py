@@ -123,19 +123,6 @@ class InMemoryCluster(ApiServer):
         with suppress(ApiError):
             await self.request(lambda: self._keep_event(event))
 
-    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
-        """Apply a Deployment on the server's side; raise `Refused`."""
-        meta = deployment["metadata"]
-        write = None if dry_run else Write("apply", "Deployment", meta["namespace"], meta["name"])
-        return await self.request(lambda: self.apply_object(deployment, dry_run=dry_run), write)
-
-    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
-        """Return a Deployment, or None where there is none."""
-        try:
-            return await self.read("Deployment", namespace, name)
-        except Gone:
-            return None
-
     async def cluster_uid(self) -> str:
         """Return the uid of the cluster."""
         return await self.request(lambda: CLUSTER_UID)

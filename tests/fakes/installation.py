@@ -19,9 +19,9 @@ from tests.fakes.inline_executor import InlineExecutor
 from tests.fakes.loads import InMemoryLoads
 from tests.fakes.operator_process import OperatorProcess, is_crash, owned_task
 from tests.fakes.outbox import InMemoryOutbox
-from tests.fakes.pods import InMemoryPods
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
+from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.work.simulate import answer_simulation
 from twin_operator.settings import Settings
@@ -78,7 +78,7 @@ class Installation:
         self._expected: tuple[type[BaseException], ...] = (Crash, *expected)
         self._began = asyncio.get_running_loop().time()
         self.cluster = InMemoryCluster(self.now)
-        self.pods = InMemoryPods(self.cluster)
+        self.workloads = InMemoryWorkloads(self.cluster)
         self.queue = InMemoryQueue(self.now)
         self.loads = InMemoryLoads(self.queue)
         self.outbox = InMemoryOutbox(self.queue)
@@ -178,7 +178,7 @@ class Installation:
             archive=wrap("archive", self.archive),
             outbox=wrap("outbox", self.outbox),
             loads=wrap("loads", self.loads),
-            pods=wrap("pods", self.pods),
+            workloads=wrap("workloads", self.workloads),
             ping=wrap("ping", self.queue.ping),
             dead_letters=wrap("dead_letters", self.queue.count_dead_letters),
         )

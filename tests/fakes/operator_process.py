@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from tests.fakes.crashes import Crash, CrashPlan
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
+from twin_operator.adapters.kubernetes_api.workloads import deployment_view
 from twin_operator.adapters.metrics import ProcessMetrics
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, WorkerPool
 from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
@@ -110,14 +111,14 @@ class OperatorProcess:
             self.loop.model_seen(body, deleted=type_ == DELETED)
 
         async def worker_pool(type_: str, body: JSON) -> None:
-            self.loop.pool_seen(body, deleted=type_ == DELETED)
+            self.loop.pool_seen(parse(WorkerPool, body), deleted=type_ == DELETED)
 
         async def retraining_job(type_: str, body: JSON) -> None:
             self.loop.job_seen(body, deleted=type_ == DELETED)
 
         async def deployment(type_: str, body: JSON) -> None:
             if "twinops.dev/pool" in (body["metadata"].get("labels") or {}):
-                self.loop.deployment_seen(body, deleted=type_ == DELETED)
+                self.loop.deployment_seen(deployment_view(body), deleted=type_ == DELETED)
 
         return [
             ("Simulation", simulation, UNFINISHED),

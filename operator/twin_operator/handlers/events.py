@@ -6,7 +6,8 @@ import kopf
 
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
-from twin_operator.api.v1alpha1 import GROUP, VERSION, Simulation
+from twin_operator.adapters.kubernetes_api.workloads import deployment_view
+from twin_operator.api.v1alpha1 import GROUP, VERSION, Simulation, WorkerPool
 from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
@@ -37,7 +38,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event(GROUP, VERSION, "workerpools", registry=registry)
     async def worker_pool(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.pool_seen(dict(body), deleted=type == "DELETED")
+        loop.pool_seen(parse(WorkerPool, body), deleted=type == "DELETED")
 
     @kopf.on.event(GROUP, VERSION, "retrainingjobs", registry=registry)
     async def retraining_job(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
@@ -45,7 +46,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event("apps", "v1", "deployments", labels=OWNED, registry=registry)
     async def deployment(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.deployment_seen(dict(body), deleted=type == "DELETED")
+        loop.deployment_seen(deployment_view(body), deleted=type == "DELETED")
 
 
 def settings() -> kopf.OperatorSettings:

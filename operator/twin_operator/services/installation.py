@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from twin_operator.api.v1alpha1.conditions import ConditionType
-from twin_operator.services.runs.run import JSON
+from twin_operator.api.v1alpha1 import WorkerPool
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,15 @@ class Finding:
     sentence: str
 
 
+@dataclass(frozen=True)
+class Leader:
+    """The operator that holds the Lease, when it last renewed that, and for how many seconds."""
+
+    name: str
+    renewed: datetime
+    lease_seconds: int
+
+
 def of_redis(policy: str) -> Finding:
     """Conclude from Redis' answer: `policy` is its `maxmemory-policy`."""
     if policy != "noeviction":
@@ -24,29 +33,25 @@ def of_redis(policy: str) -> Finding:
     return Finding("Redis", True, "It answers, and drops nothing when it is full.")
 
 
-def of_lease(lease: JSON | None, now: datetime) -> Finding:
-    """Conclude from the Lease (None: there is none) whether an operator leads at `now`."""
-    spec = (lease or {}).get("spec") or {}
-    holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
-    if not holder or not renewed:
+def of_leader(leader: Leader | None, now: datetime) -> Finding:
+    """Conclude from the Lease (None: nobody holds it) whether an operator leads at `now`."""
+    if leader is None:
         return Finding("Operator", False, "No operator leads: look at its Deployment and its log.")
-    age = (now - datetime.fromisoformat(renewed)).total_seconds()
-    if age > spec.get("leaseDurationSeconds", 15):
-        return Finding("Operator", False, f"{holder} led, and was last seen {age:.0f} s ago: look at its log.")
-    return Finding("Operator", True, f"{holder} leads.")
+    age = (now - leader.renewed).total_seconds()
+    if age > leader.lease_seconds:
+        return Finding("Operator", False, f"{leader.name} led, and was last seen {age:.0f} s ago: look at its log.")
+    return Finding("Operator", True, f"{leader.name} leads.")
 
 
-def of_pools(pools: Sequence[JSON]) -> list[Finding]:
+def of_pools(pools: Sequence[WorkerPool]) -> list[Finding]:
     """Conclude from each WorkerPool's condition Ready."""
     if not pools:
         return [Finding("WorkerPools", False, "There are none: Simulations would wait with NoWorkers.")]
     return [_of_pool(pool) for pool in pools]
 
 
-def _of_pool(pool: JSON) -> Finding:
-    part = f"WorkerPool {pool['metadata']['name']}"
-    conditions = (pool.get("status") or {}).get("conditions") or []
-    found = next((each for each in conditions if each["type"] == ConditionType.READY), None)
-    if found is None:
+def _of_pool(pool: WorkerPool) -> Finding:
+    part, ready = f"WorkerPool {pool.name}", pool.status.condition(ConditionType.READY)
+    if ready is None:
         return Finding(part, False, "The operator has not looked at it yet.")
-    return Finding(part, found["status"] == "True", f"{found['reason']}: {found.get('message', '')}")
+    return Finding(part, ready.status is ConditionStatus.TRUE, f"{ready.reason}: {ready.message}")

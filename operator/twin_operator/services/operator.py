@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, WorkerPool
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.services.archive.archiving import Archiving
 from twin_operator.services.outcomes.grading import Outcomes
-from twin_operator.services.pools.pool_index import KnownPools
+from twin_operator.services.pools.pool_index import PoolIndex
+from twin_operator.services.pools.ports import Deployment
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
 from twin_operator.services.reconciling.ports import Resources
@@ -71,7 +72,7 @@ class ReconcileRequests:
         meters: shows whether the archive answers.
     """
 
-    pools: KnownPools
+    pools: PoolIndex
     meters: Meters
     keys: DirtyKeys[Key] = field(default_factory=DirtyKeys)
     models: set[Key] = field(default_factory=set)
@@ -91,8 +92,8 @@ class ReconcileRequests:
             self.keys.mark(key)
 
     def published(self, queues: Collection[str]) -> None:
-        """Tasks went into queues: a pool without a worker wants one now, not at its next look."""
-        for key in self.pools.at_zero(queues):
+        """Reconcile pools without a worker now, not at their next poll: tasks went into these queues."""
+        for key in self.pools.scaled_to_zero(queues):
             self.keys.mark((POOL, *key))
 
     def archive_changed(self, *, reachable: bool) -> None:
@@ -223,20 +224,20 @@ class OperatorLoop:
         self.changes.seen(body, deleted=deleted)
         self._mark_jobs_of(key[1:])
 
-    def pool_seen(self, body: JSON, *, deleted: bool) -> None:
-        """A WorkerPool came, changed or went: what waits for workers may go on."""
-        known = self.pools.known
-        before = known.served
-        for namespace, name in known.observe(body, deleted=deleted):
+    def pool_seen(self, pool: WorkerPool, *, deleted: bool) -> None:
+        """Take a WorkerPool that was added, changed or deleted: what waits for workers may go on."""
+        index = self.pools.index
+        before = index.served
+        for namespace, name in index.observe(pool, deleted=deleted):
             self.requests.object(POOL, namespace, name)
-        if known.served != before:
+        if index.served != before:
             for key in self.requests.models:
                 self.requests.keys.mark(key)
                 self._mark_jobs_of(key[1:])
 
-    def deployment_seen(self, body: JSON, *, deleted: bool) -> None:
-        """The Deployment of a pool came, changed or went."""
-        if (key := self.pools.known.observe_deployment(body, deleted=deleted)) is not None:
+    def deployment_seen(self, deployment: Deployment, *, deleted: bool) -> None:
+        """Take the Deployment of a pool that was added, changed or deleted."""
+        if (key := self.pools.index.observe_deployment(deployment, deleted=deleted)) is not None:
             self.requests.object(POOL, *key)
 
     def job_seen(self, body: JSON, *, deleted: bool) -> None:

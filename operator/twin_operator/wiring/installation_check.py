@@ -1,17 +1,19 @@
 """Asks every part of an installation whether it is there."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from redis.asyncio import Redis
 
 from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi, load_configuration
-from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.installation import Finding, of_lease, of_pools, of_redis
+from twin_operator.adapters.kubernetes_api.typed_resources import parse
+from twin_operator.api.v1alpha1 import API_VERSION, WorkerPool
+from twin_operator.services.installation import Finding, Leader, of_leader, of_pools, of_redis
 from twin_operator.settings import Settings
 
+LEASE_SECONDS: Final = 15  # where the Lease does not say: the default of client-go
 PATIENCE: Final = 5.0  # seconds for one answer: the whole check is repeated
 
 
@@ -51,10 +53,19 @@ async def _kubernetes(settings: Settings) -> list[Finding]:
     try:
         lease = f"/apis/coordination.k8s.io/v1/namespaces/{settings.namespace}/leases/{settings.lease_name}"
         pools = f"/apis/{API_VERSION}/namespaces/{settings.namespace}/workerpools"
-        leader = of_lease(await _get_or_none(api, lease), datetime.now(UTC))
-        return [leader, *of_pools([pool async for pool in api.items(pools)])]
+        leader = of_leader(leader_of(await _get_or_none(api, lease)), datetime.now(UTC))
+        return [leader, *of_pools([parse(WorkerPool, body) async for body in api.items(pools)])]
     finally:
         await api.close()
+
+
+def leader_of(lease: Mapping[str, Any] | None) -> Leader | None:
+    """Return who holds a Lease, or None."""
+    spec = (lease or {}).get("spec") or {}
+    holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
+    if not holder or not renewed:
+        return None
+    return Leader(holder, datetime.fromisoformat(renewed), spec.get("leaseDurationSeconds", LEASE_SECONDS))
 
 
 async def _get_or_none(api: KubernetesApi, path: str) -> dict[str, object] | None:

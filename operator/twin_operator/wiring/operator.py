@@ -16,7 +16,7 @@ from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
-from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
+from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.metrics.pools import PoolMetrics
@@ -41,11 +41,10 @@ from twin_operator.services.operator import (
 )
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.outcomes.ledger import Ledger
-from twin_operator.services.pools.deploying import Deploying
 from twin_operator.services.pools.manifest import WorkerDefaults
-from twin_operator.services.pools.pool_index import KnownPools
-from twin_operator.services.pools.ports import QueueLoads, WorkerPods
-from twin_operator.services.pools.reconciler import PoolReconciler
+from twin_operator.services.pools.pool_index import PoolIndex
+from twin_operator.services.pools.ports import QueueLoads, Workloads
+from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.ports import JSONResources, RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
@@ -106,7 +105,7 @@ class OperatorPorts:
         archive: history; its methods block.
         outbox: what waits for the archive.
         loads: readings of queues for scaling.
-        pods: Pods of WorkerPools.
+        workloads: Deployments and Pods of WorkerPools.
         ping: answers while Redis does.
         dead_letters: counts dead letters.
     """
@@ -117,7 +116,7 @@ class OperatorPorts:
     archive: Archive
     outbox: Outbox
     loads: QueueLoads
-    pods: WorkerPods
+    workloads: Workloads
     ping: Callable[[], Awaitable[object]]
     dead_letters: Callable[[], Awaitable[int]]
 
@@ -142,7 +141,7 @@ async def build_operator(
         archive=archive,
         outbox=RedisOutbox(redis),
         loads=Loads(looking),
-        pods=ClusterPods(api),
+        workloads=ClusterWorkloads(api),
         ping=redis.ping,
         dead_letters=partial(count_dead_letters, redis),
     )
@@ -168,7 +167,7 @@ class OperatorMetrics:
 def build_requests(settings: Settings, metrics: OperatorMetrics) -> ReconcileRequests:
     """Return what collects requests to reconcile; the queue reports to it what was published."""
     namespaces = frozenset([settings.namespace, *settings.pool_namespaces])
-    return ReconcileRequests(KnownPools(namespaces, metrics.pools.forget_pool), metrics.models)
+    return ReconcileRequests(PoolIndex(namespaces, metrics.pools.forget_pool), metrics.models)
 
 
 def assemble(
@@ -259,10 +258,12 @@ def assemble(
         keeper=keeper,
         jobs=jobs,
         pools=PoolReconciler(
-            resources=resources,
-            known=requests.pools,
-            deploying=Deploying(resources, worker_defaults(settings), clock),
-            scaler=Scaler(ports.loads, ports.pods),
+            resources=typed,
+            workloads=ports.workloads,
+            loads=ports.loads,
+            index=requests.pools,
+            deployer=Deployer(ports.workloads, worker_defaults(settings), clock),
+            scaler=Scaler(ports.loads, ports.workloads),
             meters=metrics.pools,
             clock=clock,
         ),

@@ -13,7 +13,9 @@ import pytest
 
 from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube
-from twin_operator.services.pools.manifest import WorkerDefaults, deployment
+from twin_operator.api.v1alpha1 import ObjectMeta, WorkerPool
+from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment_manifest
 
 Manifest = dict[str, Any]
 EVERYTHING = (
@@ -40,7 +42,7 @@ def workloads(kube: Kube, helm: Helm, restricted: str) -> dict[str, Manifest]:
     manifests = helm.template(EVERYTHING, restricted)
     kube.apply(*(each for each in manifests if each["kind"] == "ServiceAccount"))
     found = {each["metadata"]["name"]: each for each in manifests if each["kind"] in WORKLOADS}
-    found["twin-operator-light"] = deployment(pool(restricted), DEFAULTS, 1)
+    found["twin-operator-light"] = deployment_manifest(pool(restricted), DEFAULTS, 1)
     del found["twin-operator-light"]["metadata"]["ownerReferences"]
     for each in found.values():
         each["metadata"].pop("annotations", None)  # the hook's: nothing here is a release
@@ -49,10 +51,10 @@ def workloads(kube: Kube, helm: Helm, restricted: str) -> dict[str, Manifest]:
     return found
 
 
-def pool(namespace: str, **template: Any) -> Manifest:
+def pool(namespace: str, **template: Any) -> WorkerPool:
     """Return a WorkerPool as the API server would store it."""
-    metadata = {"name": "twin-operator-light", "namespace": namespace, "uid": str(uuid.uuid4())}
-    return {"metadata": metadata, "spec": {"queues": ["simulations"], "template": template}}
+    metadata = ObjectMeta(name="twin-operator-light", namespace=namespace, uid=str(uuid.uuid4()))
+    return WorkerPool(metadata=metadata, spec=WorkerPoolSpec(queues=("simulations",), template=template))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_every_root_file_system_is_read_only_and_only_who_asks_the_api_server_ha
 @pytest.mark.usefixtures("workloads")  # for the service account, which the API server looks up first
 def test_a_template_that_asks_for_more_is_refused_and_the_deployment_says_why(kube: Kube, restricted: str) -> None:
     worker = {"name": "worker", "securityContext": {"allowPrivilegeEscalation": True}}
-    refused = deployment(pool(restricted, spec={"containers": [worker]}), DEFAULTS, 1)
+    refused = deployment_manifest(pool(restricted, spec={"containers": [worker]}), DEFAULTS, 1)
     del refused["metadata"]["ownerReferences"]
     refused["metadata"]["name"] = "escalating"
     kube.apply(refused)

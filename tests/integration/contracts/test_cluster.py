@@ -26,7 +26,7 @@ from tests.fakes.cluster import InMemoryCluster
 from tests.integration.conftest import Kube
 from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
-from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
+from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
 from twin_operator.services.reconciling.ports import Changed, Refused
 from twin_operator.services.runs.run import JSON
@@ -145,7 +145,7 @@ async def world(kube: Kube) -> AsyncIterator[World]:
     api, namespace = KubernetesApi(settings), f"contract-{uuid.uuid4().hex[:8]}"
     await api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
     resources = ClusterResources(api, [namespace])
-    yield World(resources, ClusterPods(api), ClusterUser(api, namespace), namespace)
+    yield World(resources, ClusterWorkloads(api), ClusterUser(api, namespace), namespace)
     await api.request("DELETE", f"/api/v1/namespaces/{namespace}")
     await api.close()
 

@@ -12,7 +12,7 @@ from tests.contracts.cluster_deployments import DeploymentsContract, PodsContrac
 from tests.contracts.cluster_selection import FollowContract, SelectionContract, WatchContract
 from tests.contracts.cluster_world import Changes, World
 from tests.fakes.cluster import InMemoryCluster
-from tests.fakes.pods import InMemoryPods
+from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.services.runs.run import JSON
 
 NAMESPACE = "growth"
@@ -23,7 +23,7 @@ class InMemoryUser:
     """A user of the in-memory cluster."""
 
     cluster: InMemoryCluster
-    pods: InMemoryPods
+    workloads: InMemoryWorkloads
 
     async def create(self, body: JSON) -> JSON:
         return self.cluster.create_object(body)
@@ -52,14 +52,14 @@ class InMemoryUser:
 
     async def settle(self, deployment: str) -> None:
         assert self.cluster.get("Deployment", NAMESPACE, deployment)
-        self.pods.settle()
+        self.workloads.settle()
 
 
 @pytest.fixture
 def world() -> World:
     cluster = InMemoryCluster(lambda: 1_780_000_000.0)
-    pods = InMemoryPods(cluster)
-    return World(cluster, pods, InMemoryUser(cluster, pods), NAMESPACE)
+    workloads = InMemoryWorkloads(cluster)
+    return World(cluster, workloads, InMemoryUser(cluster, workloads), NAMESPACE)
 
 
 class TestObjects(ObjectsContract):

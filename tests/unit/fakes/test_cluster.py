@@ -8,8 +8,9 @@ import pytest
 
 from tests.fakes.cluster import InMemoryCluster, Invalid
 from tests.fakes.deployments import is_ready
-from tests.fakes.pods import InMemoryPods
+from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.adapters.kubernetes_api.client import ApiError
+from twin_operator.adapters.kubernetes_api.workloads import deployment_view, pod_view
 from twin_operator.api.v1alpha1 import API_VERSION, WorkerPool
 from twin_operator.services.reconciling.ports import Event, Refused
 from twin_operator.services.runs.run import JSON
@@ -27,7 +28,7 @@ DEPLOYMENT: Final[JSON] = {
     "metadata": {"name": "workers", "namespace": "growth"},
     "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "workers"}}, "template": POD},
 }
-Request = Callable[[InMemoryCluster, InMemoryPods], Awaitable[object]]
+Request = Callable[[InMemoryCluster, InMemoryWorkloads], Awaitable[object]]
 PLACE: Final = ("WorkerPool", "growth", "workers")
 
 
@@ -47,12 +48,15 @@ REQUESTS: Final[dict[str, Request]] = {
     "emit": lambda cluster, _: cluster.emit(
         Event(WorkerPool.model_validate(cluster.get(*PLACE)), "Scaled", "It has 3 workers.")
     ),
-    "apply_deployment": lambda cluster, _: cluster.apply_deployment(DEPLOYMENT),
-    "read_deployment": lambda cluster, _: cluster.read_deployment("growth", "workers"),
     "cluster_uid": lambda cluster, _: cluster.cluster_uid(),
-    "list": lambda _, pods: pods.list("growth", "app=workers"),
-    "annotate": lambda cluster, pods: pods.annotate(cluster.objects("Pod")[0], {"a": "b"}),
-    "scale": lambda cluster, pods: pods.scale(cluster.objects("Deployment")[0], 3),
+    "apply_deployment": lambda _, workloads: workloads.apply_deployment(DEPLOYMENT),
+    "check_deployment": lambda _, workloads: workloads.check_deployment(DEPLOYMENT),
+    "read_deployment": lambda _, workloads: workloads.read_deployment("growth", "workers"),
+    "list_pods": lambda _, workloads: workloads.list_pods("growth", "app=workers"),
+    "set_deletion_cost": lambda cluster, workloads: workloads.set_deletion_cost(
+        pod_view(cluster.objects("Pod")[0]), -1000
+    ),
+    "scale": lambda cluster, workloads: workloads.scale(deployment_view(cluster.objects("Deployment")[0]), 3),
 }
 NEVER_RAISES: Final = frozenset({"emit"})
 MADE: Final = {
@@ -60,7 +64,7 @@ MADE: Final = {
     "delete": ("delete", "WorkerPool", ""),
     "create": ("create", "WorkerPool", ""),
     "apply_deployment": ("apply", "Deployment", ""),
-    "annotate": ("patch", "Pod", ""),
+    "set_deletion_cost": ("patch", "Pod", ""),
     "scale": ("patch", "Deployment", ""),
 }
 """Verb, kind and subresource of the requests that write."""
@@ -79,17 +83,17 @@ def cluster() -> InMemoryCluster:
 
 
 @pytest.fixture
-def pods(cluster: InMemoryCluster) -> InMemoryPods:
-    pods = InMemoryPods(cluster)
-    pods.settle()
-    return pods
+def workloads(cluster: InMemoryCluster) -> InMemoryWorkloads:
+    workloads = InMemoryWorkloads(cluster)
+    workloads.settle()
+    return workloads
 
 
 @pytest.mark.parametrize("name", MADE)
 async def test_a_request_takes_effect_after_others_had_their_turn(
-    name: str, cluster: InMemoryCluster, pods: InMemoryPods
+    name: str, cluster: InMemoryCluster, workloads: InMemoryWorkloads
 ) -> None:
-    request = asyncio.ensure_future(REQUESTS[name](cluster, pods))
+    request = asyncio.ensure_future(REQUESTS[name](cluster, workloads))
     await asyncio.sleep(0)
     assert cluster.writes == []
     await request
@@ -98,9 +102,9 @@ async def test_a_request_takes_effect_after_others_had_their_turn(
 
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_an_answer_arrives_after_others_had_their_turn(
-    name: str, cluster: InMemoryCluster, pods: InMemoryPods
+    name: str, cluster: InMemoryCluster, workloads: InMemoryWorkloads
 ) -> None:
-    request = asyncio.ensure_future(REQUESTS[name](cluster, pods))
+    request = asyncio.ensure_future(REQUESTS[name](cluster, workloads))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not request.done()
@@ -109,9 +113,9 @@ async def test_an_answer_arrives_after_others_had_their_turn(
 
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_writes_of_the_operator_are_recorded_and_nothing_else(
-    name: str, cluster: InMemoryCluster, pods: InMemoryPods
+    name: str, cluster: InMemoryCluster, workloads: InMemoryWorkloads
 ) -> None:
-    await REQUESTS[name](cluster, pods)
+    await REQUESTS[name](cluster, workloads)
     made = [(write.verb, write.kind, write.subresource) for write in cluster.writes]
     assert made == ([MADE[name]] if name in MADE else [])
 
@@ -124,9 +128,9 @@ async def test_a_write_that_is_refused_is_not_recorded(cluster: InMemoryCluster)
 
 @pytest.mark.parametrize("name", sorted(REQUESTS.keys() - NEVER_RAISES))
 async def test_an_api_server_that_does_not_answer_is_an_error(
-    name: str, cluster: InMemoryCluster, pods: InMemoryPods
+    name: str, cluster: InMemoryCluster, workloads: InMemoryWorkloads
 ) -> None:
-    request = REQUESTS[name](cluster, pods)
+    request = REQUESTS[name](cluster, workloads)
     cluster.reachable = False
     with pytest.raises(ApiError):
         await request
@@ -139,10 +143,10 @@ async def test_an_event_that_cannot_be_emitted_is_no_error(cluster: InMemoryClus
     assert cluster.events == []
 
 
-async def test_a_policy_refuses_what_the_schema_takes(cluster: InMemoryCluster) -> None:
+async def test_a_policy_refuses_what_the_schema_takes(cluster: InMemoryCluster, workloads: InMemoryWorkloads) -> None:
     cluster.policies.append(lambda body: "no Deployments on Fridays" if body["kind"] == "Deployment" else None)
     with pytest.raises(Refused, match="on Fridays"):
-        await cluster.apply_deployment({**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 1}}, dry_run=True)
+        await workloads.check_deployment({**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 1}})
     cluster.patch(*PLACE, {"spec": {"concurrency": 2}})
     assert cluster.get(*PLACE)["spec"]["concurrency"] == 2
 
@@ -200,13 +204,13 @@ def test_a_watch_that_was_stopped_delivers_nothing(cluster: InMemoryCluster) -> 
 
 
 def test_pods_of_the_earlier_template_stay_until_those_of_the_new_one_are_ready(
-    cluster: InMemoryCluster, pods: InMemoryPods
+    cluster: InMemoryCluster, workloads: InMemoryWorkloads
 ) -> None:
     template = {"metadata": {"annotations": {"a": "b"}}}
     cluster.patch("Deployment", "growth", "workers", {"spec": {"template": template}})
-    pods.settle(ready=False)
+    workloads.settle(ready=False)
     status = cluster.get("Deployment", "growth", "workers")["status"]
     assert sorted(map(is_ready, cluster.objects("Pod"))) == [False, False, True, True]
     assert (status["replicas"], status["updatedReplicas"], status["readyReplicas"]) == (4, 2, 2)
-    pods.settle()
+    workloads.settle()
     assert [pod["metadata"]["annotations"] for pod in cluster.objects("Pod")] == [{"a": "b"}, {"a": "b"}]

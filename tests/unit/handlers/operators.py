@@ -14,9 +14,9 @@ from tests.fakes.archive import InMemoryArchive
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.loads import InMemoryLoads
 from tests.fakes.outbox import InMemoryOutbox
-from tests.fakes.pods import InMemoryPods
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
+from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ProcessMetrics
@@ -51,7 +51,7 @@ def loop_on_fakes(chosen: Settings, queue: InMemoryQueue | None = None) -> Opera
         archive=InMemoryArchive(),
         outbox=InMemoryOutbox(queue),
         loads=InMemoryLoads(queue),
-        pods=InMemoryPods(cluster),
+        workloads=InMemoryWorkloads(cluster),
         ping=queue.ping,
         dead_letters=no_dead_letters,
     )

@@ -15,6 +15,7 @@ from kubernetes.aio.client import Configuration
 from tests.unit.handlers.operators import loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
 from twin_operator.services.operator import OperatorLoop
 
@@ -76,7 +77,7 @@ def knows_twin(loop: OperatorLoop) -> bool:
 SEEN: Final[dict[str, tuple[dict[str, Any], Callable[[OperatorLoop], bool]]]] = {
     "simulations": (SIMULATION, lambda loop: loop.simulations.unfinished() == 1),
     "twinmodels": (TWIN, knows_twin),
-    "workerpools": (WORKER_POOL, lambda loop: loop.pools.known.keys == [POOL]),
+    "workerpools": (WORKER_POOL, lambda loop: loop.pools.index.keys == [POOL]),
     "retrainingjobs": (JOB, lambda loop: loop.keeper.unfinished_jobs(("home", "letters")) == [("home", "again")]),
 }
 
@@ -95,9 +96,9 @@ async def test_an_object_is_seen_when_it_comes_and_when_it_goes(server: WatchedS
 
 async def test_the_deployment_of_a_pool_is_seen(server: WatchedServer) -> None:
     loop = loop_on_fakes(settings())
-    loop.pool_seen(WORKER_POOL, deleted=False)
+    loop.pool_seen(WorkerPool.model_validate(WORKER_POOL), deleted=False)
     deployment = body("deployments", "light", {"replicas": 1}, labels={"twinops.dev/pool": "light"})
-    pool = loop.pools.known.get(POOL)
+    pool = loop.pools.index.get(POOL)
     assert pool is not None
     async with watching(server, loop):
         server.send("deployments", "ADDED", deployment)
@@ -113,7 +114,7 @@ async def test_nothing_of_kopf_stays_in_an_object(server: WatchedServer) -> None
     loop = loop_on_fakes(settings())
     async with watching(server, loop):
         server.send("workerpools", "ADDED", WORKER_POOL)
-        await until(lambda: bool(loop.pools.known.keys))
+        await until(lambda: bool(loop.pools.index.keys))
     assert server.writes == []
 
 

@@ -22,7 +22,7 @@ async def test_an_event_costs_no_copy_of_the_object(server: WatchedServer, monke
     loop = loop_on_fakes(settings())
     async with watching(server, loop):
         server.send("workerpools", "ADDED", WORKER_POOL)
-        await until(lambda: bool(loop.pools.known.keys))
+        await until(lambda: bool(loop.pools.index.keys))
 
 
 def test_nothing_is_kept_of_an_object() -> None:

@@ -1,4 +1,4 @@
-"""The operator's objects in the API server: custom resources, their status, and Deployments of pools."""
+"""The operator's custom resources in the API server, their status, and Events."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ class ClusterResources:
         try:
             return await self.api.get(_path(kind, namespace, name))
         except ApiError as error:
-            raise _fact(error) from error
+            raise port_error(error) from error
 
     async def write_status(self, kind: str, body: JSON, status: JSON) -> JSON:
         """Merge `status` into an object as it was last seen.
@@ -59,7 +59,7 @@ class ClusterResources:
         try:
             return await self.api.merge(f"{_path(kind, meta['namespace'], meta['name'])}/status", patch)
         except ApiError as error:
-            raise _fact(error) from error
+            raise port_error(error) from error
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """Delete an object if it still is the one with this uid."""
@@ -75,7 +75,7 @@ class ClusterResources:
         try:
             return await self.api.create(_collection(kind, body["metadata"]["namespace"]), body)
         except ApiError as error:
-            raise _fact(error) from error
+            raise port_error(error) from error
 
     async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
         """Return the objects of a TwinModel."""
@@ -107,30 +107,6 @@ class ClusterResources:
             if error.status != HTTPStatus.CONFLICT:
                 logger.warning("Event %s of %s: %s", event.reason, event.regarding.name, error)
 
-    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
-        """Apply a Deployment on the server's side.
-
-        Raises:
-            Refused: with the server's sentence.
-        """
-        meta = deployment["metadata"]
-        query = {"dryRun": "All"} if dry_run else {}
-        try:
-            return await self.api.apply(_deployment(meta["namespace"], meta["name"]), deployment, **query)
-        except ApiError as error:
-            if error.status == HTTPStatus.FORBIDDEN:  # by an admission policy: nothing that a retry mends
-                raise Refused(error.message) from error
-            raise _fact(error) from error
-
-    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
-        """Return a Deployment, or None where there is none."""
-        try:
-            return await self.api.get(_deployment(namespace, name))
-        except ApiError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return None
-            raise
-
     def _collections(self, kind: str) -> list[str]:
         plural = PLURALS[kind]
         return [f"{ROOT}/namespaces/{name}/{plural}" for name in self.namespaces] or [f"{ROOT}/{plural}"]
@@ -148,11 +124,8 @@ def _path(kind: str, namespace: str, name: str) -> str:
     return f"{_collection(kind, namespace)}/{name}"
 
 
-def _deployment(namespace: str, name: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
-
-
-def _fact(error: ApiError) -> Exception:
+def port_error(error: ApiError) -> Exception:
+    """Return the error that the ports name, where they have one for this answer of the API server."""
     match error.status:
         case HTTPStatus.NOT_FOUND:
             return Gone(error.message)

@@ -89,14 +89,6 @@ class TypedResources:
         """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
         await self.objects.emit(event)
 
-    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
-        """Apply a Deployment on the server's side; raise `Refused`."""
-        return await self.objects.apply_deployment(deployment, dry_run=dry_run)
-
-    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
-        """Return a Deployment, or None where there is none."""
-        return await self.objects.read_deployment(namespace, name)
-
 
 def _identity(resource: Resource) -> JSON:
     meta = resource.metadata

@@ -4,10 +4,10 @@ from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
-from twin_operator.services.pools.ports import Key, PoolFigures, QueueFigures
+from twin_operator.domain.scaling import Limit
+from twin_operator.services.pools.ports import Key, PoolGauges, QueueGauges
 
 POOL: Final = ("namespace", "pool", "tier")
-LIMITS: Final = ("TooManyTasks", "TooFewTasks")
 GAUGES: Final = {
     "replicas": "Workers there are.",
     "ready_replicas": "Workers that are ready.",
@@ -25,10 +25,10 @@ QUEUE_GAUGES: Final = {
 
 
 class PoolMetrics:
-    """The figures of pools.
+    """The metrics of pools.
 
     Args:
-        registry: where they are shown from.
+        registry: of Prometheus.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -57,55 +57,55 @@ class PoolMetrics:
             (*POOL, "direction"),
             registry=registry,
         )
-        self._shown: dict[Key, PoolFigures] = {}
+        self._exported: dict[Key, PoolGauges] = {}
 
-    def pool(self, key: Key, figures: PoolFigures) -> None:
-        """Show a pool as it is now; what it no longer has is shown no more."""
-        before = self._shown.get(key)
-        if before is not None and _series(before) != _series(figures):
+    def pool(self, key: Key, gauges: PoolGauges) -> None:
+        """Set the gauges of a pool; series that it no longer has are removed."""
+        before = self._exported.get(key)
+        if before is not None and _series(before) != _series(gauges):
             self.forget_pool(key)
-        self._shown[key] = figures
-        labels = *key, figures.tier
-        for name, value in _values(figures).items():
+        self._exported[key] = gauges
+        labels = *key, gauges.tier
+        for name, value in _values(gauges).items():
             self._pool[name].labels(*labels).set(value)
-        if figures.scaling_active is not None:
-            self._active.labels(*labels).set(figures.scaling_active)
-            for reason in LIMITS:
-                self._limited.labels(*labels, reason).set(figures.limited == reason)
-        for queue in figures.queues:
+        if gauges.scaling_active is not None:
+            self._active.labels(*labels).set(gauges.scaling_active)
+            for limit in Limit:
+                self._limited.labels(*labels, limit.value).set(gauges.limit is limit)
+        for queue in gauges.queues:
             for name, value in _queue_values(queue).items():
                 self._queue[name].labels(*labels, queue.name).set(value)
 
     def scaled(self, key: Key, tier: str, direction: str) -> None:
-        """Count a change of the number of workers wanted."""
+        """Count a change of the number of workers."""
         self._scalings.labels(*key, tier, direction).inc()
 
     def forget_pool(self, key: Key) -> None:
-        """Show nothing of a pool that is gone; counters stay, as counters do."""
-        if self._shown.pop(key, None) is None:
+        """Remove the gauges of a pool that is gone; counters stay."""
+        if self._exported.pop(key, None) is None:
             return
         labels = dict(zip(POOL, key, strict=False))
         for gauge in (*self._pool.values(), *self._queue.values(), self._active, self._limited):
             gauge.remove_by_labels(labels)
 
 
-def _series(figures: PoolFigures) -> tuple[str, bool, tuple[str, ...]]:
+def _series(gauges: PoolGauges) -> tuple[str, bool, tuple[str, ...]]:
     """Return what decides which series there are."""
-    return figures.tier, figures.scaling_active is None, tuple(queue.name for queue in figures.queues)
+    return gauges.tier, gauges.scaling_active is None, tuple(queue.name for queue in gauges.queues)
 
 
-def _values(figures: PoolFigures) -> dict[str, float]:
+def _values(gauges: PoolGauges) -> dict[str, float]:
     return {
-        "replicas": figures.replicas,
-        "ready_replicas": figures.ready,
-        "desired_replicas": figures.desired,
-        "max_replicas": figures.most,
-        "running_tasks": figures.running,
-        "drain_seconds": figures.drain_seconds,
+        "replicas": gauges.replicas.current,
+        "ready_replicas": gauges.replicas.ready,
+        "desired_replicas": gauges.replicas.desired,
+        "max_replicas": gauges.max_replicas,
+        "running_tasks": gauges.running,
+        "drain_seconds": gauges.drain_seconds,
     }
 
 
-def _queue_values(queue: QueueFigures) -> dict[str, float]:
+def _queue_values(queue: QueueGauges) -> dict[str, float]:
     return {
         "depth": queue.depth,
         "oldest_seconds": queue.oldest_seconds,

@@ -106,7 +106,6 @@ class WorkerPoolPhase(StrEnum):
     SCALING = "Scaling"
     IDLE = "Idle"
     FAILED = "Failed"
-    SUSPENDED = "Suspended"
 
 
 class Reason(StrEnum):

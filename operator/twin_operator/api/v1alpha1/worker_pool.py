@@ -107,8 +107,7 @@ class WorkerPoolStatus(Status):
 
     phase: WorkerPoolPhase = Field(
         default=WorkerPoolPhase.PENDING,
-        description="Summary for printing: Pending, Ready, Scaling, Idle, Failed or Suspended. Conditions are "
-        "the truth.",
+        description="Summary for printing: Pending, Ready, Scaling, Idle or Failed. Conditions are the truth.",
     )
     conditions: Conditions = Field(
         default=(),

@@ -1,5 +1,4 @@
-"""WorkerPools: the Deployment that each owns, how many workers it wants, and how some of them go without losing work.
+"""WorkerPools: the Deployment of each, how many workers it has, and how workers are removed without losing tasks.
 
-Pure: `refusals`, `manifest`, `template`, `loads`, `scale_in`, `workers`, `status`, `news`. `scaler` and `reconciler`
-act.
+Pure: `manifest`, `loads`, `workers`, `pool_index`, `status`. `scaler` and `reconciler` read and write.
 """

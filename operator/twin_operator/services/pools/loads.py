@@ -1,17 +1,20 @@
-"""From readings of queues to the loads that scaling decides on: rates are smoothed, what is unknown is assumed."""
+"""From readings of queues to the loads that scaling decides on: smoothed rates, and assumptions where nothing is known.
+
+What a spec says about scaling is here too. The decision itself is in `domain.scaling`.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
 from twin_operator.domain.scaling import ARRIVALS_MEMORY_SECONDS, QueueLoad, ScalingPolicy
 from twin_operator.services.pools.ports import QueueReading
-from twin_operator.services.runs.run import JSON
 
-UNKNOWN_SECONDS: Final = 1.0
-"""Of a task until one has ended: a Simulation takes less, and a queue of unknown ones is not to fill the cluster."""
-UNKNOWN_BY_QUEUE: Final = {"training": 60.0}
+ASSUMED_SECONDS: Final = 1.0
+"""Of a task until one has ended: a Simulation takes less, and tasks of unknown length must not fill the cluster."""
+ASSUMED_SECONDS_BY_QUEUE: Final = {"training": 60.0}
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,9 @@ class Arrivals:
 
     Attributes:
         published: how many ever.
-        at: as of when, seconds since the epoch.
+        at: time of the reading, seconds since the epoch.
         per_second: the smoothed rate.
-        arrived: how many since the look before.
+        arrived: how many since the reading before.
     """
 
     published: int
@@ -32,15 +35,15 @@ class Arrivals:
 
 
 def smoothed(before: Arrivals | None, published: int, now: float) -> Arrivals:
-    """Return the arrivals after one more look; a counter that went back (an emptied Redis) began at zero."""
+    """Return the arrivals after one more reading; a counter that went back (an emptied Redis) began at zero."""
     if before is None:
         return Arrivals(published, now)
     elapsed = now - before.at
     if elapsed <= 0:
         return before
-    came = published - before.published if published >= before.published else published
+    arrived = published - before.published if published >= before.published else published
     weight = 1 - math.exp(-elapsed / ARRIVALS_MEMORY_SECONDS)
-    return Arrivals(published, now, before.per_second + weight * (came / elapsed - before.per_second), came)
+    return Arrivals(published, now, before.per_second + weight * (arrived / elapsed - before.per_second), arrived)
 
 
 def all_smoothed(before: Mapping[str, Arrivals], readings: Sequence[QueueReading], now: float) -> dict[str, Arrivals]:
@@ -49,8 +52,8 @@ def all_smoothed(before: Mapping[str, Arrivals], readings: Sequence[QueueReading
 
 
 def load_of(reading: QueueReading, arrivals: Arrivals) -> QueueLoad:
-    """Return what scaling is to know of a queue; a delivered message that nobody has claimed still waits."""
-    assumed = UNKNOWN_BY_QUEUE.get(reading.name, UNKNOWN_SECONDS)
+    """Return the load of a queue; a delivered message that nobody has claimed still waits."""
+    assumed = ASSUMED_SECONDS_BY_QUEUE.get(reading.name, ASSUMED_SECONDS)
     return QueueLoad(
         name=reading.name,
         depth=reading.depth + reading.unclaimed,
@@ -63,14 +66,15 @@ def load_of(reading: QueueReading, arrivals: Arrivals) -> QueueLoad:
     )
 
 
-def policy(spec: JSON) -> ScalingPolicy:
-    """Return how a pool is scaled; a fixed number of workers is both limits."""
-    scaling, fixed = spec.get("autoscaling"), spec.get("replicas", 1)
-    given = scaling or {"minReplicas": fixed, "maxReplicas": fixed, "scaleDownStabilizationSeconds": 0}
+def policy(spec: WorkerPoolSpec) -> ScalingPolicy:
+    """Return how a pool is scaled; a fixed number of workers is both limits, so no target and no window matter."""
+    scaling = spec.autoscaling
+    if scaling is None:
+        return ScalingPolicy(spec.concurrency, spec.replicas, spec.replicas, math.inf, stabilization_seconds=0)
     return ScalingPolicy(
-        concurrency=spec.get("concurrency", 1),
-        min_replicas=given.get("minReplicas", 0),
-        max_replicas=given["maxReplicas"],
-        target_drain_seconds=given.get("targetDrainSeconds", 30),
-        stabilization_seconds=given.get("scaleDownStabilizationSeconds", 60),
+        concurrency=spec.concurrency,
+        min_replicas=scaling.min_replicas,
+        max_replicas=scaling.max_replicas,
+        target_drain_seconds=scaling.target_drain_seconds,
+        stabilization_seconds=scaling.scale_down_stabilization_seconds,
     )

@@ -1,4 +1,7 @@
-"""The Deployment that a WorkerPool owns."""
+"""The manifest of the Deployment that a WorkerPool owns, with the user's partial Pod template merged into it.
+
+It stays JSON: it is written, never read, and a template is JSON by its nature.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,14 +10,13 @@ from typing import Any, Final
 
 import orjson
 
-from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.api.v1alpha1 import API_VERSION, WorkerPool
+from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
 from twin_operator.services.runs.run import JSON
 
 CACHE = "/var/cache/twin-operator"  # where a worker keeps banks; an emptyDir
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}  # two threads on a busy machine take 40 times as long
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Two threads on a busy machine take 40 times as long."""
 LOST_NODE_SECONDS: Final = 30
 """After which Pods of a node that does not answer are replaced; Kubernetes' own default is 300."""
 LOST_NODE: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -32,49 +34,35 @@ class WorkerDefaults:
     template: JSON = field(default_factory=dict)
 
 
-def deployment(body: JSON, defaults: WorkerDefaults, replicas: int) -> JSON:
+def deployment_manifest(pool: WorkerPool, defaults: WorkerDefaults, replicas: int) -> JSON:
     """Return the Deployment that a pool owns.
 
     Args:
-        body: the pool.
+        pool: the owner.
         defaults: what the installation says of every worker Pod.
-        replicas: workers wanted; a Deployment that is there keeps what it has.
+        replicas: of the Deployment; an existing one keeps what it has.
     """
-    meta, spec = body["metadata"], body["spec"]
-    selector = labels(meta["name"])
-    template = merge_template(_template(body, defaults), defaults.template)
-    template = merge_template(template, spec.get("template") or {})
-    template = merge_template(template, {"metadata": {"labels": selector}, "spec": _follow_ups(template["spec"])})
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": meta["name"],
-            "namespace": meta["namespace"],
-            "labels": selector,
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": "WorkerPool",
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": False,
-                }
-            ],
+            "name": pool.name,
+            "namespace": pool.namespace,
+            "labels": labels(pool.name),
+            "ownerReferences": [_owner(pool)],
         },
         "spec": {
             "replicas": replicas,
-            "selector": {"matchLabels": {"twinops.dev/pool": meta["name"]}},
-            # A worker of the new template is ready before one of the old goes, and that one ends what it does.
+            "selector": {"matchLabels": {"twinops.dev/pool": pool.name}},
+            # A worker of the new template is ready before one of the old is removed, which finishes its tasks.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
-            "template": template,
+            "template": _template(pool, defaults),
         },
     }
 
 
 def digest(manifest: JSON) -> str:
-    """Return what tells one wanted Deployment from another, whatever its number of workers."""
+    """Return the digest of a manifest whatever its replicas: equal ones need not be applied again."""
     spec = {**manifest["spec"], "replicas": 0}
     return sha256(orjson.dumps({**manifest, "spec": spec}, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -94,27 +82,46 @@ def labels(pool: str) -> dict[str, str]:
     }
 
 
-def _follow_ups(spec: JSON) -> JSON:
-    """Return what depends on a merged Pod's own fields: workers know their grace, lost nodes are left soon."""
+def _owner(pool: WorkerPool) -> JSON:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "WorkerPool",
+        "name": pool.name,
+        "uid": pool.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _template(pool: WorkerPool, defaults: WorkerDefaults) -> JSON:
+    """Return the Pod template: ours, then the installation's, then the pool's; the labels of the selector stay."""
+    template = merge_template(_own_template(pool.spec, defaults), defaults.template)
+    template = merge_template(template, pool.spec.template or {})
+    return merge_template(
+        template, {"metadata": {"labels": labels(pool.name)}, "spec": _derived_fields(template["spec"])}
+    )
+
+
+def _derived_fields(spec: JSON) -> JSON:
+    """Return what depends on a merged Pod's own fields: the grace period as a variable, tolerations of lost nodes."""
     grace = {"name": "TWINOPS_GRACE_SECONDS", "value": str(spec["terminationGracePeriodSeconds"])}
     given = list(spec.get("tolerations") or ())
-    named = {toleration.get("key") for toleration in given}
-    ours = [_until_lost(key) for key in LOST_NODE if key not in named]
+    keys = {toleration.get("key") for toleration in given}
+    ours = [_toleration(key) for key in LOST_NODE if key not in keys]
     return {"containers": [{"name": "worker", "env": [grace]}], "tolerations": [*given, *ours]}
 
 
-def _until_lost(key: str) -> JSON:
+def _toleration(key: str) -> JSON:
     return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": LOST_NODE_SECONDS}
 
 
-def _template(body: JSON, defaults: WorkerDefaults) -> JSON:
-    spec = body["spec"]
+def _own_template(spec: WorkerPoolSpec, defaults: WorkerDefaults) -> JSON:
     return {
         "metadata": {"labels": {}},
         "spec": {
             "serviceAccountName": defaults.service_account,
             "automountServiceAccountToken": False,
-            "terminationGracePeriodSeconds": spec.get("terminationGracePeriodSeconds", 120),
+            "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 65532,
@@ -127,14 +134,14 @@ def _template(body: JSON, defaults: WorkerDefaults) -> JSON:
     }
 
 
-def _container(spec: JSON, defaults: WorkerDefaults) -> JSON:
+def _container(spec: WorkerPoolSpec, defaults: WorkerDefaults) -> JSON:
     port = defaults.metrics_port
-    command = ["twin-operator", "worker", "--queues", ",".join(spec["queues"])]
+    command = ["twin-operator", "worker", "--queues", ",".join(spec.queues)]
     return {
         "name": "worker",
         "image": defaults.image,
         "imagePullPolicy": defaults.pull_policy,
-        "command": [*command, "--concurrency", str(spec.get("concurrency", 1)), "--tier", spec.get("tier", "Light")],
+        "command": [*command, "--concurrency", str(spec.concurrency), "--tier", spec.tier.value],
         "env": _env(defaults),
         "ports": [{"name": "metrics", "containerPort": port}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": port}, "periodSeconds": 2, "failureThreshold": 3},

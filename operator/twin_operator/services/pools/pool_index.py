@@ -1,59 +1,165 @@
-"""The WorkerPools as the watches tell of them, and whose queues they serve. No request."""
+"""The WorkerPools as watches and our own writes show them, what is remembered of each, and which queues they serve.
+
+Nothing here sends a request. After a restart of the operator everything is read or observed again.
+"""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
-from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
-from twin_operator.services.pools.pool import Pool
-from twin_operator.services.pools.scale_in import replicas_of
+from twin_operator.api.v1alpha1 import WorkerPool
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
+from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
+from twin_operator.domain.scaling import QueueLoad, ScalingDecision, Want
+from twin_operator.services.pools.loads import Arrivals
+from twin_operator.services.pools.ports import Deployment, Key, ReplicaCounts
 from twin_operator.services.reconciling.status import Fact, stalled
-from twin_operator.services.runs.run import JSON
 
-Key = tuple[str, str]
+NO_REPLICAS: Final = ReplicaCounts(desired=0, current=0, updated=0, ready=0)
+
+
+@dataclass(frozen=True)
+class AppliedManifest:
+    """The manifest that was last applied: its digest, and the generation of the Deployment afterwards."""
+
+    digest: str
+    generation: int
+
+
+@dataclass(frozen=True)
+class RefusedManifest:
+    """A manifest that the API server refused: its digest, why, and when (seconds since the epoch)."""
+
+    digest: str
+    message: str
+    at: float
 
 
 @dataclass
-class KnownPools:
-    """Every pool that there is.
+class PoolState:
+    """One pool between two reconciliations. Times are seconds since the epoch.
+
+    Attributes:
+        resource: as last observed or written.
+        deployment: as last observed or written; None where there is none.
+        deployment_read: whether the API server was asked for the Deployment.
+        applied: the manifest that the Deployment has.
+        refused: a manifest that it does not have.
+        arrivals: by queue.
+        loads: the queues as last read; empty until then.
+        decision: the last one.
+        window: the readings that the next decision needs.
+        unreachable_since: since when the queues cannot be read.
+        limited_since: since when more workers are needed than allowed.
+        limit_reported: whether there was an Event of that.
+        draining: workers that have a draining flag; None until the Pods were read.
+        last_scaled: when the number of workers last changed.
+        startup_problem: why workers do not become ready.
+        pods_checked: when the Pods were last read for that.
+        status_written: when the status was last written.
+    """
+
+    resource: WorkerPool
+    deployment: Deployment | None = None
+    deployment_read: bool = False
+    applied: AppliedManifest | None = None
+    refused: RefusedManifest | None = None
+    arrivals: dict[str, Arrivals] = field(default_factory=dict)
+    loads: tuple[QueueLoad, ...] = ()
+    decision: ScalingDecision | None = None
+    window: tuple[Want, ...] = ()
+    unreachable_since: float | None = None
+    limited_since: float | None = None
+    limit_reported: bool = False
+    draining: frozenset[str] | None = None
+    last_scaled: float | None = None
+    startup_problem: str | None = None
+    pods_checked: float = 0.0
+    status_written: float = 0.0
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.resource.key
+
+    @property
+    def spec(self) -> WorkerPoolSpec:
+        """The spec."""
+        return self.resource.spec
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether the number of workers follows the queues."""
+        return self.spec.autoscaling is not None
+
+    @property
+    def tier(self) -> str:
+        """The label for metrics."""
+        return self.spec.tier.value
+
+    @property
+    def replicas(self) -> ReplicaCounts:
+        """The replicas of the Deployment; without one, none."""
+        return self.deployment.replicas if self.deployment else NO_REPLICAS
+
+    def observe_deployment(self, deployment: Deployment | None) -> None:
+        """Keep the Deployment, unless the one that is kept is newer: watch events come after our own writes."""
+        if deployment is None or not _is_outdated(deployment, self.deployment):
+            self.deployment = deployment
+
+    def deployment_deleted(self, uid: str) -> None:
+        """Drop the Deployment with this uid; a newer one of its name stays."""
+        if self.deployment is not None and self.deployment.uid == uid:
+            self.deployment = None
+
+
+def _is_outdated(observed: Deployment, kept: Deployment | None) -> bool:
+    return kept is not None and observed.uid == kept.uid and observed.generation < kept.generation
+
+
+@dataclass
+class PoolIndex:
+    """Every WorkerPool.
 
     Args:
-        namespaces: where pools are taken.
-        on_gone: called with a pool that was deleted.
+        namespaces: where pools are accepted.
+        on_deleted: called with a pool that was deleted.
     """
 
     namespaces: Collection[str]
-    on_gone: Callable[[Key], None]
+    on_deleted: Callable[[Key], None]
     served: frozenset[str] = frozenset()
-    """Queues whose tasks will be done: of pools with ready workers, or that get some when a task comes."""
-    _pools: dict[Key, Pool] = field(default_factory=dict)
+    """Queues of pools that have ready workers, or get some when a task comes."""
+    _pools: dict[Key, PoolState] = field(default_factory=dict)
 
-    def observe(self, body: JSON, *, deleted: bool) -> list[Key]:
-        """Take note of a pool; return the pools to reconcile: this one, and those that may take its queues."""
-        key = body["metadata"]["namespace"], body["metadata"]["name"]
-        known = self._pools.get(key)
+    def observe(self, resource: WorkerPool, *, deleted: bool) -> list[Key]:
+        """Keep a pool; return the pools to reconcile: this one, and those that may now serve its queues."""
+        key = resource.key
+        pool = self._pools.get(key)
         if deleted:
             self._pools.pop(key, None)
-            self.on_gone(key)
-        elif known is None or known.body["metadata"]["uid"] != body["metadata"]["uid"]:
-            self._pools[key] = Pool(body)
+            self.on_deleted(key)
+        elif pool is None or pool.resource.uid != resource.uid:
+            self._pools[key] = PoolState(resource)
         else:
-            return self._changed(known, body)
-        self.count_served()
-        return self.keys  # a queue may have another pool now
+            return self._update(pool, resource)
+        self._update_served()
+        return self.keys  # a queue may belong to another pool now
 
-    def observe_deployment(self, body: JSON, *, deleted: bool) -> Key | None:
-        """Take note of a Deployment; return the pool whose it is."""
-        key = body["metadata"]["namespace"], body["metadata"]["name"]
+    def observe_deployment(self, deployment: Deployment, *, deleted: bool) -> Key | None:
+        """Keep a Deployment; return the pool that owns it."""
+        key = deployment.namespace, deployment.name
         pool = self._pools.get(key)
         if pool is None:
             return None
         if deleted:
-            pool.lose_deployment(body["metadata"]["uid"])
+            pool.deployment_deleted(deployment.uid)
         else:
-            pool.take_deployment(body)
+            pool.observe_deployment(deployment)
         return key
 
-    def get(self, key: Key) -> Pool | None:
+    def get(self, key: Key) -> PoolState | None:
         """Return a pool, if there is one."""
         return self._pools.get(key)
 
@@ -62,72 +168,61 @@ class KnownPools:
         """Every pool."""
         return list(self._pools)
 
-    def refusal(self, pool: Pool) -> list[Fact] | None:
-        """Return why a pool is not taken, or None."""
-        others = [other.body for other in self._pools.values() if other is not pool]
-        return refusal(pool.body, others, self.namespaces)
+    def refusal(self, pool: PoolState) -> list[Fact] | None:
+        """Return why a pool is refused, or None."""
+        others = [other.resource for other in self._pools.values() if other is not pool]
+        return refusal(pool.resource, others, self.namespaces)
 
-    def at_zero(self, queues: Collection[str]) -> list[Key]:
+    def scaled_to_zero(self, queues: Collection[str]) -> list[Key]:
         """Return the autoscaled pools of these queues that have no worker."""
-        wanted = set(queues)
-        pools = [pool for pool in self._pools.values() if pool.autoscaled and not replicas_of(pool.deployment)]
-        return [pool.key for pool in pools if wanted & set(pool.spec["queues"])]
+        idle = [pool for pool in self._pools.values() if pool.autoscaled and not pool.replicas.desired]
+        return [pool.key for pool in idle if not set(queues).isdisjoint(pool.spec.queues)]
 
     def serves(self, queue: str) -> bool:
-        """Whether tasks of `queue` will be done."""
+        """Whether a pool has workers for `queue`, or gets some when a task comes."""
         return queue in self.served
 
-    def count_served(self) -> None:
-        """Find anew which queues are served."""
-        serving = [pool for pool in self._pools.values() if _works(pool) and self.refusal(pool) is None]
-        self.served = frozenset(queue for pool in serving for queue in pool.spec["queues"])
+    def _update_served(self) -> None:
+        serving = [pool for pool in self._pools.values() if _serves(pool.resource) and self.refusal(pool) is None]
+        self.served = frozenset(queue for pool in serving for queue in pool.spec.queues)
 
-    def _changed(self, known: Pool, body: JSON) -> list[Key]:
-        """Take a newer body; an echo of our own status is nothing to act on."""
-        echo = _generation(known.body) == _generation(body)
-        queues = known.spec["queues"]
-        known.body = body
-        self.count_served()
-        if echo:
+    def _update(self, pool: PoolState, resource: WorkerPool) -> list[Key]:
+        """Keep a newer version of a pool; the watch event of our own status write needs no reconciliation."""
+        before, pool.resource = pool.resource, resource
+        self._update_served()
+        if before.metadata.generation == resource.metadata.generation:
             return []
-        return [known.key] if body["spec"]["queues"] == queues else self.keys
+        return [pool.key] if resource.spec.queues == before.spec.queues else self.keys
 
 
-def _works(pool: Pool) -> bool:
-    status = pool.body.get("status") or {}
-    stalled = any(c["type"] == ConditionType.STALLED and c["status"] == "True" for c in status.get("conditions") or ())
-    return bool(status.get("readyReplicas")) or (pool.autoscaled and not stalled)
+def _serves(pool: WorkerPool) -> bool:
+    stalled_condition = pool.status.condition(ConditionType.STALLED)
+    is_stalled = stalled_condition is not None and stalled_condition.status == ConditionStatus.TRUE
+    return bool(pool.status.ready_replicas) or (pool.spec.autoscaling is not None and not is_stalled)
 
 
-def _generation(body: JSON) -> int:
-    return int(body["metadata"].get("generation", 1))
-
-
-def refusal(body: JSON, others: Collection[JSON], namespaces: Collection[str]) -> list[Fact] | None:
-    """Return why the pool is not taken, or None.
+def refusal(pool: WorkerPool, others: Collection[WorkerPool], namespaces: Collection[str]) -> list[Fact] | None:
+    """Return why a pool is refused, or None.
 
     Args:
-        body: the pool.
+        pool: the pool.
         others: every other pool.
-        namespaces: where pools are taken.
+        namespaces: where pools are accepted.
     """
-    spec, meta = body["spec"], body["metadata"]
-    if meta["namespace"] not in namespaces:
+    if pool.namespace not in namespaces:
         allowed = ", ".join(sorted(namespaces))
         return stalled(
             Reason.NAMESPACE_NOT_ALLOWED,
             f"Pools are taken in {allowed} only; add the namespace to workerPools.namespaces.",
         )
     for other in others:
-        shared = sorted(set(spec["queues"]) & set(other["spec"]["queues"]))
-        if shared and other["metadata"]["namespace"] in namespaces and _older(other, body):
-            name = f"{other['metadata']['namespace']}/{other['metadata']['name']}"
+        shared = sorted(set(pool.spec.queues) & set(other.spec.queues))
+        if shared and other.namespace in namespaces and _age_rank(other) < _age_rank(pool):
+            name = f"{other.namespace}/{other.name}"
             return stalled(Reason.QUEUE_TAKEN, f"Queue {shared[0]} belongs to WorkerPool {name}; a queue has one pool.")
     return None
 
 
-def _older(one: JSON, other: JSON) -> bool:
-    def age(body: JSON) -> tuple[str, str]:
-        return body["metadata"].get("creationTimestamp", ""), body["metadata"]["uid"]
-
-    return age(one) < age(other)
+def _age_rank(pool: WorkerPool) -> tuple[datetime, str]:
+    """Return what orders pools by age, the oldest first; the uid decides between pools of the same second."""
+    return pool.metadata.creation_timestamp or datetime.min.replace(tzinfo=UTC), pool.uid

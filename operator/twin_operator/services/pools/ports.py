@@ -1,9 +1,13 @@
-"""What pools need of the world: the queues' figures, the Pods of workers, and somebody who shows figures."""
+"""What the reconciler of WorkerPools reads and writes: queues, Deployments and Pods, and metrics.
+
+Views of Deployments and Pods have what is read of them, and nothing of what follows from it.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from twin_operator.domain.scaling import Limit
 from twin_operator.services.runs.run import JSON
 
 Key = tuple[str, str]
@@ -33,7 +37,7 @@ class QueueReading:
 
 
 class QueueLoads(Protocol):
-    """The queues of pools, and the flags of workers that are to take no further task.
+    """The queues of pools, and the draining flags: a worker with one takes no further task.
 
     Every method raises `ConnectionError` soon when the queue does not answer.
     """
@@ -47,33 +51,137 @@ class QueueLoads(Protocol):
         ...
 
     async def drain(self, workers: Collection[str], seconds: int) -> None:
-        """Have workers take no further task for some seconds; once more prolongs it."""
+        """Set the draining flag of workers for some seconds; setting it again prolongs it."""
         ...
 
     async def release(self, workers: Collection[str]) -> None:
-        """Let workers take tasks again."""
-        ...
-
-
-class WorkerPods(Protocol):
-    """The Pods of a pool, and how many there are to be."""
-
-    async def list(self, namespace: str, selector: str) -> list[JSON]:
-        """Return the Pods that a label selector matches."""
-        ...
-
-    async def annotate(self, pod: JSON, annotations: dict[str, str | None]) -> None:
-        """Merge annotations into a Pod; one that is gone is left alone."""
-        ...
-
-    async def scale(self, deployment: JSON, replicas: int) -> JSON:
-        """Set a Deployment's replicas; raise `Changed` when it is another one, or has other replicas than seen."""
+        """Remove the draining flag of workers."""
         ...
 
 
 @dataclass(frozen=True)
-class QueueFigures:
-    """One queue for monitoring."""
+class WorkloadCondition:
+    """One condition of a Deployment or a Pod; texts that Kubernetes left out are empty."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ReplicaCounts:
+    """The replicas of a Deployment.
+
+    Attributes:
+        desired: spec.replicas.
+        current: status.replicas: Pods of every template.
+        updated: status.updatedReplicas: Pods of the newest template.
+        ready: status.readyReplicas.
+    """
+
+    desired: int
+    current: int
+    updated: int
+    ready: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether as many Pods as desired are ready, and as many are of the newest template."""
+        return self.ready >= self.desired and self.updated >= self.desired
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The Deployment of a pool."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    observed_generation: int
+    replicas: ReplicaCounts
+    conditions: tuple[WorkloadCondition, ...]
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """Why a container does not run.
+
+    Attributes:
+        restarts: how often it was started again.
+        last_exit_code: of the run before the present one; None where there was none.
+        waiting_reason: why it waits to start; empty where it does not wait.
+        waiting_message: more about that.
+    """
+
+    restarts: int
+    last_exit_code: int | None
+    waiting_reason: str
+    waiting_message: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A Pod of a pool.
+
+    Attributes:
+        created: metadata.creationTimestamp, RFC 3339.
+        terminating: whether it has a deletion timestamp.
+        assigned: whether the scheduler has given it a node.
+        phase: status.phase.
+        deletion_cost: a ReplicaSet removes Pods of lower cost first.
+        containers: init containers, then the others.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    created: str
+    terminating: bool
+    assigned: bool
+    phase: str
+    deletion_cost: int
+    conditions: tuple[WorkloadCondition, ...]
+    containers: tuple[ContainerState, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether its condition Ready is True."""
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
+
+
+class Workloads(Protocol):
+    """The Deployments of pools and their Pods."""
+
+    async def read_deployment(self, namespace: str, name: str) -> Deployment | None:
+        """Return a Deployment, or None."""
+        ...
+
+    async def apply_deployment(self, manifest: JSON) -> Deployment:
+        """Apply a manifest on the server's side; raise `Refused`."""
+        ...
+
+    async def check_deployment(self, manifest: JSON) -> None:
+        """Apply a manifest as a dry run, which writes nothing; raise `Refused`."""
+        ...
+
+    async def scale(self, deployment: Deployment, replicas: int) -> Deployment:
+        """Set spec.replicas; raise `Changed` where it is another Deployment, or has other replicas than seen."""
+        ...
+
+    async def list_pods(self, namespace: str, selector: str) -> list[Pod]:
+        """Return the Pods that a label selector matches."""
+        ...
+
+    async def set_deletion_cost(self, pod: Pod, cost: int | None) -> None:
+        """Set the deletion cost of a Pod, or remove it (None); a Pod that is gone is no error."""
+        ...
+
+
+@dataclass(frozen=True)
+class QueueGauges:
+    """Metrics of one queue."""
 
     name: str
     depth: int
@@ -83,32 +191,37 @@ class QueueFigures:
 
 
 @dataclass(frozen=True)
-class PoolFigures:
-    """One pool for monitoring; `scaling_active` is None where the number of workers is fixed."""
+class PoolGauges:
+    """Metrics of one pool.
+
+    Attributes:
+        tier: a label of each metric.
+        max_replicas: the upper limit; of a fixed number, that number.
+        scaling_active: whether the queues can be read; None where the number of workers is fixed.
+        limit: which limit keeps the number of workers from what the queues ask for.
+    """
 
     tier: str
-    replicas: int
-    ready: int
-    desired: int
-    most: int
+    replicas: ReplicaCounts
+    max_replicas: int
     running: int
     drain_seconds: float
     scaling_active: bool | None
-    limited: str | None
-    queues: tuple[QueueFigures, ...]
+    limit: Limit | None
+    queues: tuple[QueueGauges, ...]
 
 
 class PoolMeters(Protocol):
-    """Shows pools to monitoring."""
+    """Metrics of pools."""
 
-    def pool(self, key: Key, figures: PoolFigures) -> None:
-        """Show a pool as it is now."""
+    def pool(self, key: Key, gauges: PoolGauges) -> None:
+        """Set the gauges of a pool."""
         ...
 
     def scaled(self, key: Key, tier: str, direction: str) -> None:
-        """Count a change of the number of workers wanted: `up` or `down`."""
+        """Count a change of the number of workers: `up` or `down`."""
         ...
 
     def forget_pool(self, key: Key) -> None:
-        """Show nothing of a pool that is gone."""
+        """Remove the gauges of a pool that is gone."""
         ...

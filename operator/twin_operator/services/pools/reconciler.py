@@ -1,32 +1,82 @@
-"""Brings each WorkerPool, its Deployment and its queues together: looks, decides, has it carried out, tells."""
+"""Reconciles a WorkerPool: apply the Deployment, read its queues, scale it, write status, Events and metrics."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
+from twin_operator.api.v1alpha1.worker_pool import WorkerPoolStatus
 from twin_operator.domain.scaling import Limit, ScalingPolicy, decide
-from twin_operator.services.pools import events
-from twin_operator.services.pools.deploying import Deploying
 from twin_operator.services.pools.loads import all_smoothed, load_of, policy
-from twin_operator.services.pools.manifest import selector
-from twin_operator.services.pools.pool import Applied, Pool
-from twin_operator.services.pools.pool_index import Key, KnownPools
-from twin_operator.services.pools.ports import PoolMeters
-from twin_operator.services.pools.scale_in import replicas_of
+from twin_operator.services.pools.manifest import WorkerDefaults, deployment_manifest, digest, selector
+from twin_operator.services.pools.pool_index import AppliedManifest, PoolIndex, PoolState, RefusedManifest
+from twin_operator.services.pools.ports import Key, PoolMeters, QueueLoads, Workloads
 from twin_operator.services.pools.scaler import Scaler
-from twin_operator.services.pools.status import crewed, figures, pool_status, refused_status, worth_writing
-from twin_operator.services.pools.workers import trouble
-from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources
+from twin_operator.services.pools.status import (
+    AT_LIMIT_SECONDS,
+    at_limit_event,
+    gauges,
+    pool_status,
+    refused_status,
+    scaled_event,
+    unreachable_event,
+    worth_writing,
+)
+from twin_operator.services.pools.workers import startup_problem
+from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
-KIND: Final = "WorkerPool"
-FIXED_POLL_SECONDS: Final = 5.0  # between looks at the queues of a pool whose number of workers is fixed
-SOON_SECONDS: Final = 2.0  # until the next look while workers are on their way out
-AGAIN_SECONDS: Final = 0.5  # after a write that somebody else's came before: the watch brings what is new
-TROUBLE_SECONDS: Final = 10.0  # between looks at the Pods of workers that are not ready
+FIXED_POLL_SECONDS: Final = 5.0  # between readings of the queues of a pool whose number of workers is fixed
+DRAINING_POLL_SECONDS: Final = 2.0  # at most, while workers are to be removed
+CONFLICT_SECONDS: Final = 0.5  # until a retry after a conflict: the watch brings the newer version meanwhile
+PODS_SECONDS: Final = 10.0  # between readings of the Pods of workers that are not ready
+REFUSED_SECONDS: Final = 60.0  # until a refused Deployment is applied again: quotas and policies change
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """Applies the Deployments of pools, without a request where nothing changed.
+
+    Args:
+        workloads: Deployments.
+        defaults: what the installation says of every worker Pod.
+        clock: seconds since the epoch.
+    """
+
+    workloads: Workloads
+    defaults: WorkerDefaults
+    clock: Callable[[], float]
+
+    async def deploy(self, pool: PoolState) -> None:
+        """Apply the Deployment where it differs; a refused one leaves the earlier one as it is."""
+        if not pool.deployment_read:
+            pool.observe_deployment(await self.workloads.read_deployment(*pool.key))
+            pool.deployment_read = True
+        replicas = pool.replicas.desired if pool.deployment else policy(pool.spec).min_replicas
+        manifest = deployment_manifest(pool.resource, self.defaults, replicas)
+        mark = digest(manifest)
+        if not self._is_applied(pool, mark) and not self._was_refused_lately(pool, mark):
+            await self._apply(pool, manifest, mark)
+
+    def _is_applied(self, pool: PoolState, mark: str) -> bool:
+        return pool.deployment is not None and pool.applied == AppliedManifest(mark, pool.deployment.generation)
+
+    def _was_refused_lately(self, pool: PoolState, mark: str) -> bool:
+        refused = pool.refused
+        return refused is not None and refused.digest == mark and self.clock() - refused.at < REFUSED_SECONDS
+
+    async def _apply(self, pool: PoolState, manifest: JSON, mark: str) -> None:
+        try:
+            if pool.deployment and (pool.applied is None or pool.applied.digest != mark):
+                await self.workloads.check_deployment(manifest)
+            applied = await self.workloads.apply_deployment(manifest)
+        except Refused as error:
+            pool.refused = RefusedManifest(mark, str(error), self.clock())
+            return
+        pool.refused = None
+        pool.observe_deployment(applied)
+        pool.applied = AppliedManifest(mark, applied.generation)
 
 
 @dataclass
@@ -35,124 +85,130 @@ class PoolReconciler:
 
     Args:
         resources: the API server.
-        known: the pools.
-        deploying: applies Deployments.
+        workloads: Deployments and Pods.
+        loads: queues.
+        index: the pools.
+        deployer: applies Deployments.
         scaler: changes numbers of workers.
-        meters: shows figures.
+        meters: metrics.
         clock: seconds since the epoch.
     """
 
-    resources: JSONResources
-    known: KnownPools
-    deploying: Deploying
+    resources: Resources
+    workloads: Workloads
+    loads: QueueLoads
+    index: PoolIndex
+    deployer: Deployer
     scaler: Scaler
     meters: PoolMeters
     clock: Callable[[], float]
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do what is next for the pool `key`; return the seconds until the next look."""
-        pool = self.known.get(key)
+        """Reconcile the pool `key`; return the seconds until the next time."""
+        pool = self.index.get(key)
         if pool is None:
             return None
-        refused = self.known.refusal(pool)
-        if refused is not None:
+        refusal = self.index.refusal(pool)
+        if refusal is not None:
             self.meters.forget_pool(key)
-            return await self._write(pool, refused_status(pool, refused, self.clock()), None)
-        await self.deploying.deploy(pool)
+            return await self._write(pool, refused_status(pool, refusal, self.clock()), None)
+        await self.deployer.deploy(pool)
         try:
             await self._scale(pool)
         except Changed:
             logger.info("The Deployment of WorkerPool %s changed meanwhile; it is looked at again.", key[1])
-            pool.looked_up = False
-            return AGAIN_SECONDS
-        await self._look_for_trouble(pool)
-        self.meters.pool(key, figures(pool))
-        return await self._write(pool, pool_status(pool, self.clock()), _next_look(pool))
+            pool.deployment_read = False
+            return CONFLICT_SECONDS
+        await self._check_pods(pool)
+        self.meters.pool(key, gauges(pool))
+        return await self._write(pool, pool_status(pool, self.clock()), _poll_seconds(pool))
 
-    async def _scale(self, pool: Pool) -> None:
-        before, wishes = replicas_of(pool.deployment), policy(pool.spec)
-        if pool.scaled is None:
-            pool.scaled = _last_scaled(pool)
+    async def _scale(self, pool: PoolState) -> None:
+        before, limits = pool.replicas.desired, policy(pool.spec)
+        if pool.last_scaled is None:
+            pool.last_scaled = _last_scale_time(pool)
         try:
-            await self._decide(pool, wishes, before)
-            await self._carry_out(pool, wishes)
+            await self._decide(pool, limits, before)
+            await self._carry_out(pool, limits)
             pool.unreachable_since = None
         except ConnectionError as error:
-            await self._hold(pool, wishes, str(error))
-        await self._tell_scaled(pool, before, replicas_of(pool.deployment))
-        await self._tell_limit(pool)
+            await self._hold(pool, limits, str(error))
+        await self._report_scaling(pool, before, pool.replicas.desired)
+        await self._report_limit(pool)
 
-    async def _decide(self, pool: Pool, wishes: ScalingPolicy, current: int) -> None:
-        readings = await self.scaler.loads.read(pool.spec["queues"])
+    async def _decide(self, pool: PoolState, limits: ScalingPolicy, current: int) -> None:
+        readings = await self.loads.read(pool.spec.queues)
         now = self.clock()
         pool.arrivals = all_smoothed(pool.arrivals, readings, now)
         pool.loads = tuple(load_of(reading, pool.arrivals[reading.name]) for reading in readings)
-        pool.decision = decide(wishes, pool.loads, current, pool.window, now)
+        pool.decision = decide(limits, pool.loads, current, pool.window, now)
         pool.window = pool.decision.window
 
-    async def _carry_out(self, pool: Pool, wishes: ScalingPolicy) -> None:
+    async def _carry_out(self, pool: PoolState, limits: ScalingPolicy) -> None:
         if pool.autoscaled and pool.decision is not None:
-            await self.scaler.follow(pool, pool.decision.replicas)
+            await self.scaler.follow_queues(pool, pool.decision.replicas)
         else:
-            await self.scaler.obey(pool, wishes.min_replicas)
+            await self.scaler.set_fixed(pool, limits.min_replicas)
 
-    async def _hold(self, pool: Pool, wishes: ScalingPolicy, error: str) -> None:
-        """Keep what there is; a fixed number needs no queue."""
+    async def _hold(self, pool: PoolState, limits: ScalingPolicy, error: str) -> None:
+        """Keep the number of workers, and at least the minimum; a fixed number needs no queue."""
         first, pool.unreachable_since = pool.unreachable_since is None, pool.unreachable_since or self.clock()
         if not pool.autoscaled:
-            await self.scaler.obey(pool, wishes.min_replicas)
-        else:
-            await self.scaler.hold(pool, wishes.min_replicas)
-        if first and pool.autoscaled:
-            await self.resources.emit(events.unreachable(pool, pool.unreachable_since, error))
+            await self.scaler.set_fixed(pool, limits.min_replicas)
+            return
+        await self.scaler.scale_up(pool, limits.min_replicas)
+        if first:
+            await self.resources.emit(unreachable_event(pool, pool.unreachable_since, error))
 
-    async def _tell_scaled(self, pool: Pool, before: int, after: int) -> None:
+    async def _report_scaling(self, pool: PoolState, before: int, after: int) -> None:
         if before == after or pool.deployment is None:
             return
-        pool.scaled = self.clock()
+        pool.last_scaled = self.clock()
         if pool.applied is not None:
-            pool.applied = Applied(pool.applied.digest, pool.deployment["metadata"]["generation"])
+            pool.applied = AppliedManifest(pool.applied.digest, pool.deployment.generation)
         self.meters.scaled(pool.key, pool.tier, "up" if after > before else "down")
-        await self.resources.emit(events.scaled(pool, before, after))
+        await self.resources.emit(scaled_event(pool, before, after))
 
-    async def _tell_limit(self, pool: Pool) -> None:
+    async def _report_limit(self, pool: PoolState) -> None:
         limited = pool.autoscaled and pool.decision is not None and pool.decision.limit is Limit.TOO_MANY_TASKS
         if not limited or pool.unreachable_since is not None:
-            pool.limited_since, pool.limit_told = None, False
+            pool.limited_since, pool.limit_reported = None, False
             return
         pool.limited_since = pool.limited_since or self.clock()
-        if self.clock() - pool.limited_since >= events.AT_LIMIT_SECONDS and not pool.limit_told:
-            pool.limit_told = True
-            await self.resources.emit(events.at_limit(pool, pool.limited_since))
+        if self.clock() - pool.limited_since >= AT_LIMIT_SECONDS and not pool.limit_reported:
+            pool.limit_reported = True
+            await self.resources.emit(at_limit_event(pool, pool.limited_since))
 
-    async def _look_for_trouble(self, pool: Pool) -> None:
-        """Look at Pods that are not ready, from time to time."""
-        now, waited = self.clock(), self.clock() - max(pool.trouble_at, pool.scaled or 0.0)
-        if crewed(pool).complete:
-            pool.trouble = None
-        elif waited >= TROUBLE_SECONDS:
-            pool.trouble_at = now
-            pool.trouble = trouble(await self.scaler.pods.list(pool.key[0], selector(pool.key[1])), pool.deployment)
+    async def _check_pods(self, pool: PoolState) -> None:
+        """Read Pods that are not ready, from time to time, for the reason."""
+        now = self.clock()
+        if pool.replicas.complete:
+            pool.startup_problem = None
+        elif now - max(pool.pods_checked, pool.last_scaled or 0.0) >= PODS_SECONDS:
+            pool.pods_checked = now
+            pods = await self.workloads.list_pods(pool.key[0], selector(pool.key[1]))
+            pool.startup_problem = startup_problem(pods, pool.deployment)
 
-    async def _write(self, pool: Pool, new: JSON, again: float | None) -> float | None:
-        before, now = pool.body.get("status") or {}, self.clock()
-        if not worth_writing(before, new, now - pool.figures_written):
+    async def _write(self, pool: PoolState, status: WorkerPoolStatus, again: float | None) -> float | None:
+        seen, now = pool.resource, self.clock()
+        if not worth_writing(seen.status, status, now - pool.status_written):
             return again
         try:
-            pool.body = {**pool.body, **await self.resources.write_status(KIND, pool.body, new)}
+            pool.resource = await self.resources.update_status(seen, seen.replace(status=status))
         except Changed:
-            return AGAIN_SECONDS
+            return CONFLICT_SECONDS
         except Gone:
             return None
-        pool.figures_written = now
+        pool.status_written = now
         return again
 
 
-def _next_look(pool: Pool) -> float:
-    seconds = pool.spec["autoscaling"].get("pollSeconds", 2) if pool.autoscaled else FIXED_POLL_SECONDS
-    return min(seconds, SOON_SECONDS) if pool.draining else float(seconds)
+def _poll_seconds(pool: PoolState) -> float:
+    scaling = pool.spec.autoscaling
+    seconds = FIXED_POLL_SECONDS if scaling is None else float(scaling.poll_seconds)
+    return min(seconds, DRAINING_POLL_SECONDS) if pool.draining else seconds
 
 
-def _last_scaled(pool: Pool) -> float | None:
-    text = (pool.body.get("status") or {}).get("lastScaleTime")
-    return datetime.fromisoformat(text).timestamp() if text else None
+def _last_scale_time(pool: PoolState) -> float | None:
+    time = pool.resource.status.last_scale_time
+    return None if time is None else time.timestamp()

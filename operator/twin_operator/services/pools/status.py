@@ -1,208 +1,163 @@
-"""The status of a WorkerPool: what there is, what is wanted, what waits, and when it is worth a write. Pure."""
+"""What users see of a WorkerPool: its status and when to write it, its Events, its metrics. Pure."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, WorkerPoolPhase
-from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
+from twin_operator.api.v1alpha1.worker_pool import QueueDepth, WorkerPoolStatus
+from twin_operator.domain.scaling import Limit, QueueLoad
 from twin_operator.services.pools.loads import policy
 from twin_operator.services.pools.manifest import selector
-from twin_operator.services.pools.pool import Pool
-from twin_operator.services.pools.ports import PoolFigures, QueueFigures
-from twin_operator.services.pools.scale_in import replicas_of
-from twin_operator.services.reconciling.status import Fact, merge_conditions, ready, reconciling, stalled
-from twin_operator.services.runs.run import JSON
-from twin_operator.services.runs.times import timestamp
+from twin_operator.services.pools.pool_index import PoolState
+from twin_operator.services.pools.ports import PoolGauges, QueueGauges
+from twin_operator.services.reconciling.ports import Event
+from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
+from twin_operator.services.runs.times import moment
 
-DIGITS: Final = 3  # significant, of smoothed figures: the rest is noise that would be written again and again
+DIGITS: Final = 3  # significant, of smoothed numbers: the rest is noise that would be written again and again
 LEAST_RATE: Final = 0.01  # tasks a second: what is below it is the tail of a smoothing, not traffic
+REFUSAL_LIMIT: Final = 1000  # characters of an API server's refusal in a message
+COUNTS_SECONDS: Final = 4.5  # between writes of depths and running tasks: five seconds for users who poll every 2 s
+SMOOTHED_SECONDS: Final = 15.0  # between writes of smoothed numbers alone
+MATERIAL: Final = 0.1  # share by which a smoothed number must change to be written
+AT_LIMIT_SECONDS: Final = 60.0  # of needing more workers than allowed before an Event: a burst may pass
 
 
-@dataclass(frozen=True)
-class Crewed:
-    """How many workers there are, are ready and are wanted."""
-
-    there: int
-    ready: int
-    current: int
-    wanted: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that are wanted are ready, in their newest form."""
-        return self.ready >= self.wanted and self.current >= self.wanted
-
-
-def crewed(pool: Pool) -> Crewed:
-    """Return the workers of a pool by its Deployment."""
-    status = (pool.deployment or {}).get("status") or {}
-    return Crewed(
-        there=status.get("replicas", 0),
-        ready=status.get("readyReplicas", 0),
-        current=status.get("updatedReplicas", 0),
-        wanted=replicas_of(pool.deployment),
+def refused_status(pool: PoolState, refusal: list[Fact], now: float) -> WorkerPoolStatus:
+    """Return the status of a pool that is refused; its Deployment, where it has one, is left as it is."""
+    return _without_load(_with_replicas(pool)).replace(
+        phase=WorkerPoolPhase.FAILED, conditions=conditions_of(pool.resource, refusal, now)
     )
 
 
-def refused_status(pool: Pool, refused: list[Fact], now: float) -> JSON:
-    """Return the status of a pool that is not taken; its Deployment, where it has one, is left alone."""
-    none = {"queues": None, "running": None, **dict.fromkeys(("arrivalsPerSecond", "secondsPerTask", "drainSeconds"))}
-    return {
-        **_counts(pool),
-        **none,
-        "phase": WorkerPoolPhase.FAILED,
-        "conditions": merge_conditions(pool.body, refused, now),
-    }
-
-
-def pool_status(pool: Pool, now: float) -> JSON:
-    """Return the status of a pool that is taken."""
+def pool_status(pool: PoolState, now: float) -> WorkerPoolStatus:
+    """Return the status of a pool that is accepted; until the queues are read, what was written of them stays."""
     phase, facts = _readiness(pool)
     if pool.autoscaled:
-        facts = [*facts, _active(pool), *_limited(pool)]
-    return {
-        **_counts(pool),
-        **_figures(pool.loads, pool.decision),
-        "phase": phase,
-        "lastScaleTime": timestamp(pool.scaled),
-        "conditions": merge_conditions(pool.body, facts, now),
-    }
+        facts = [*facts, _scaling_active(pool), *_scaling_limited(pool)]
+    return _with_load(_with_replicas(pool), pool).replace(
+        phase=phase,
+        last_scale_time=None if pool.last_scaled is None else moment(pool.last_scaled),
+        conditions=conditions_of(pool.resource, facts, now),
+    )
+
+
+def _with_replicas(pool: PoolState) -> WorkerPoolStatus:
+    return pool.resource.status.replace(
+        observed_generation=pool.resource.metadata.generation,
+        replicas=pool.replicas.current,
+        ready_replicas=pool.replicas.ready,
+        desired_replicas=pool.replicas.desired,
+        selector=selector(pool.resource.name),
+    )
+
+
+def _with_load(status: WorkerPoolStatus, pool: PoolState) -> WorkerPoolStatus:
+    if not pool.loads:
+        return status
+    arrivals = sum(load.arrivals_per_second for load in pool.loads)
+    return status.replace(
+        queues=tuple(_queue_depth(load) for load in pool.loads),
+        running=sum(load.running for load in pool.loads),
+        arrivals_per_second=rounded(arrivals) if arrivals >= LEAST_RATE else 0.0,
+        seconds_per_task=rounded(seconds_per_task(pool.loads)),
+        drain_seconds=rounded(pool.decision.drain_seconds) if pool.decision else None,
+    )
+
+
+def _without_load(status: WorkerPoolStatus) -> WorkerPoolStatus:
+    return status.replace(queues=(), running=None, arrivals_per_second=None, seconds_per_task=None, drain_seconds=None)
+
+
+def _queue_depth(load: QueueLoad) -> QueueDepth:
+    return QueueDepth(name=load.name, depth=load.depth, oldest_seconds=rounded(load.oldest_seconds))
 
 
 def seconds_per_task(loads: tuple[QueueLoad, ...]) -> float:
-    """Return how long a task takes: over what waits, or over the queues where nothing does."""
+    """Return how long a task takes: the mean over waiting tasks, or over the queues where no task waits."""
     weights = [load.depth for load in loads] if any(load.depth for load in loads) else [1] * len(loads)
     seconds = sum(weight * load.seconds_per_task for weight, load in zip(weights, loads, strict=True))
     return seconds / sum(weights)
 
 
 def rounded(value: float | None) -> float | None:
-    """Round to what is worth writing."""
+    """Round to the digits that are worth a write."""
     return None if value is None else float(f"{value:.{DIGITS}g}")
 
 
-def _counts(pool: Pool) -> JSON:
-    crew = crewed(pool)
-    return {
-        "observedGeneration": pool.body["metadata"].get("generation", 1),
-        "replicas": crew.there,
-        "readyReplicas": crew.ready,
-        "desiredReplicas": crew.wanted,
-        "selector": selector(pool.key[1]),
-    }
-
-
-def _figures(loads: tuple[QueueLoad, ...], decision: ScalingDecision | None) -> JSON:
-    if not loads:
-        return {}
-    arrivals = sum(load.arrivals_per_second for load in loads)
-    return {
-        "queues": [_queue(load) for load in loads],
-        "running": sum(load.running for load in loads),
-        "arrivalsPerSecond": rounded(arrivals) if arrivals >= LEAST_RATE else 0.0,
-        "secondsPerTask": rounded(seconds_per_task(loads)),
-        "drainSeconds": rounded(decision.drain_seconds) if decision else None,
-    }
-
-
-def _queue(load: QueueLoad) -> JSON:
-    waits = {} if load.oldest_seconds is None else {"oldestSeconds": rounded(load.oldest_seconds)}
-    return {"name": load.name, "depth": load.depth, **waits}
-
-
-def _readiness(pool: Pool) -> tuple[str, list[Fact]]:
-    crew = crewed(pool)
+def _readiness(pool: PoolState) -> tuple[WorkerPoolPhase, list[Fact]]:
+    replicas = pool.replicas
+    counted = f"{replicas.ready} of {replicas.desired} workers are ready."
     if pool.refused is not None:
-        rest = " The workers of the earlier template go on." if crew.there else ""
-        message = f"The Deployment was refused: {pool.refused.message}"[:1000]
-        return "Failed", stalled(Reason.INVALID_TEMPLATE, message + rest)
-    if crew.wanted == 0:
-        return "Idle", ready(Reason.SCALED_TO_ZERO, _idle(pool))
-    if crew.complete:
-        return "Ready", ready(Reason.WORKERS_READY, f"{crew.ready} of {crew.wanted} workers are ready.")
-    if pool.trouble:
-        return "Scaling", reconciling(Reason.WORKERS_NOT_STARTING, pool.trouble)
-    return "Scaling", reconciling(Reason.SCALING, f"{crew.ready} of {crew.wanted} workers are ready.")
+        rest = " The workers of the earlier template go on." if replicas.current else ""
+        message = f"The Deployment was refused: {pool.refused.message}"[:REFUSAL_LIMIT]
+        return WorkerPoolPhase.FAILED, stalled(Reason.INVALID_TEMPLATE, message + rest)
+    if replicas.desired == 0:
+        return WorkerPoolPhase.IDLE, ready(Reason.SCALED_TO_ZERO, _scaled_to_zero(pool))
+    if replicas.complete:
+        return WorkerPoolPhase.READY, ready(Reason.WORKERS_READY, counted)
+    if pool.startup_problem:
+        return WorkerPoolPhase.SCALING, reconciling(Reason.WORKERS_NOT_STARTING, pool.startup_problem)
+    return WorkerPoolPhase.SCALING, reconciling(Reason.SCALING, counted)
 
 
-def _idle(pool: Pool) -> str:
+def _scaled_to_zero(pool: PoolState) -> str:
     if pool.autoscaled:
         return "No workers are wanted until a task comes."
     return "No workers are wanted: raise spec.replicas to have some."
 
 
-def _active(pool: Pool) -> Fact:
+def _scaling_active(pool: PoolState) -> Fact:
     if pool.unreachable_since is None:
-        return Fact(
-            ConditionType.SCALING_ACTIVE,
-            ConditionStatus.TRUE,
-            Reason.FOLLOWING_QUEUES,
-            "The number of workers follows the queues.",
-        )
-    held = f"The queues cannot be read, so the number of workers stays {replicas_of(pool.deployment)}"
-    return Fact(
-        ConditionType.SCALING_ACTIVE,
-        ConditionStatus.FALSE,
-        Reason.QUEUE_UNREACHABLE,
-        f"{held}: see whether Redis runs and can be reached.",
-    )
+        message = "The number of workers follows the queues."
+        return Fact(ConditionType.SCALING_ACTIVE, ConditionStatus.TRUE, Reason.FOLLOWING_QUEUES, message)
+    held = f"The queues cannot be read, so the number of workers stays {pool.replicas.desired}"
+    message = f"{held}: see whether Redis runs and can be reached."
+    return Fact(ConditionType.SCALING_ACTIVE, ConditionStatus.FALSE, Reason.QUEUE_UNREACHABLE, message)
 
 
-def _limited(pool: Pool) -> list[Fact]:
+def _scaling_limited(pool: PoolState) -> list[Fact]:
     if pool.decision is None:
         return []
-    scaling = pool.spec["autoscaling"]
+    limits, limited = policy(pool.spec), ConditionType.SCALING_LIMITED
     match pool.decision.limit:
         case Limit.TOO_MANY_TASKS:
-            more = f"The queues ask for more than maxReplicas, {scaling['maxReplicas']} workers."
-            return [Fact(ConditionType.SCALING_LIMITED, ConditionStatus.TRUE, Reason.TOO_MANY_TASKS, more)]
+            message = f"The queues ask for more than maxReplicas, {limits.max_replicas} workers."
+            return [Fact(limited, ConditionStatus.TRUE, Reason.TOO_MANY_TASKS, message)]
         case Limit.TOO_FEW_TASKS:
-            fewer = f"The queues ask for fewer than minReplicas, {scaling.get('minReplicas', 0)} workers."
-            return [Fact(ConditionType.SCALING_LIMITED, ConditionStatus.TRUE, Reason.TOO_FEW_TASKS, fewer)]
-        case _:
-            return [
-                Fact(
-                    ConditionType.SCALING_LIMITED,
-                    ConditionStatus.FALSE,
-                    Reason.WITHIN_LIMITS,
-                    "The queues get the workers that they ask for.",
-                )
-            ]
+            message = f"The queues ask for fewer than minReplicas, {limits.min_replicas} workers."
+            return [Fact(limited, ConditionStatus.TRUE, Reason.TOO_FEW_TASKS, message)]
+        case None:
+            message = "The queues get the workers that they ask for."
+            return [Fact(limited, ConditionStatus.FALSE, Reason.WITHIN_LIMITS, message)]
 
 
-COUNTS_SECONDS: Final = 4.5  # between writes of depths and running tasks: five seconds to the eye, with a look every 2
+def worth_writing(before: WorkerPoolStatus, new: WorkerPoolStatus, since: float) -> bool:
+    """Return whether to write `new` over `before`: conditions and replicas at once, numbers of queues later.
 
-
-SMOOTHED_SECONDS: Final = 15.0  # between writes of rates alone
-
-
-MATERIAL: Final = 0.1  # share by which a smoothed figure moved
-
-
-SMOOTHED: Final = ("arrivalsPerSecond", "secondsPerTask", "drainSeconds")
-
-
-FIGURES: Final = frozenset({*SMOOTHED, "queues", "running"})
-
-
-def worth_writing(before: JSON, new: JSON, since: float) -> bool:
-    """Return whether to write `new` over `before`, of which `since` seconds ago something was written."""
-    if any(before.get(key) != value for key, value in new.items() if key not in FIGURES):
+    Args:
+        before: as last written.
+        new: as it is now.
+        since: seconds since the last write.
+    """
+    if _without_load(before) != _without_load(new):
         return True
-    if since >= COUNTS_SECONDS and _shown_counts(before, new) != _shown_counts(new, new):
+    if since >= COUNTS_SECONDS and _counts(before) != _counts(new):
         return True
-    return since >= SMOOTHED_SECONDS and any(_moved(*pair) for pair in _pairs(before, new))
+    return since >= SMOOTHED_SECONDS and any(_moved(*pair) for pair in _smoothed_pairs(before, new))
 
 
-def _shown_counts(status: JSON, like: JSON) -> list[Any]:
-    depths = [(queue["name"], queue.get("depth")) for queue in status.get("queues") or ()]
-    return [depths if "queues" in like else None, status.get("running") if "running" in like else None]
+def _counts(status: WorkerPoolStatus) -> tuple[list[tuple[str, int | None]], int | None]:
+    return [(queue.name, queue.depth) for queue in status.queues], status.running
 
 
-def _pairs(before: JSON, new: JSON) -> list[tuple[float | None, float | None]]:
-    waits = {queue["name"]: queue.get("oldestSeconds") for queue in before.get("queues") or ()}
-    oldest = [(waits.get(queue["name"]), queue.get("oldestSeconds")) for queue in new.get("queues") or ()]
-    return [*((before.get(key), new[key]) for key in SMOOTHED if key in new), *oldest]
+def _smoothed_pairs(before: WorkerPoolStatus, new: WorkerPoolStatus) -> list[tuple[float | None, float | None]]:
+    waits = {queue.name: queue.oldest_seconds for queue in before.queues}
+    return [
+        (before.arrivals_per_second, new.arrivals_per_second),
+        (before.seconds_per_task, new.seconds_per_task),
+        (before.drain_seconds, new.drain_seconds),
+        *((waits.get(queue.name), queue.oldest_seconds) for queue in new.queues),
+    ]
 
 
 def _moved(before: float | None, new: float | None) -> bool:
@@ -211,25 +166,68 @@ def _moved(before: float | None, new: float | None) -> bool:
     return abs(new - before) > MATERIAL * max(abs(before), abs(new))
 
 
-def figures(pool: Pool) -> PoolFigures:
-    """Return what monitoring is to show of a pool."""
-    crew = crewed(pool)
-    limit = pool.decision.limit if pool.decision and pool.autoscaled else None
-    return PoolFigures(
-        tier=pool.tier,
-        replicas=crew.there,
-        ready=crew.ready,
-        desired=crew.wanted,
-        most=policy(pool.spec).max_replicas,
-        running=sum(load.running for load in pool.loads),
-        drain_seconds=pool.decision.drain_seconds if pool.decision else 0.0,
-        scaling_active=pool.unreachable_since is None if pool.autoscaled else None,
-        limited=str(limit) if limit else None,
-        queues=tuple(_queue_figures(load) for load in pool.loads),
+def scaled_event(pool: PoolState, before: int, after: int) -> Event:
+    """Return the Event of a changed number of workers."""
+    rose = after > before
+    generation = pool.deployment.generation if pool.deployment else 0
+    return Event(
+        regarding=pool.resource,
+        reason="ScaledUp" if rose else "ScaledDown",
+        message=f"From {before} to {after} workers: {_why_scaled(pool, rose=rose)}.",
+        occasion=str(generation),
     )
 
 
-def _queue_figures(load: QueueLoad) -> QueueFigures:
-    return QueueFigures(
+def _why_scaled(pool: PoolState, *, rose: bool) -> str:
+    if not pool.autoscaled:
+        return "spec.replicas says so"
+    if pool.unreachable_since is not None:
+        return "spec.autoscaling.minReplicas says so"
+    waiting, running = sum(load.depth for load in pool.loads), sum(load.running for load in pool.loads)
+    if rose or waiting or running:
+        return f"{waiting} tasks wait and {running} run"
+    return "no task came for a while"
+
+
+def at_limit_event(pool: PoolState, since: float) -> Event:
+    """Return the Event of a pool that has needed more workers than allowed for long."""
+    most = policy(pool.spec).max_replicas
+    return Event(
+        regarding=pool.resource,
+        reason="PoolAtLimit",
+        message=f"For {AT_LIMIT_SECONDS:.0f} seconds the queues have asked for more than {most} workers; tasks wait. "
+        "Raise spec.autoscaling.maxReplicas, or targetDrainSeconds where waiting is well.",
+        warning=True,
+        occasion=f"{since:.0f}",
+    )
+
+
+def unreachable_event(pool: PoolState, since: float, error: str) -> Event:
+    """Return the Event of queues that cannot be read."""
+    return Event(
+        regarding=pool.resource,
+        reason="QueueUnreachable",
+        message=f"The queues cannot be read, so the number of workers is held: {error}",
+        warning=True,
+        occasion=f"{since:.0f}",
+    )
+
+
+def gauges(pool: PoolState) -> PoolGauges:
+    """Return the metrics of a pool."""
+    return PoolGauges(
+        tier=pool.tier,
+        replicas=pool.replicas,
+        max_replicas=policy(pool.spec).max_replicas,
+        running=sum(load.running for load in pool.loads),
+        drain_seconds=pool.decision.drain_seconds if pool.decision else 0.0,
+        scaling_active=pool.unreachable_since is None if pool.autoscaled else None,
+        limit=pool.decision.limit if pool.decision and pool.autoscaled else None,
+        queues=tuple(_queue_gauges(load) for load in pool.loads),
+    )
+
+
+def _queue_gauges(load: QueueLoad) -> QueueGauges:
+    return QueueGauges(
         load.name, load.depth, load.oldest_seconds or 0.0, load.arrivals_per_second, load.seconds_per_task
     )

@@ -1,14 +1,21 @@
-"""A worker's Pod as scaling in sees it, and what keeps Pods from becoming ready, in a sentence."""
+"""The workers of a pool by their Pods: which are removed when there are to be fewer, and why some do not start.
 
-from collections.abc import Iterable, Mapping
+A ReplicaSet removes Pods that are not assigned, not running or not ready before it compares deletion costs. So a
+worker may be chosen only with every worker that ranks before it; a busy one that is not ready keeps all behind it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from twin_operator.services.runs.run import JSON
+from twin_operator.services.pools.ports import Deployment, Pod
 
-DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
-OVER: Final = frozenset({"Succeeded", "Failed"})
-PHASES: Final = {"Pending": 0, "Unknown": 1}  # a ReplicaSet removes these first, in this order; then running ones
+IDLE_COST: Final = -1000  # deletion cost of an idle worker that is to be removed
+BUSY_COST: Final = -500  # of a busy one that a smaller spec.replicas removes, after every idle one
+FINISHED: Final = frozenset({"Succeeded", "Failed"})
+PHASE_RANKS: Final = {"Pending": 0, "Unknown": 1}  # a ReplicaSet removes these first, in this order
+RUNNING_RANK: Final = 2
+STARTING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})  # why a container waits that will start
 ADVICE: Final = {
     "ErrImagePull": "see that the image exists and that the workers' service account may pull it",
     "ImagePullBackOff": "see that the image exists and that the workers' service account may pull it",
@@ -20,85 +27,109 @@ ADVICE: Final = {
 
 
 @dataclass(frozen=True)
-class Worker:
-    """A Pod that is there and not on its way out.
+class ScaleIn:
+    """The workers to remove, first to last, and the replicas of the Deployment afterwards."""
 
-    Attributes:
-        cost: its pod-deletion-cost; the lower, the sooner a ReplicaSet removes it.
-        created: RFC 3339.
-    """
+    victims: tuple[Pod, ...]
+    replicas: int
 
-    name: str
-    assigned: bool
-    phase: int
-    ready: bool
-    cost: int
-    created: str
-    pod: JSON
+
+@dataclass(frozen=True)
+class Workers:
+    """A pool's Deployment as last observed, and its workers: Pods that neither terminate nor have finished."""
+
+    deployment: Deployment
+    pods: tuple[Pod, ...]
 
     @property
-    def rank(self) -> tuple[bool, int, bool]:
-        """Return where a ReplicaSet looks first when it removes Pods, before any cost; the least goes first."""
-        return self.assigned, self.phase, self.ready
+    def desired(self) -> int:
+        """spec.replicas of the Deployment."""
+        return self.deployment.replicas.desired
+
+    @property
+    def pending(self) -> bool:
+        """Whether Kubernetes has not finished an earlier change: it may yet remove other Pods than ours."""
+        behind = self.deployment.observed_generation < self.deployment.generation
+        return behind or (len(self.pods) > self.desired and not self.rolling)  # a rollout has more Pods for long
+
+    @property
+    def rolling(self) -> bool:
+        """Whether there are Pods of an earlier template: which of the two ReplicaSets shrinks is not our choice."""
+        return self.deployment.replicas.updated != self.deployment.replicas.current
 
 
-def workers(pods: Iterable[JSON]) -> list[Worker]:
-    """Return the workers among Pods: those that are leaving or over count no more."""
-    return [
-        _worker(pod)
-        for pod in pods
-        if not pod["metadata"].get("deletionTimestamp") and (pod.get("status") or {}).get("phase") not in OVER
-    ]
+def active(pods: Iterable[Pod]) -> tuple[Pod, ...]:
+    """Return the Pods that neither terminate nor have finished."""
+    return tuple(pod for pod in pods if not pod.terminating and pod.phase not in FINISHED)
 
 
-def _worker(pod: JSON) -> Worker:
-    meta, status = pod["metadata"], pod.get("status") or {}
-    conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
-    return Worker(
-        name=meta["name"],
-        assigned=bool(pod["spec"].get("nodeName")),
-        phase=PHASES.get(status.get("phase", "Pending"), 2),
-        ready=conditions.get("Ready") == "True",
-        cost=_cost((meta.get("annotations") or {}).get(DELETION_COST)),
-        created=meta.get("creationTimestamp") or "",
-        pod=pod,
-    )
+def plan_idle(workers: Workers, busy: Collection[str], wanted: int) -> ScaleIn:
+    """Return which idle workers to remove, down to `wanted` at least; no busy one is removed, nor one in its place.
+
+    Args:
+        workers: of the pool.
+        busy: names of those that hold a lease.
+        wanted: the least that stay.
+    """
+    none = ScaleIn((), workers.desired)
+    if wanted >= workers.desired:
+        return none
+    if wanted == 0 and not any(pod.name in busy for pod in workers.pods):
+        return ScaleIn(tuple(_removal_order(workers.pods, busy)), 0)  # all of them: no ReplicaSet has a choice
+    if workers.pending or workers.rolling:
+        return none
+    surplus, missing = workers.desired - wanted, workers.desired - len(workers.pods)
+    victims = _idle_in_order(workers.pods, busy)[: max(0, surplus - missing)]
+    return ScaleIn(tuple(victims), workers.desired - min(surplus, missing) - len(victims))
 
 
-def _cost(text: str | None) -> int:
-    try:
-        return int(text or 0)
-    except ValueError:
-        return 0  # as a ReplicaSet takes it
+def plan_fixed(workers: Workers, busy: Collection[str], wanted: int) -> ScaleIn:
+    """Return which workers to remove for a smaller spec.replicas: idle ones first, then busy ones."""
+    if wanted >= workers.desired:
+        return ScaleIn((), workers.desired)
+    surplus = max(0, len(workers.pods) - wanted)
+    return ScaleIn(tuple(_removal_order(workers.pods, busy)[:surplus]), wanted)
 
 
-def trouble(pods: Iterable[JSON], deployment: JSON | None) -> str | None:
-    """Return what keeps workers from becoming ready, as Kubernetes says it, or None."""
-    conditions = ((deployment or {}).get("status") or {}).get("conditions") or ()
-    for condition in conditions:
-        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return f"Worker Pods cannot be created: {condition.get('message', '')}"
-    found = (_trouble_of(worker.pod) for worker in workers(pods) if not worker.ready)
-    return next((sentence for sentence in found if sentence), None)
+def _idle_in_order(pods: Sequence[Pod], busy: Collection[str]) -> list[Pod]:
+    blocked = any(pod.name in busy and not pod.ready for pod in pods)
+    return [pod for pod in _removal_order(pods, busy) if pod.name not in busy and not (pod.ready and blocked)]
 
 
-def _trouble_of(pod: JSON) -> str | None:
-    status = pod.get("status") or {}
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return _sentence(pod, condition)
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        if ended := (container.get("lastState") or {}).get("terminated"):
-            times = f"it ended {container.get('restartCount', 1)} times, at last with code {ended.get('exitCode')}"
-            return _sentence(pod, {"reason": "CrashLoopBackOff", "message": times})
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
-            return _sentence(pod, waiting)
+def _removal_order(pods: Sequence[Pod], busy: Collection[str]) -> list[Pod]:
+    """Order as a ReplicaSet removes Pods; among equals idle ones, those already chosen, then the newest."""
+    newest = sorted(pods, key=lambda pod: pod.created, reverse=True)
+    return sorted(newest, key=lambda pod: (_rank(pod), pod.name in busy, pod.deletion_cost))
+
+
+def _rank(pod: Pod) -> tuple[bool, int, bool]:
+    """Return what a ReplicaSet compares before deletion costs; the least is removed first."""
+    return pod.assigned, PHASE_RANKS.get(pod.phase, RUNNING_RANK), pod.ready
+
+
+def startup_problem(pods: Iterable[Pod], deployment: Deployment | None) -> str | None:
+    """Return why workers do not become ready, in the words of Kubernetes, or None."""
+    for condition in deployment.conditions if deployment else ():
+        if condition.type == "ReplicaFailure" and condition.status == "True":
+            return f"Worker Pods cannot be created: {condition.message}"
+    problems = (_problem_of(pod) for pod in active(pods) if not pod.ready)
+    return next((sentence for sentence in problems if sentence), None)
+
+
+def _problem_of(pod: Pod) -> str | None:
+    for condition in pod.conditions:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return _sentence(pod, condition.reason or "unknown", condition.message)
+    for container in pod.containers:
+        if container.last_exit_code is not None:
+            ends = f"it ended {container.restarts} times, at last with code {container.last_exit_code}"
+            return _sentence(pod, "CrashLoopBackOff", ends)
+        if container.waiting_reason not in STARTING:
+            return _sentence(pod, container.waiting_reason, container.waiting_message)
     return None
 
 
-def _sentence(pod: JSON, found: Mapping[str, Any]) -> str:
-    reason, message = found.get("reason", "unknown"), found.get("message")
-    said = f"{reason} ({message})" if message else str(reason)
+def _sentence(pod: Pod, reason: str, message: str) -> str:
+    cause = f"{reason} ({message})" if message else reason
     advice = ADVICE.get(reason)
-    return f"Worker Pod {pod['metadata']['name']} does not start: {said}" + (f"; {advice}." if advice else ".")
+    return f"Worker Pod {pod.name} does not start: {cause}" + (f"; {advice}." if advice else ".")

@@ -102,7 +102,7 @@ R = TypeVar("R", bound=Resource)
 
 
 class Resources(Protocol):
-    """The custom resources, and the Deployments of WorkerPools."""
+    """The custom resources."""
 
     async def read(self, kind: type[R], namespace: str, name: str) -> R:
         """Return an object; raise `Gone`."""
@@ -144,14 +144,6 @@ class Resources(Protocol):
         """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
         ...
 
-    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
-        """Apply a Deployment; raise `Refused`."""
-        ...
-
-    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
-        """Return a Deployment, or None."""
-        ...
-
 
 class JSONResources(Protocol):
     """Objects in the API server as JSON."""
@@ -186,14 +178,6 @@ class JSONResources(Protocol):
 
     async def emit(self, event: "Event") -> None:
         """Tell an Event of Kubernetes; telling it again changes nothing, and one that cannot be told is logged."""
-        ...
-
-    async def apply_deployment(self, deployment: JSON, *, dry_run: bool = False) -> JSON:
-        """Apply a Deployment; raise `Refused`."""
-        ...
-
-    async def read_deployment(self, namespace: str, name: str) -> JSON | None:
-        """Return a Deployment, or None."""
         ...
 
 

@@ -50,6 +50,13 @@ def stalled(reason: Reason, message: str) -> list[Fact]:
     ]
 
 
+def queued_message(queue: str, *, served: bool) -> str:
+    """Return what a task that was not taken yet waits for: its turn, or a WorkerPool with workers for its queue."""
+    if served:
+        return f"Waits in queue {queue} for a worker."
+    return f"No WorkerPool has workers for queue {queue}; it waits for one."
+
+
 def merge_conditions(body: JSON, facts: Sequence[Fact], now: float) -> list[JSON]:
     """Return the conditions of an object: a transition time is kept while the status is the same."""
     before = [Condition.model_validate(c) for c in (body.get("status") or {}).get("conditions") or ()]

@@ -1,7 +1,7 @@
 """A RetrainingJob whose turn it is: train a candidate, have it compared, promote it or not."""
 
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
-from twin_operator.services.reconciling.status import Fact, merge_conditions, ready, reconciling
+from twin_operator.services.reconciling.status import Fact, merge_conditions, queued_message, ready, reconciling
 from twin_operator.services.retraining.state import (
     JobPlan,
     JobSnapshot,
@@ -101,11 +101,8 @@ def _on_its_way(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, pu
         message = f"All {run.attempts} attempts failed; the last one: {cause}."
         return end(snapshot, RetrainingJobPhase.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
     queue = task_queue(model_of(snapshot), publish)
-    if work.served:
-        decision = wait(snapshot, phase, Reason(phase), f"Waits in queue {queue} for a worker.", now)
-    else:
-        message = f"No WorkerPool has workers for queue {queue}; it waits for one."
-        decision = wait(snapshot, phase, Reason.NO_WORKERS, message, now)
+    reason = Reason(phase) if work.served else Reason.NO_WORKERS
+    decision = wait(snapshot, phase, reason, queued_message(queue, served=work.served), now)
     if work.published:
         return JobPlan(decision.status, again=deadline_of(snapshot))
     at = _retry_at(run)

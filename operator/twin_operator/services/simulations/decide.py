@@ -6,6 +6,7 @@ from twin_operator.api.v1alpha1 import Simulation, SimulationSpec
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.not_built import NOT_BUILT, not_built
 from twin_operator.domain.errors import DomainError
+from twin_operator.services.reconciling.status import queued_message
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.versions.version import Refusal, Version, Waiting
 
@@ -98,11 +99,8 @@ def attempt_limit(spec: SimulationSpec) -> int:
 
 
 def _queued(queue: str, *, served: bool) -> Running:
-    if served:
-        return Running(SimulationPhase.QUEUED, Reason.QUEUED, f"Waits in queue {queue} for a worker.")
-    return Running(
-        SimulationPhase.QUEUED, Reason.NO_WORKERS, f"No WorkerPool has workers for queue {queue}; it waits for one."
-    )
+    reason = Reason.QUEUED if served else Reason.NO_WORKERS
+    return Running(SimulationPhase.QUEUED, reason, queued_message(queue, served=served))
 
 
 def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:

@@ -10,6 +10,7 @@ from twin_operator.services.reconciling.status import (
     Fact,
     merge_conditions,
     presentable,
+    queued_message,
     ready,
     reconciling,
     stalled,
@@ -144,12 +145,8 @@ def plan(  # noqa: PLR0911 - a table of cases, first match first
         outcome = Outcome(Reason.INTERNAL_ERROR, f"Training failed {ATTEMPTS} times; the last: {cause}.")
         return _failed(snapshot, outcome, retry_seconds, now)
     queue = body["spec"].get("queue", "training")
-    if snapshot.served:
-        status = _training(body, Reason.WAITING_FOR_WORKER, f"Waits in queue {queue} for a worker.", now)
-    else:
-        status = _training(
-            body, Reason.NO_WORKERS, f"No WorkerPool has workers for queue {queue}; it waits for one.", now
-        )
+    reason = Reason.WAITING_FOR_WORKER if snapshot.served else Reason.NO_WORKERS
+    status = _training(body, reason, queued_message(queue, served=snapshot.served), now)
     return ModelPlan(status, None if snapshot.published else training_task(body, cluster))
 
 

@@ -1,4 +1,4 @@
-"""What monitoring sees of pools, and that it sees nothing of those that are gone."""
+"""The metrics of pools, and that none stays of a pool that is gone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
 from twin_operator.adapters.metrics.pools import PoolMetrics
-from twin_operator.services.pools.ports import PoolFigures, QueueFigures
+from twin_operator.domain.scaling import Limit
+from twin_operator.services.pools.ports import PoolGauges, QueueGauges, ReplicaCounts
 
 KEY = ("ops", "light")
-QUEUE = QueueFigures("simulations", 7, 3.5, 1.25, 0.5)
-FIGURES = PoolFigures("Light", 2, 1, 3, 8, 4, 2.5, scaling_active=True, limited="TooManyTasks", queues=(QUEUE,))
+QUEUE = QueueGauges("simulations", 7, 3.5, 1.25, 0.5)
+GAUGES = PoolGauges(
+    tier="Light",
+    replicas=ReplicaCounts(desired=3, current=2, updated=2, ready=1),
+    max_replicas=8,
+    running=4,
+    drain_seconds=2.5,
+    scaling_active=True,
+    limit=Limit.TOO_MANY_TASKS,
+    queues=(QUEUE,),
+)
 
 
 def shown(registry: CollectorRegistry) -> set[str]:
@@ -19,10 +29,10 @@ def shown(registry: CollectorRegistry) -> set[str]:
     return {line for line in lines if not line.startswith("#") and "_created" not in line}
 
 
-def test_every_figure_of_a_pool_is_shown_under_its_name() -> None:
+def test_every_gauge_of_a_pool_is_exported_under_its_name() -> None:
     registry = CollectorRegistry()
     metrics = PoolMetrics(registry)
-    metrics.pool(KEY, FIGURES)
+    metrics.pool(KEY, GAUGES)
     metrics.scaled(KEY, "Light", "up")
     of_pool, of_queue = 'namespace="ops",pool="light"', 'namespace="ops",pool="light",queue="simulations",tier="Light"'
     assert shown(registry) == {
@@ -43,11 +53,11 @@ def test_every_figure_of_a_pool_is_shown_under_its_name() -> None:
     }
 
 
-def test_what_a_pool_no_longer_has_is_shown_no_more() -> None:
+def test_series_that_a_pool_no_longer_has_are_removed() -> None:
     registry = CollectorRegistry()
     metrics = PoolMetrics(registry)
-    metrics.pool(KEY, FIGURES)
-    metrics.pool(KEY, replace(FIGURES, tier="Heavy", scaling_active=None, queues=(replace(QUEUE, name="training"),)))
+    metrics.pool(KEY, GAUGES)
+    metrics.pool(KEY, replace(GAUGES, tier="Heavy", scaling_active=None, queues=(replace(QUEUE, name="training"),)))
     text = "\n".join(shown(registry))
     assert "simulations" not in text
     assert 'tier="Light"' not in text

@@ -6,20 +6,21 @@ import math
 
 import pytest
 
+from twin_operator.api.v1alpha1.worker_pool import Autoscaling, WorkerPoolSpec
 from twin_operator.services.pools.loads import Arrivals, load_of, policy, smoothed
 from twin_operator.services.pools.ports import QueueReading
 
 
-def test_a_steady_stream_is_smoothed_to_its_rate_whatever_the_pace_of_looks() -> None:
+def test_a_steady_stream_is_smoothed_to_its_rate_whatever_the_interval_of_readings() -> None:
     for step in (0.1, 2, 30):
         arrivals = None
-        for look in range(int(300 / step)):
-            arrivals = smoothed(arrivals, int(5 * look * step), look * step)
+        for reading in range(int(300 / step)):
+            arrivals = smoothed(arrivals, int(5 * reading * step), reading * step)
         assert arrivals is not None
         assert arrivals.per_second == pytest.approx(5, rel=0.02)
 
 
-def test_the_first_look_at_a_counter_says_nothing_of_a_rate() -> None:
+def test_the_first_reading_of_a_counter_says_nothing_of_a_rate() -> None:
     assert smoothed(None, 1_000_000, 0) == Arrivals(1_000_000, 0)
 
 
@@ -46,6 +47,7 @@ def test_delivered_messages_that_nobody_claimed_wait() -> None:
 
 
 def test_a_fixed_number_of_workers_is_both_limits() -> None:
-    fixed, following = policy({"replicas": 3}), policy({"autoscaling": {"maxReplicas": 8}, "replicas": 3})
+    fixed = policy(WorkerPoolSpec(queues=("a",), replicas=3))
+    following = policy(WorkerPoolSpec(queues=("a",), replicas=3, autoscaling=Autoscaling(max_replicas=8)))
     assert (fixed.min_replicas, fixed.max_replicas) == (3, 3)
     assert (following.min_replicas, following.max_replicas, following.stabilization_seconds) == (0, 8, 60)

@@ -1,83 +1,102 @@
-"""Whose queues are served, and which pools a published task wakes."""
+"""Which pools are accepted, whose queues are served, and which pools a published task scales up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from twin_operator.services.pools.pool_index import Key, KnownPools
+import pytest
 
-STALLED = [{"type": "Stalled", "status": "True", "reason": "InvalidTemplate", "message": ""}]
+from tests.unit.services.pools.objects import NAMESPACE, SCALED, deployment, worker_pool
+from twin_operator.api.v1alpha1 import WorkerPool
+from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, ConditionType, Reason
+from twin_operator.services.pools.pool_index import PoolIndex, refusal
+from twin_operator.services.pools.ports import Key
 
-
-def body(name: str = "p", generation: int = 1, ready: int = 0, **changes: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": changes.pop("namespace", "ops"), "uid": name, "generation": generation}
-    status = {"readyReplicas": ready, "conditions": changes.pop("conditions", [])}
-    return {"metadata": metadata, "spec": {"queues": ["a"], **changes}, "status": status}
-
-
-def known_pools(on_gone: Callable[[Key], None] = lambda _key: None) -> KnownPools:
-    return KnownPools({"ops"}, on_gone)
+KEY = (NAMESPACE, "light")
+STALLED = (
+    Condition(type=ConditionType.STALLED, status=ConditionStatus.TRUE, reason=Reason.INVALID_TEMPLATE, message=""),
+)
 
 
-def served(*bodies: dict[str, Any]) -> frozenset[str]:
-    known = known_pools()
-    for each in bodies:
-        known.observe(each, deleted=False)
-    return known.served
+def pool_index(on_deleted: Callable[[Key], None] = lambda _key: None) -> PoolIndex:
+    return PoolIndex({NAMESPACE}, on_deleted)
 
 
-FOLLOWS = {"autoscaling": {"maxReplicas": 2}}
+def refused(pool: WorkerPool, *others: WorkerPool) -> str | None:
+    facts = refusal(pool, others, {NAMESPACE})
+    return facts[0].reason if facts else None
 
 
-def test_a_queue_is_served_by_ready_workers_or_by_such_as_will_come() -> None:
-    assert served(body(ready=1)) == {"a"}
-    assert served(body(**FOLLOWS)) == {"a"}
-    assert served(body()) == frozenset()
-    assert served(body(conditions=STALLED, **FOLLOWS)) == frozenset()
-    assert served(body(conditions=STALLED, ready=1, **FOLLOWS)) == {"a"}
-    assert served(body(namespace="elsewhere", ready=1)) == frozenset()
+def test_a_pool_that_is_refused_takes_no_queue() -> None:
+    assert refused(worker_pool("new", day=2), worker_pool("old", namespace="elsewhere")) is None
 
 
-def test_an_echo_of_our_own_status_is_nothing_to_act_on() -> None:
-    known = known_pools()
-    assert known.observe(body(), deleted=False) == [("ops", "p")]
-    assert known.observe(body(ready=1), deleted=False) == []
-    assert known.observe(body(generation=2), deleted=False) == [("ops", "p")]
+def test_the_older_pool_keeps_a_queue() -> None:
+    old, new = worker_pool("old"), worker_pool("new", day=2)
+    assert refused(old, new) is None
+    assert refused(new, old) == Reason.QUEUE_TAKEN
 
 
-def test_a_pool_that_goes_leaves_its_queues_to_others() -> None:
-    gone: list[Any] = []
-    known = known_pools(gone.append)
-    known.observe(body("first"), deleted=False)
-    known.observe(body("second"), deleted=False)
-    assert known.observe(body("first"), deleted=True) == [("ops", "second")]
-    assert gone == [("ops", "first")]
+def test_of_two_pools_of_one_second_exactly_one_keeps_a_queue() -> None:
+    one, other = worker_pool("one"), worker_pool("other")
+    assert {refused(one, other), refused(other, one)} == {None, Reason.QUEUE_TAKEN}
 
 
-def deployment(replicas: int, generation: int = 1, uid: str = "d") -> dict[str, Any]:
-    metadata = {"name": "p", "namespace": "ops", "uid": uid, "generation": generation}
-    return {"metadata": metadata, "spec": {"replicas": replicas}}
+def test_pools_of_other_namespaces_are_refused() -> None:
+    assert refused(worker_pool(namespace="elsewhere")) == Reason.NAMESPACE_NOT_ALLOWED
 
 
-def test_a_published_task_wakes_a_pool_that_has_no_worker() -> None:
-    known = known_pools()
-    known.observe(body(**FOLLOWS), deleted=False)
-    known.observe(body("fixed", queues=["b"]), deleted=False)
-    assert known.at_zero(["a", "b"]) == [("ops", "p")]
-    assert known.at_zero(["b"]) == []
-    known.observe_deployment(deployment(1), deleted=False)
-    assert known.at_zero(["a"]) == []
+@pytest.mark.parametrize(
+    ("pool", "served"),
+    [
+        (worker_pool(ready=1), {"simulations"}),
+        (worker_pool(autoscaling=SCALED), {"simulations"}),
+        (worker_pool(), set()),
+        (worker_pool(conditions=STALLED, autoscaling=SCALED), set()),
+        (worker_pool(conditions=STALLED, ready=1, autoscaling=SCALED), {"simulations"}),
+        (worker_pool(namespace="elsewhere", ready=1), set()),
+    ],
+)
+def test_a_queue_is_served_by_ready_workers_or_by_such_as_will_come(pool: WorkerPool, served: set[str]) -> None:
+    index = pool_index()
+    index.observe(pool, deleted=False)
+    assert index.served == served
 
 
-def test_watches_that_are_behind_do_not_undo_what_was_written() -> None:
-    known = known_pools()
-    known.observe(body(**FOLLOWS), deleted=False)
-    known.observe_deployment(deployment(2, generation=5), deleted=False)
-    known.observe_deployment(deployment(0, generation=4), deleted=False)
-    known.observe_deployment(deployment(0, uid="earlier"), deleted=True)
-    pool = known.get(("ops", "p"))
+def test_the_watch_event_of_our_own_status_write_needs_no_reconciliation() -> None:
+    index = pool_index()
+    assert index.observe(worker_pool(), deleted=False) == [KEY]
+    assert index.observe(worker_pool(ready=1), deleted=False) == []
+    assert index.observe(worker_pool(generation=2), deleted=False) == [KEY]
+
+
+def test_a_pool_that_is_deleted_leaves_its_queues_to_others() -> None:
+    deleted: list[Key] = []
+    index = pool_index(deleted.append)
+    index.observe(worker_pool("first"), deleted=False)
+    index.observe(worker_pool("second"), deleted=False)
+    assert index.observe(worker_pool("first"), deleted=True) == [(NAMESPACE, "second")]
+    assert deleted == [(NAMESPACE, "first")]
+
+
+def test_a_published_task_scales_up_a_pool_that_has_no_worker() -> None:
+    index = pool_index()
+    index.observe(worker_pool(autoscaling=SCALED), deleted=False)
+    index.observe(worker_pool("fixed", queues=("batch",)), deleted=False)
+    assert index.scaled_to_zero(["simulations", "batch"]) == [KEY]
+    assert index.scaled_to_zero(["batch"]) == []
+    index.observe_deployment(deployment(1), deleted=False)
+    assert index.scaled_to_zero(["simulations"]) == []
+
+
+def test_watch_events_that_come_late_do_not_undo_what_was_written() -> None:
+    index = pool_index()
+    index.observe(worker_pool(autoscaling=SCALED), deleted=False)
+    index.observe_deployment(deployment(2, generation=5), deleted=False)
+    index.observe_deployment(deployment(0, generation=4), deleted=False)
+    index.observe_deployment(deployment(0, uid="earlier"), deleted=True)
+    pool = index.get(KEY)
     assert pool is not None
     assert pool.deployment == deployment(2, generation=5)
-    known.observe_deployment(deployment(2, generation=5), deleted=True)
+    index.observe_deployment(deployment(2, generation=5), deleted=True)
     assert pool.deployment is None

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.deployments import DELETION_COST
 from tests.fakes.every_crash import every_crash
 from tests.fakes.installation import NAMESPACE, Installation
 from tests.fakes.loads import InMemoryLoads
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.pools.workers import DELETION_COST
 from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
 
 pytestmark = pytest.mark.looptime
@@ -44,7 +44,7 @@ async def publish(site: Installation, count: int) -> None:
 
 async def start_workers(site: Installation) -> None:
     """Have the Pods of every Deployment started, and wait until the pool is shown as ready."""
-    site.pods.settle()
+    site.workloads.settle()
     await site.until(lambda: site.condition(POOL, "fast").get("reason") == "WorkersReady")
 
 
@@ -159,7 +159,7 @@ async def test_an_idle_pool_goes_to_zero_after_the_window_and_not_before() -> No
         await site.advance(WINDOW_SECONDS - 3)
         assert replicas(site) == 1
         await site.until(lambda: replicas(site) == 0, seconds=2 * WINDOW_SECONDS)
-        site.pods.settle()
+        site.workloads.settle()
         status = await site.until_phase(POOL, "fast", "Idle")
         assert (status["desiredReplicas"], pod_names(site)) == (0, [])
         assert reasons(site)[-1] == "ScaledDown"
@@ -171,7 +171,7 @@ async def test_scaling_in_takes_the_idle_worker_and_no_other() -> None:
         await site.until(lambda: replicas(site) == 2)
         assert costs(site) == {names[0]: None, names[1]: None, names[2]: "-1000"}
         assert site.queue.take(["batch"], names[2]) is None
-        site.pods.settle()
+        site.workloads.settle()
         assert pod_names(site) == names[:2]
         await site.advance(3 * WINDOW_SECONDS)
         assert replicas(site) == 2
@@ -332,7 +332,7 @@ async def test_pods_that_do_not_start_are_shown_with_the_reason_of_kubernetes() 
     async with Installation() as site:
         site.apply(pool(replicas=1))
         await site.until(lambda: deployed(site))
-        site.pods.settle()
+        site.workloads.settle()
         (name,) = pod_names(site)
         waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}
         status = {
@@ -376,7 +376,7 @@ async def test_a_new_leader_takes_back_the_flag_of_a_worker_that_is_needed_again
         await site.until(lambda: costs(site)[names[2]] == "-1000")
         await site.stop()
         site.patch("Deployment", "fast", {"spec": {"replicas": 3}})
-        site.pods.settle()
+        site.workloads.settle()
         await site.queue.publish([task(99)])
         site.start()
         await site.until(lambda: costs(site) == dict.fromkeys(names))
@@ -421,13 +421,13 @@ async def a_burst(site: Installation) -> None:
     await site.until(lambda: deployed(site))
     await site.queue.publish([task(number) for number in range(4)])
     await site.until(lambda: replicas(site) == 3)
-    site.pods.settle()
+    site.workloads.settle()
     for worker in pod_names(site):
         site.work(lambda _task: DONE, ["batch"], worker)
     await site.until(lambda: replicas(site) == 0)
-    site.pods.settle()
+    site.workloads.settle()
     await site.until_phase(POOL, "fast", "Idle")
 
 
 async def test_a_crash_at_any_call_changes_nothing_of_a_burst() -> None:
-    await every_crash(a_burst, ports=("resources", "loads", "pods"), lost_events=("ScaledUp", "ScaledDown"))
+    await every_crash(a_burst, ports=("resources", "loads", "workloads"), lost_events=("ScaledUp", "ScaledDown"))

@@ -1,4 +1,4 @@
-"""What a pool says of itself, and when that is worth a write."""
+"""What a pool's status, metrics and Events show, and when a status is written."""
 
 from __future__ import annotations
 
@@ -6,25 +6,37 @@ from typing import Any
 
 import pytest
 
-from twin_operator.api.v1alpha1.conditions import Reason
+from tests.unit.services.pools.objects import SCALED, deployment, worker_pool
+from twin_operator.api.v1alpha1.conditions import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Reason,
+    WorkerPoolPhase,
+)
+from twin_operator.api.v1alpha1.worker_pool import QueueDepth, WorkerPoolStatus
 from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision
-from twin_operator.services.pools.pool import Pool, RefusedTemplate
+from twin_operator.services.pools.pool_index import PoolState, RefusedManifest
 from twin_operator.services.pools.status import pool_status, refused_status, worth_writing
-from twin_operator.services.pools.workers import trouble
 from twin_operator.services.reconciling.status import stalled
+from twin_operator.services.runs.times import moment
 
 NOW = 1_800_000_000.0
-SCALED = {"queues": ["a"], "autoscaling": {"maxReplicas": 4}}
 
 
-def pool(spec: dict[str, Any], wanted: int = 2, ready: int = 2, **known: Any) -> Pool:
-    body = {"metadata": {"name": "p", "namespace": "n", "uid": "u", "generation": 3}, "spec": spec}
-    counts = {"replicas": ready, "readyReplicas": ready, "updatedReplicas": ready}
-    return Pool(body, {"spec": {"replicas": wanted}, "status": counts}, **known)
+def pool(desired: int = 2, ready: int = 2, **remembered: Any) -> PoolState:
+    return PoolState(worker_pool(generation=3, autoscaling=SCALED), deployment(desired, ready), **remembered)
 
 
-def told(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    return {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
+def condition(status: WorkerPoolStatus, of_type: ConditionType) -> Condition:
+    found = status.condition(of_type)
+    assert found is not None
+    return found
+
+
+def shown(status: WorkerPoolStatus, of_type: ConditionType) -> tuple[ConditionStatus, str]:
+    found = condition(status, of_type)
+    return found.status, found.reason
 
 
 def decision(limit: Limit | None = None) -> ScalingDecision:
@@ -32,100 +44,114 @@ def decision(limit: Limit | None = None) -> ScalingDecision:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "ready", "phase", "reason"),
-    [(2, 2, "Ready", "WorkersReady"), (2, 1, "Scaling", "Scaling"), (0, 0, "Idle", "ScaledToZero")],
+    ("desired", "ready", "phase", "reason"),
+    [
+        (2, 2, WorkerPoolPhase.READY, Reason.WORKERS_READY),
+        (1, 1, WorkerPoolPhase.READY, Reason.WORKERS_READY),
+        (2, 1, WorkerPoolPhase.SCALING, Reason.SCALING),
+        (0, 0, WorkerPoolPhase.IDLE, Reason.SCALED_TO_ZERO),
+    ],
 )
-def test_the_phase_follows_the_workers(wanted: int, ready: int, phase: str, reason: str) -> None:
-    status = pool_status(pool(SCALED, wanted, ready, decision=decision()), NOW)
-    assert (status["phase"], told(status)["Ready"][1]) == (phase, reason)
-    assert told(status)["ScalingActive"] == ("True", "FollowingQueues")
-    assert told(status)["ScalingLimited"] == ("False", "WithinLimits")
-    assert ("Reconciling" in told(status)) == (phase == "Scaling")
+def test_the_phase_follows_the_workers(desired: int, ready: int, phase: WorkerPoolPhase, reason: Reason) -> None:
+    status = pool_status(pool(desired, ready, decision=decision()), NOW)
+    assert (status.phase, condition(status, ConditionType.READY).reason) == (phase, reason)
+    assert (status.desired_replicas, status.ready_replicas, status.observed_generation) == (desired, ready, 3)
+    assert shown(status, ConditionType.SCALING_ACTIVE) == (ConditionStatus.TRUE, Reason.FOLLOWING_QUEUES)
+    assert shown(status, ConditionType.SCALING_LIMITED) == (ConditionStatus.FALSE, Reason.WITHIN_LIMITS)
+    assert (status.condition(ConditionType.RECONCILING) is not None) == (phase is WorkerPoolPhase.SCALING)
 
 
 def test_a_pool_with_a_fixed_number_says_nothing_of_scaling() -> None:
-    assert set(told(pool_status(pool({"queues": ["a"], "replicas": 2}), NOW))) == {"Ready"}
+    fixed = PoolState(worker_pool(replicas=2), deployment(2, 2))
+    assert [each.type for each in pool_status(fixed, NOW).conditions] == [ConditionType.READY]
 
 
 @pytest.mark.parametrize("limit", list(Limit))
 def test_a_limit_is_a_condition(limit: Limit) -> None:
-    assert told(pool_status(pool(SCALED, decision=decision(limit)), NOW))["ScalingLimited"] == ("True", str(limit))
+    status = pool_status(pool(decision=decision(limit)), NOW)
+    assert shown(status, ConditionType.SCALING_LIMITED) == (ConditionStatus.TRUE, limit.value)
 
 
-def test_queues_out_of_reach_hold_the_workers() -> None:
-    status = pool_status(pool(SCALED, unreachable_since=NOW), NOW)
-    assert told(status)["ScalingActive"] == ("False", "QueueUnreachable")
-    assert "stays 2" in next(c for c in status["conditions"] if c["type"] == "ScalingActive")["message"]
+def test_the_number_of_workers_is_held_while_queues_cannot_be_read() -> None:
+    status = pool_status(pool(unreachable_since=NOW), NOW)
+    assert shown(status, ConditionType.SCALING_ACTIVE) == (ConditionStatus.FALSE, Reason.QUEUE_UNREACHABLE)
+    assert "stays 2" in condition(status, ConditionType.SCALING_ACTIVE).message
 
 
 def test_a_refused_template_stalls_and_the_earlier_workers_go_on() -> None:
-    refused = RefusedTemplate("d", "spec.containers: Required value", NOW)
-    status = pool_status(pool(SCALED, refused=refused, decision=decision()), NOW)
-    assert (status["phase"], told(status)["Stalled"]) == ("Failed", ("True", "InvalidTemplate"))
-    assert "earlier template go on" in status["conditions"][0]["message"]
-    assert told(status)["ScalingActive"][0] == "True"
+    refused = RefusedManifest("d", "spec.containers: Required value", NOW)
+    status = pool_status(pool(refused=refused, decision=decision()), NOW)
+    assert status.phase is WorkerPoolPhase.FAILED
+    assert shown(status, ConditionType.STALLED) == (ConditionStatus.TRUE, Reason.INVALID_TEMPLATE)
+    assert "earlier template go on" in condition(status, ConditionType.READY).message
+    assert shown(status, ConditionType.SCALING_ACTIVE)[0] is ConditionStatus.TRUE
 
 
-def test_figures_are_rounded_and_small_rates_are_none() -> None:
-    loads = (QueueLoad("a", 3, 1, 0.004, 1.23456, 7.8912), QueueLoad("b", 0, 0, 0.0, 9.0))
-    status = pool_status(pool(SCALED, loads=loads, decision=decision()), NOW)
-    assert status["queues"] == [{"name": "a", "depth": 3, "oldestSeconds": 7.89}, {"name": "b", "depth": 0}]
-    figures = (status["running"], status["arrivalsPerSecond"], status["secondsPerTask"], status["drainSeconds"])
-    assert figures == (1, 0.0, 1.23, 12.3)
+LOADS = (QueueLoad("a", 3, 1, 0.004, 1.23456, 7.8912), QueueLoad("b", 0, 0, 0.0, 9.0))
 
 
-def test_a_pool_that_is_not_taken_has_no_figures() -> None:
-    status = refused_status(pool(SCALED), stalled(Reason.QUEUE_TAKEN, "Taken."), NOW)
-    assert (status["phase"], status["queues"], status["running"]) == ("Failed", None, None)
+def test_numbers_are_rounded_and_small_rates_are_zero() -> None:
+    status = pool_status(pool(loads=LOADS, decision=decision()), NOW)
+    assert status.queues == (QueueDepth(name="a", depth=3, oldest_seconds=7.89), QueueDepth(name="b", depth=0))
+    assert (status.running, status.arrivals_per_second) == (1, 0.0)
+    assert (status.seconds_per_task, status.drain_seconds) == (1.23, 12.3)
 
 
-def written(depth: int = 1, running: int = 1, rate: float = 1.0, **facts: Any) -> dict[str, Any]:
-    return {"phase": "Ready", "queues": [{"name": "a", "depth": depth}], "running": running} | {
-        "arrivalsPerSecond": rate,
-        "secondsPerTask": 1.0,
-        "drainSeconds": 1.0,
-        **facts,
-    }
+def test_what_was_written_of_the_queues_stays_until_they_are_read() -> None:
+    before = pool_status(pool(loads=LOADS, decision=decision()), NOW)
+    restarted = pool()
+    restarted.resource = restarted.resource.replace(status=before)
+    after = pool_status(restarted, NOW)
+    assert (after.queues, after.running, after.drain_seconds) == (before.queues, 1, 12.3)
+
+
+def test_a_pool_that_is_refused_has_no_numbers_of_queues() -> None:
+    state = pool()
+    state.resource = state.resource.replace(status=pool_status(pool(loads=LOADS, decision=decision()), NOW))
+    status = refused_status(state, stalled(Reason.QUEUE_TAKEN, "Taken."), NOW)
+    assert (status.phase, status.queues, status.running) == (WorkerPoolPhase.FAILED, (), None)
+    assert (status.arrivals_per_second, status.seconds_per_task, status.drain_seconds) == (None, None, None)
+
+
+def test_the_time_of_the_last_scaling_is_shown_in_whole_seconds() -> None:
+    assert pool_status(pool(last_scaled=NOW + 0.7), NOW).last_scale_time == moment(NOW)
+    assert pool_status(pool(), NOW).last_scale_time is None
+
+
+WRITTEN = WorkerPoolStatus(
+    phase=WorkerPoolPhase.READY,
+    queues=(QueueDepth(name="a", depth=1, oldest_seconds=1.0),),
+    running=1,
+    arrivals_per_second=1.0,
+    seconds_per_task=1.0,
+    drain_seconds=1.0,
+)
+
+
+def waiting(depth: int = 1, seconds: float = 1.0) -> tuple[QueueDepth, ...]:
+    return (QueueDepth(name="a", depth=depth, oldest_seconds=seconds),)
 
 
 @pytest.mark.parametrize(
     ("new", "since", "worth"),
     [
-        (written(), 1000, False),
-        (written(phase="Scaling"), 0, True),
-        (written(desiredReplicas=3), 0, True),
-        (written(depth=2), 1, False),
-        (written(depth=2), 5, True),
-        (written(running=0), 5, True),
-        (written(rate=1.05), 1000, False),
-        (written(rate=1.5), 5, False),
-        (written(rate=1.5), 20, True),
-        (written(rate=0.0), 20, True),
+        (WRITTEN, 1000, False),
+        (WRITTEN.replace(phase=WorkerPoolPhase.SCALING), 0, True),
+        (WRITTEN.replace(desired_replicas=3), 0, True),
+        (WRITTEN.replace(last_scale_time=moment(NOW)), 0, True),
+        (WRITTEN.replace(queues=waiting(depth=2)), 1, False),
+        (WRITTEN.replace(queues=waiting(depth=2)), 5, True),
+        (WRITTEN.replace(running=0), 5, True),
+        (WRITTEN.replace(queues=waiting(seconds=9.0)), 5, False),
+        (WRITTEN.replace(queues=waiting(seconds=9.0)), 20, True),
+        (WRITTEN.replace(arrivals_per_second=1.05), 1000, False),
+        (WRITTEN.replace(arrivals_per_second=1.5), 5, False),
+        (WRITTEN.replace(arrivals_per_second=1.5), 20, True),
+        (WRITTEN.replace(arrivals_per_second=0.0), 20, True),
+        (WRITTEN.replace(drain_seconds=None), 20, True),
     ],
 )
-def test_facts_are_written_at_once_counts_soon_and_rates_when_they_moved(
-    new: dict[str, Any], since: float, *, worth: bool
+def test_conditions_are_written_at_once_counts_soon_and_rates_when_they_moved(
+    new: WorkerPoolStatus, since: float, *, worth: bool
 ) -> None:
-    assert worth_writing(written(), new, since) is worth
-
-
-def waiting(reason: str, message: str = "") -> dict[str, Any]:
-    state = {"state": {"waiting": {"reason": reason, "message": message}}}
-    return {"metadata": {"name": "p-1"}, "spec": {}, "status": {"phase": "Pending", "containerStatuses": [state]}}
-
-
-def test_trouble_is_told_in_kubernetes_own_words_with_what_to_do() -> None:
-    said = trouble([waiting("ImagePullBackOff", "Back-off pulling image")], None)
-    assert said == (
-        "Worker Pod p-1 does not start: ImagePullBackOff (Back-off pulling image); "
-        "see that the image exists and that the workers' service account may pull it."
-    )
-    assert trouble([waiting("ContainerCreating")], None) is None
-    crashed = waiting("CrashLoopBackOff", "back-off 40s restarting failed container")
-    crashed["status"]["containerStatuses"][0] |= {"restartCount": 3, "lastState": {"terminated": {"exitCode": 2}}}
-    assert "CrashLoopBackOff (it ended 3 times, at last with code 2)" in (trouble([crashed], None) or "")
-    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
-    pending = {"metadata": {"name": "p-2"}, "spec": {}, "status": {"phase": "Pending", "conditions": [scheduled]}}
-    assert "Unschedulable (0/1 nodes); add nodes" in (trouble([pending], None) or "")
-    failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}
-    assert trouble([], {"status": {"conditions": [failure]}}) == "Worker Pods cannot be created: exceeded quota"
+    assert worth_writing(WRITTEN, new, since) is worth

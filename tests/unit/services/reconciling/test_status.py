@@ -1,4 +1,4 @@
-"""Whether a merge patch would change anything."""
+"""Whether a merge patch would change anything, and what a task waits for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twin_operator.services.reconciling.status import changes
+from twin_operator.services.reconciling.status import changes, queued_message
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,8 @@ from twin_operator.services.reconciling.status import changes
 )
 def test_a_patch_changes_something_or_not(before: dict[str, Any], patch: dict[str, Any], *, expected: bool) -> None:
     assert changes(before, patch) is expected
+
+
+def test_a_task_waits_for_its_turn_or_for_a_pool_with_workers() -> None:
+    assert queued_message("trials", served=True) == "Waits in queue trials for a worker."
+    assert queued_message("trials", served=False) == "No WorkerPool has workers for queue trials; it waits for one."

@@ -1,0 +1,88 @@
+"""Deployments and Pods in memory: the port `Workloads`, and what the Deployment controller and kubelets do."""
+
+from dataclasses import dataclass
+
+from tests.fakes.cluster import InMemoryCluster, Invalid, Write
+from tests.fakes.deployments import DeploymentController
+from tests.fakes.selectors import matches_labels
+from twin_operator.adapters.kubernetes_api.workloads import deletion_cost_patch, deployment_view, pod_view
+from twin_operator.services.pools.ports import Deployment, Pod
+from twin_operator.services.reconciling.ports import Changed, Gone
+from twin_operator.services.runs.run import JSON
+
+
+@dataclass
+class InMemoryWorkloads:
+    """The Deployments of a cluster and their Pods.
+
+    Args:
+        cluster: holds Deployments and Pods.
+    """
+
+    cluster: InMemoryCluster
+
+    def __post_init__(self) -> None:
+        self._controller = DeploymentController(self.cluster)
+
+    async def read_deployment(self, namespace: str, name: str) -> Deployment | None:
+        """Return a Deployment, or None where there is none."""
+        try:
+            return deployment_view(await self.cluster.read("Deployment", namespace, name))
+        except Gone:
+            return None
+
+    async def apply_deployment(self, manifest: JSON) -> Deployment:
+        """Apply a Deployment on the server's side; raise `Refused`."""
+        write = Write("apply", "Deployment", manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        return deployment_view(await self.cluster.request(lambda: self.cluster.apply_object(manifest), write))
+
+    async def check_deployment(self, manifest: JSON) -> None:
+        """Apply a Deployment as a dry run; raise `Refused`."""
+        await self.cluster.request(lambda: self.cluster.apply_object(manifest, dry_run=True))
+
+    async def scale(self, deployment: Deployment, replicas: int) -> Deployment:
+        """Set the replicas of a Deployment that still has those that were seen; raise `Changed`."""
+        place = "Deployment", deployment.namespace, deployment.name
+
+        def scale() -> JSON:
+            self._compare(deployment)
+            return self.cluster.patch(*place, {"spec": {"replicas": replicas}})
+
+        return deployment_view(await self.cluster.request(scale, Write("patch", *place)))
+
+    async def list_pods(self, namespace: str, selector: str) -> list[Pod]:
+        """Return the Pods that a label selector matches."""
+        matches = matches_labels(selector)
+        return await self.cluster.request(
+            lambda: [pod_view(body) for body in self.cluster.objects("Pod", namespace) if matches(body)]
+        )
+
+    async def set_deletion_cost(self, pod: Pod, cost: int | None) -> None:
+        """Set or remove the deletion cost of a Pod, unless it is gone or another one has its name."""
+        place = "Pod", pod.namespace, pod.name
+
+        def annotate() -> None:
+            try:
+                self.cluster.patch(*place, deletion_cost_patch(pod, cost))
+            except (KeyError, Invalid):
+                return
+            self.cluster.writes.append(Write("patch", *place))
+
+        await self.cluster.request(annotate)
+
+    def settle(self, *, ready: bool = True) -> None:
+        """Give every Deployment its Pods and status, as its controller and the kubelets do in time.
+
+        Args:
+            ready: whether Pods that are not ready become so.
+        """
+        for deployment in self.cluster.objects("Deployment"):
+            self._controller.settle(deployment, ready=ready)
+
+    def _compare(self, seen: Deployment) -> None:
+        try:
+            there = deployment_view(self.cluster.get("Deployment", seen.namespace, seen.name))
+        except KeyError:
+            raise Changed(f'Deployment "{seen.name}" not found') from None
+        if (there.uid, there.replicas.desired) != (seen.uid, seen.replicas.desired):
+            raise Changed("the Deployment is another one, or has other replicas")
