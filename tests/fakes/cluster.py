@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from tests.fakes.api_server import ApiServer, Invalid, Policy, selectable
-from tests.fakes.emitted import EMITTED
+from tests.fakes.emitted import Emitted
 from tests.fakes.object_store import Watch, key_of
 from tests.fakes.selectors import matches_fields
 from twin_operator.adapters.kubernetes_api.client import ApiError
@@ -49,11 +49,13 @@ class InMemoryCluster(ApiServer):
         events: Events that were emitted, each occasion once.
         writes: writes of the operator, in order.
         reachable: whether the API server answers the operator.
+        emitted: takes each status that the operator writes.
     """
 
     events: list[Event] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     reachable: bool = True
+    emitted: Emitted = field(default_factory=Emitted)
     _event_names: set[tuple[str, str]] = field(default_factory=set)
 
     async def read(self, kind: str, namespace: str, name: str) -> JSON:
@@ -69,7 +71,7 @@ class InMemoryCluster(ApiServer):
         def write() -> JSON:
             self._existing(*place)
             written = self.patch_status(*place, patch)
-            EMITTED.status(kind, status)
+            self.emitted.status(kind, status)
             return written
 
         return await self.request(write, Write("patch", *place, "status"))

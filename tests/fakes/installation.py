@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from tests.fakes.archive import InMemoryArchive
 from tests.fakes.cluster import CLUSTER_UID, InMemoryCluster
 from tests.fakes.crashes import Crash, CrashPlan
+from tests.fakes.emitted import EMITTED
 from tests.fakes.inline_executor import InlineExecutor
 from tests.fakes.loads import InMemoryLoads
 from tests.fakes.operator_process import OperatorProcess, is_crash, owned_task
@@ -77,7 +78,7 @@ class Installation:
         self.watch_delay = watch_delay
         self._expected: tuple[type[BaseException], ...] = (Crash, *expected)
         self._began = asyncio.get_running_loop().time()
-        self.cluster = InMemoryCluster(self.now)
+        self.cluster = InMemoryCluster(self.now, emitted=EMITTED)
         self.workloads = InMemoryWorkloads(self.cluster)
         self.queue = InMemoryQueue(self.now)
         self.loads = InMemoryLoads(self.queue)
