@@ -5,7 +5,8 @@ from typing import Any, Final
 import kopf
 
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
-from twin_operator.api.v1alpha1 import GROUP, VERSION
+from twin_operator.adapters.kubernetes_api.typed_resources import parse
+from twin_operator.api.v1alpha1 import GROUP, VERSION, TwinModel
 from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
@@ -32,7 +33,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event(GROUP, VERSION, "twinmodels", registry=registry)
     async def twin_model(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.model_seen(dict(body), deleted=type == "DELETED")
+        loop.model_seen(parse(TwinModel, dict(body)), deleted=type == "DELETED")
 
     @kopf.on.event(GROUP, VERSION, "workerpools", registry=registry)
     async def worker_pool(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401

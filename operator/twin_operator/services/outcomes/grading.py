@@ -159,7 +159,7 @@ def _graded_status(body: JSON, outcome: RecordedOutcome) -> JSON:
     return {
         "observedGeneration": generation,
         "conditions": conditions,
-        "fidelity": prediction_fidelity(outcome),
+        "fidelity": prediction_fidelity(outcome).manifest(),
     }
 
 

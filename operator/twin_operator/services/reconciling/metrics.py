@@ -1,9 +1,9 @@
-"""Figures for monitoring, as the use cases tell them; adapters show them."""
+"""What the use cases report for monitoring; adapters turn it into metrics."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin_operator.services.runs.run import JSON
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ Key = tuple[str, str]
 
 
 class Meters(Protocol):
-    """What is told of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
+    """Metrics of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
 
-    def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
+    def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
         """Show a model's fidelity and retraining as its status has them."""
         ...
 
     def serving(self, key: Key, version: str) -> None:
-        """Show which version serves."""
+        """Show which version is active."""
         ...
 
     def forget_model(self, key: Key) -> None:

@@ -6,7 +6,6 @@ from twin_operator.api.v1alpha1 import ObjectMeta
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.trace_context import RunTrace
 from twin_operator.services.runs.tracing import trace_of
-from twin_operator.services.runs.twin_spec import columns_digest
 
 TERMINAL = frozenset({"Succeeded", "Failed"})
 DEFAULT_BACKOFF_LIMIT = 3  # retries, as the schema has it
@@ -79,22 +78,3 @@ class Simulation:
     def attempt_limit(self) -> int:
         """How many attempts may start."""
         return int(self.spec.get("backoffLimit", DEFAULT_BACKOFF_LIMIT)) + 1
-
-
-def registered_model(body: JSON) -> str:
-    """Return the name in the registry."""
-    meta = body["metadata"]
-    return str(body["spec"].get("registeredModel") or f"{meta['namespace']}.{meta['name']}")
-
-
-def serves(body: JSON) -> bool:
-    """Whether a version serves."""
-    return bool(((body.get("status") or {}).get("model") or {}).get("version"))
-
-
-def needs_training(body: JSON) -> bool:
-    """Whether the columns changed since the version that serves was trained; a pinned version serves as it is."""
-    if body["spec"].get("version"):
-        return False
-    trained = ((body.get("status") or {}).get("model") or {}).get("specDigest")
-    return trained is not None and not trained.startswith(columns_digest(body["spec"]))

@@ -128,7 +128,7 @@ class Simulations:
             tracked = self._tracked.get(uid)
             if tracked is None or tracked.writing:
                 continue
-            model = await self.twins.resolve(tracked.simulation)
+            model = await self.twins.resolve(api.Simulation.model_validate(tracked.simulation.body))
             published = tracked.published is not None or uid in self._elsewhere
             served = self.served(tracked.simulation.queue)
             decision = decide(tracked.simulation, run, model, published=published, served=served, now=self.clock())
@@ -211,7 +211,7 @@ class Simulations:
     async def _weights(self, tracked: Tracked, decision: Enqueue) -> TauWeights:
         intervention = tracked.simulation.spec["intervention"]
         contrast = decision.version.contrast(intervention["arm"], intervention.get("against"))
-        scale = self.twins.uncertainty(tracked.simulation.model)["between_experiment_scale"]
+        scale = self.twins.uncertainty(tracked.simulation.model).between_experiment_scale
         return await self.twins.weights(decision.version, contrast, scale)
 
     def _task(self, tracked: Tracked, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:

@@ -65,7 +65,7 @@ def test_an_outcome_is_graded_with_the_prediction_as_it_was_issued() -> None:
 
 def test_the_grade_is_written_in_the_words_of_the_api() -> None:
     fidelity = prediction_fidelity(outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW))
-    assert fidelity == {
+    assert fidelity.manifest() == {
         "grade": "Excellent",
         "absoluteError": 0.002,
         "relativeError": 0.0,

@@ -1,6 +1,6 @@
 """The gate, as a worker carries it out: figures of both versions, and a verdict that is a success of its task."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -8,10 +8,9 @@ import pytest
 from tests.unit.domain.outcomes import outcome
 from tests.unit.services.trainings import COLUMNS, NAME, OWNER, Workshop
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.payloads import outcome_to_json
 from twin_operator.services.runs.run import Outcome
 
-OUTCOMES = [outcome_to_json(outcome(f"experiment {number}", 1.0 + number / 10)) for number in range(3)]
+OUTCOMES = [asdict(outcome(f"experiment {number}", 1.0 + number / 10)) for number in range(3)]
 
 
 class Rivals(Workshop):
