@@ -55,7 +55,7 @@ class Meters(Protocol):
         ...
 
     def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
-        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         ...
 
     def forget_job(self, job: Key) -> None:
@@ -88,7 +88,7 @@ class Meters(Protocol):
 
 
 class SimulationMeters(Protocol):
-    """What is told of Simulations."""
+    """Metrics of Simulations."""
 
     def finished(self, figures: SimulationFigures) -> None:
         """Count a Simulation that ended, and what it took."""
@@ -104,7 +104,7 @@ class SimulationMeters(Protocol):
 
 
 class ProcessMeters(Protocol):
-    """What is told of the operator's process."""
+    """Metrics of the operator's process."""
 
     def leading(self, *, leads: bool) -> None:
         """Show whether this process leads."""

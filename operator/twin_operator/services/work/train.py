@@ -37,7 +37,7 @@ class DataSource(Protocol):
         ...
 
     def stamp(self, source: Source) -> str | None:
-        """Return what changes when the data does (ETag, or time and size), without reading it; None where none is told.
+        """Return what changes with the data (ETag, or time and size), without reading it; None where there is none.
 
         Raises:
             Stalled: `AddressNotAllowed`.
@@ -57,7 +57,7 @@ class ModelRegistry(Protocol):
         ...
 
     def summary(self, name: str, version: str) -> JSON:
-        """Return what was kept beside the bank of a version, with `version` in it."""
+        """Return a `TrainedVersion` as JSON."""
         ...
 
     def serve(self, name: str, version: str) -> None:

@@ -220,6 +220,15 @@ def test_what_a_training_found_wrong_with_its_data_is_a_condition_until_the_next
     assert (message(replaced, "AssignmentNotRandom"), message(replaced, "DataWarning")) == (None, None)
 
 
+def test_a_warning_with_a_reason_of_a_newer_release_does_not_stop_the_model() -> None:
+    warned = next_for(model(), succeeded(warnings=("One.",))).status
+    conditions = tuple(
+        each.replace(reason="NewReason") if each.type == "DataWarning" else each for each in warned.conditions
+    )
+    decision = next_for(model(warned.replace(conditions=conditions)))
+    assert (reason(decision), reason(decision, "DataWarning")) == ("ModelServing", None)
+
+
 def test_a_deletion_policy_that_is_not_supported_is_said() -> None:
     decision = next_for(model(trained(), deletionPolicy="Delete"))
     assert reason(decision, "Retrainable") == "NotSupported"
