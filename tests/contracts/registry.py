@@ -19,7 +19,16 @@ from twin_operator.services.versions.registry import BlockingVersions
 from twin_operator.services.work.train import ModelRegistry
 
 OWNER = "cluster/ns/twin/uid-1"
-SUMMARY: dict[str, Any] = {"metrics": {"loss": 0.5}, "samples": 400}
+SUMMARY: dict[str, Any] = {
+    "metrics": {"loss": 0.5},
+    "samples": 400,
+    "arms": ["A", "B"],
+    "experiments": ["past"],
+    "features": {"age": "Numeric"},
+    "plan": {"algorithm": "Linear", "folds": 2, "seed": 0, "seeds": 3},
+    "effects": [],
+    "contrasts": [],
+}
 
 
 class Registry(ModelRegistry, BlockingVersions, Protocol):
@@ -140,7 +149,7 @@ async def test_the_event_loop_reads_and_changes_the_same_registry(
 ) -> None:
     first, second = (registered(registry, name, bank, run) for run in "ab")
     assert await versions.champion(name) == second
-    assert (await versions.summary(name, first))["version"] == first
+    assert (await versions.summary(name, first)).version == first
     assert await versions.roll_back(name, RollBack(second, first, "worse", "jane"))
     assert registry.tags(name, second)["twinops.rolledBackBy"] == "jane"
     await versions.promote(name, second, {"twinops.approvedBy": "policy"})

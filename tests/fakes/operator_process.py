@@ -12,7 +12,7 @@ from tests.fakes.crashes import Crash, CrashPlan
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
 from twin_operator.adapters.metrics import ProcessMetrics
-from twin_operator.api.v1alpha1 import Simulation, WorkerPool
+from twin_operator.api.v1alpha1 import Simulation, TwinModel, WorkerPool
 from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
@@ -108,7 +108,7 @@ class OperatorProcess:
             await self.loop.simulation_seen(parse(Simulation, body), deleted=type_ == DELETED)
 
         async def twin_model(type_: str, body: JSON) -> None:
-            self.loop.model_seen(body, deleted=type_ == DELETED)
+            self.loop.model_seen(parse(TwinModel, body), deleted=type_ == DELETED)
 
         async def worker_pool(type_: str, body: JSON) -> None:
             self.loop.pool_seen(parse(WorkerPool, body), deleted=type_ == DELETED)

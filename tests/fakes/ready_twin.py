@@ -6,9 +6,8 @@ from typing import Any, Final
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import NAMESPACE, Installation
 from tests.fakes.registry import RUN
-from tests.fakes.schema import definitions
 from tests.unit.domain.tables import trial
-from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.api.v1alpha1 import API_VERSION, TwinModel
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.twin.bank import Bank
 from twin_operator.services.runs.run import JSON
@@ -63,10 +62,10 @@ def serve(site: Installation, name: str, version: str, namespace: str = NAMESPAC
 def small_bank() -> tuple[Bank, JSON]:
     """Return a bank, learned from 200 rows in a fraction of a second, and its summary."""
     table = trial(rows=ROWS)
-    spec = definitions()["TwinModel"].admitted(twin_model())["spec"]
+    spec = TwinModel.model_validate(twin_model()).spec
     raw = RawTable(table, "sha256:0", ROWS)
     twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), lambda _share, _phrase: None)
-    return twin.bank, summarise(twin, spec, raw)
+    return twin.bank, summarise(twin, spec, raw, now=0.0).wire()
 
 
 def _object(kind: str, name: str, namespace: str, spec: JSON) -> JSON:

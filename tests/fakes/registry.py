@@ -12,6 +12,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin.bank import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.ports import RollBack
+from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import timestamp
 
@@ -169,9 +170,9 @@ class InMemoryVersions:
 
     registry: InMemoryRegistry
 
-    async def summary(self, registered_model: str, version: str) -> JSON:
+    async def summary(self, registered_model: str, version: str) -> TrainedVersion:
         await asyncio.sleep(0)
-        return self.registry.summary(registered_model, version)
+        return TrainedVersion.model_validate(self.registry.summary(registered_model, version))
 
     async def champion(self, registered_model: str) -> str | None:
         await asyncio.sleep(0)

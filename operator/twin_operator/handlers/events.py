@@ -7,7 +7,7 @@ import kopf
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
-from twin_operator.api.v1alpha1 import GROUP, VERSION, Simulation, WorkerPool
+from twin_operator.api.v1alpha1 import GROUP, VERSION, Simulation, TwinModel, WorkerPool
 from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
@@ -34,7 +34,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event(GROUP, VERSION, "twinmodels", registry=registry)
     async def twin_model(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.model_seen(dict(body), deleted=type == "DELETED")
+        loop.model_seen(parse(TwinModel, dict(body)), deleted=type == "DELETED")
 
     @kopf.on.event(GROUP, VERSION, "workerpools", registry=registry)
     async def worker_pool(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401

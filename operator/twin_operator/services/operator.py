@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_operator.api.v1alpha1 import Simulation, WorkerPool
+from twin_operator.api.v1alpha1 import Simulation, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.services.archive.archiving import Archiving
 from twin_operator.services.outcomes.grading import Outcomes
@@ -127,7 +127,7 @@ class FinishedSimulations:
 
 @dataclass(frozen=True)
 class ModelChanges:
-    """What a TwinModel says, for those who answer by it; from a watch, or from our own write that comes before it.
+    """Passes on TwinModels that changed: from the watch, and from own status writes, which come before it.
 
     Args:
         twins: resolves modelRef.
@@ -139,17 +139,16 @@ class ModelChanges:
     simulations: Simulations
     meters: Meters
 
-    def written(self, body: JSON) -> None:
+    def written(self, model: TwinModel) -> None:
         """Take a TwinModel whose status was written: Simulations need not wait for the watch."""
-        self.seen(body, deleted=False)
+        self.seen(model, deleted=False)
 
-    def seen(self, body: JSON, *, deleted: bool) -> None:
+    def seen(self, model: TwinModel, *, deleted: bool) -> None:
         """Take a TwinModel as it is now."""
-        key = body["metadata"]["namespace"], body["metadata"]["name"]
         if not deleted:
-            self.meters.model_phase(key, (body.get("status") or {}).get("phase", "Pending"))
-        if self.twins.observe(body, deleted=deleted):
-            self.simulations.model_changed(key)
+            self.meters.model_phase(model.key, model.status.phase)
+        if self.twins.observe(model, deleted=deleted):
+            self.simulations.model_changed(model.key)
 
 
 @dataclass
@@ -159,7 +158,7 @@ class OperatorLoop:
     Args:
         requests: which objects are to be reconciled.
         simulations: the hot path.
-        changes: takes what TwinModels say.
+        changes: takes TwinModels that changed.
         models: reconciles TwinModels.
         keeper: looks after models that serve.
         jobs: reconciles RetrainingJobs.
@@ -216,13 +215,13 @@ class OperatorLoop:
         """A Simulation came, changed or went."""
         await self.simulations.observe(simulation, deleted=deleted)
 
-    def model_seen(self, body: JSON, *, deleted: bool) -> None:
-        """A TwinModel came, changed or went."""
-        key = MODEL, body["metadata"]["namespace"], body["metadata"]["name"]
+    def model_seen(self, model: TwinModel, *, deleted: bool) -> None:
+        """A TwinModel was created, changed or deleted."""
+        key = MODEL, *model.key
         (self.requests.models.discard if deleted else self.requests.models.add)(key)
         self.requests.keys.mark(key)
-        self.changes.seen(body, deleted=deleted)
-        self._mark_jobs_of(key[1:])
+        self.changes.seen(model, deleted=deleted)
+        self._mark_jobs_of(model.key)
 
     def pool_seen(self, pool: WorkerPool, *, deleted: bool) -> None:
         """Take a WorkerPool that was added, changed or deleted: what waits for workers may go on."""

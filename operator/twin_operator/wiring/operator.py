@@ -224,7 +224,7 @@ def assemble(
     keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
     models = ModelReconciler(
         queue=queue,
-        resources=resources,
+        resources=typed,
         versions=versions,
         keeper=keeper,
         meters=meters,

@@ -7,6 +7,12 @@ from typing import Protocol
 
 from celery.signals import worker_process_shutdown
 
+from twin_operator.services.runs.messages import (
+    ComparisonPayload,
+    DataCheckPayload,
+    RetrainingPayload,
+    TrainingPayload,
+)
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.inspect_data import validate_data
@@ -57,16 +63,19 @@ def work_of(
         return answer_simulation(payload, registry)
 
     def train(payload: JSON) -> Outcome:
-        return train_twin(payload, source, registry, log_progress(payload["run"], attempts.note), clock)
+        message = TrainingPayload.model_validate(payload)
+        return train_twin(message, source, registry, log_progress(message.run, attempts.note), clock)
 
     def validate(payload: JSON) -> Outcome:
-        return validate_data(payload, source, registry)
+        return validate_data(DataCheckPayload.model_validate(payload), source, registry)
 
     def retrain(payload: JSON) -> Outcome:
-        return retrain_twin(payload, source, registry, log_progress(payload["run"], attempts.note), clock)
+        message = RetrainingPayload.model_validate(payload)
+        return retrain_twin(message, source, registry, log_progress(message.run, attempts.note), clock)
 
     def gate(payload: JSON) -> Outcome:
-        return validate_candidate(payload, registry, log_progress(payload["run"], attempts.note))
+        message = ComparisonPayload.model_validate(payload)
+        return validate_candidate(message, registry, log_progress(message.run, attempts.note))
 
     return {
         TaskKind.SIMULATE: simulate,

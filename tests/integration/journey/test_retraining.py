@@ -51,6 +51,11 @@ def version(platform: Platform, model: str) -> str:
     return str(platform.get("TwinModel", model)["status"]["model"]["version"])
 
 
+def retraining_of(platform: Platform, model: str) -> dict[str, Any]:
+    retraining: dict[str, Any] = platform.get("TwinModel", model)["status"].get("retraining", {})
+    return retraining
+
+
 def approve(platform: Platform, job: str, *, approved: bool = True) -> None:
     platform.patch("RetrainingJob", job, {"approval": {"approved": approved, "by": "jane", "message": "as discussed"}})
 
@@ -97,9 +102,7 @@ def test_a_twin_that_fails_is_degraded_and_replaced_by_a_better_one(served: Plat
     assert after["status"] == "Unknown"  # a promotion starts a new window
     status = served.get("TwinModel", "failing")["status"]
     assert "fidelity" not in status
-    retraining = served.kube.until(
-        lambda: (r := served.get("TwinModel", "failing")["status"]["retraining"]).get("lastJob") and r
-    )
+    retraining = served.kube.until(lambda: (r := retraining_of(served, "failing")).get("lastJob") and r)
     assert (retraining["lastJob"], retraining["failedAttempts"], retraining["previousVersion"]) == (name, 0, "1")
     assert {"Trained", "FidelityDegraded"} <= set(served.events("failing"))
     assert {"AwaitingApproval", "RetrainingStarted", "Promoted"} <= set(served.events(name))
@@ -143,7 +146,9 @@ def test_a_worse_candidate_is_not_promoted(served: Platform) -> None:
     assert done["status"]["gate"]["passed"] is False
     assert served.condition("RetrainingJob", "straight", "Promoted")["reason"] == "NotBetter"  # type: ignore[index]
     assert served.condition("RetrainingJob", "straight", "Ready")["status"] == "True"  # type: ignore[index]
-    served.kube.until(lambda: served.get("TwinModel", "curved")["status"]["retraining"].get("failedAttempts") == 1)
+    served.kube.until(
+        lambda: served.get("TwinModel", "curved")["status"].get("retraining", {}).get("failedAttempts") == 1
+    )
     assert (version(served, "curved"), served.versions("curved")) == ("1", ["1", "2"])
 
 
@@ -158,7 +163,9 @@ def test_the_next_job_waits_while_one_is_at_work_and_a_cancelled_task_stops(serv
     served.patch("RetrainingJob", "first", {"cancel": True})
     served.until_phase("RetrainingJob", "first", "Cancelled")
     served.until_phase("RetrainingJob", "second", "Completed")
-    served.kube.until(lambda: served.get("TwinModel", "busy")["status"]["retraining"].get("lastJob") == "second")
+    served.kube.until(
+        lambda: served.get("TwinModel", "busy")["status"].get("retraining", {}).get("lastJob") == "second"
+    )
 
 
 def test_a_deadline_counts_from_the_start_of_training(served: Platform) -> None:

@@ -14,6 +14,7 @@ from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.data_source import FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.services.reconciling.errors import TryAgain
+from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.retrain import retrain_twin
@@ -58,17 +59,26 @@ class Shop:
 
     def train(self, run: str) -> Outcome:
         """Deliver a training task."""
-        return train_twin(self.payload(run=run), self.source, self.registry, lambda *_: None, lambda: 0.0)
+        return train_twin(
+            TrainingPayload.model_validate(self.payload(run=run)),
+            self.source,
+            self.registry,
+            lambda *_: None,
+            lambda: 0.0,
+        )
 
     def retrain(self, run: str, **plan: Any) -> Outcome:
         """Deliver a retraining task."""
         payload = self.payload(run=run, job="job-uid", trigger="NewData", plan={**LEARNER, **plan})
-        return retrain_twin(payload, self.source, self.registry, lambda *_: None, lambda: 0.0)
+        return retrain_twin(
+            RetrainingPayload.model_validate(payload), self.source, self.registry, lambda *_: None, lambda: 0.0
+        )
 
     def gate(self, candidate: Outcome, champion: Outcome) -> Outcome:
         """Deliver a gate task."""
         versions = {outcome.value["version"]: outcome.value["plan"] for outcome in (candidate, champion)}
         payload = {
+            "run": "gate",
             "registeredModel": self.name,
             "candidate": candidate.value["version"],
             "champion": champion.value["version"],
@@ -77,7 +87,7 @@ class Shop:
             "ledger": [],
             "plans": versions,
         }
-        return validate_candidate(payload, self.registry, lambda *_: None)
+        return validate_candidate(ComparisonPayload.model_validate(payload), self.registry, lambda *_: None)
 
     def versions(self) -> int:
         """How many versions there are."""

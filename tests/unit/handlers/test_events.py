@@ -14,6 +14,7 @@ from kubernetes.aio.client import Configuration
 
 from tests.unit.handlers.operators import loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
+from tests.unit.services.letters import twin_model
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
@@ -60,10 +61,8 @@ async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[
 
 
 UNCERTAINTY: Final = {"confidence": 0.9, "betweenExperimentScale": 1, "acceptPrior": False}
-SIMULATION: Final = body(
-    "simulations", "question", {"modelRef": {"name": "letters"}, "intervention": {"arm": "letter"}}
-)
-TWIN: Final = body("twinmodels", "letters", {"uncertainty": UNCERTAINTY})
+SIMULATION: Final = body("simulations", "question", {"modelRef": {"name": "letters"}})
+TWIN: Final = body("twinmodels", "letters", {**twin_model()["spec"], "uncertainty": UNCERTAINTY})
 WORKER_POOL: Final = body("workerpools", "light", {"queues": ["simulations"]})
 JOB: Final = body("retrainingjobs", "again", {"modelRef": {"name": "letters"}})
 

@@ -1,17 +1,33 @@
 """An installation with one TwinModel, and workers that train, compare and read data without learning anything."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tests.fakes.installation import Installation
+from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
+from twin_operator.domain.learning.training_plan import TrainingPlan
+from twin_operator.domain.table.columns import FeatureType
 from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.services.runs.messages import (
+    Comparison,
+    ComparisonPayload,
+    DataCheckPayload,
+    DataFound,
+    DataUnchanged,
+    KnownData,
+    RetrainingPayload,
+    Summary,
+    TrainedEffect,
+    TrainingPayload,
+)
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
-from twin_operator.services.runs.times import timestamp
-from twin_operator.services.runs.twin_spec import spec_digest
+from twin_operator.services.runs.times import moment, timestamp
+from twin_operator.services.runs.twin_spec import learner_of, spec_digest
 from twin_operator.services.work.train import refusals_as_outcomes
 
 API = "twinops.dev/v1alpha1"
@@ -122,59 +138,59 @@ class Workers:
         """Return how many tasks of a kind were carried out."""
         return len([task for task in self.done if task.kind is kind])
 
-    def _train(self, payload: JSON) -> Outcome:
-        return self._learned(payload, {**payload["spec"]["learner"], "seeds": 1}, promote=True)
+    def _train(self, value: JSON) -> Outcome:
+        payload = TrainingPayload.model_validate(value)
+        return self._learned(payload, TrainingPlan.of(learner_of(payload.spec)), promote=True)
 
-    def _retrain(self, payload: JSON) -> Outcome:
-        return self._learned(payload, {**payload["plan"], "seeds": 1}, promote=False)
+    def _retrain(self, value: JSON) -> Outcome:
+        payload = RetrainingPayload.model_validate(value)
+        return self._learned(payload, payload.plan, promote=False)
 
-    def _learned(self, payload: JSON, plan: JSON, *, promote: bool) -> Outcome:
+    def _learned(self, payload: TrainingPayload, plan: TrainingPlan, *, promote: bool) -> Outcome:
         if self.refusal is not None:
             return self.refusal
-        registry, name = self.site.registry, payload["registeredModel"]
-        registry.check_owner(name, payload["owner"])
-        made = registry.version_of_run(name, payload["run"])
-        tags = {"twinops.run": payload["run"]}
-        version = made or registry.register(
-            name, payload["owner"], None, self._summary(payload["spec"], plan), tags, promote=promote
-        )
+        registry, name = self.site.registry, payload.registered_model
+        registry.check_owner(name, payload.owner)
+        made = registry.version_of_run(name, payload.run)
+        tags, summary = {"twinops.run": payload.run}, self._summary(payload.spec, replace(plan, seeds=1))
+        version = made or registry.register(name, payload.owner, None, summary.wire(), tags, promote=promote)
         return Outcome(Reason.SUCCEEDED, "", registry.summary(name, version))
 
-    def _summary(self, spec: JSON, plan: JSON) -> JSON:
-        return {
-            "dataDigest": self.digest,
-            "specDigest": spec_digest(spec),
-            "samples": self.rows,
-            "arms": ["none", "letter"],
-            "experiments": list(CONTRAST.experiments),
-            "features": {"age": "Numeric"},
-            "algorithm": plan["algorithm"],
-            "plan": plan,
-            "metrics": {"loss": 0.5},
-            "effects": [{"arm": "letter", "estimate": EFFECT, "standard_error": 0.006}],
-            "warnings": [],
-            "assignmentNotRandom": None,
-            "contrasts": [CONTRAST.as_dict(), CONTRAST.reversed().as_dict()],
-            "trainedTime": timestamp(self.site.now()),
-        }
+    def _summary(self, spec: TwinModelSpec, plan: TrainingPlan) -> Summary:
+        return Summary(
+            data_digest=self.digest,
+            spec_digest=spec_digest(spec),
+            samples=self.rows,
+            arms=("none", "letter"),
+            experiments=CONTRAST.experiments,
+            features={"age": FeatureType.NUMERIC},
+            algorithm=plan.algorithm,
+            plan=plan,
+            metrics={"loss": 0.5},
+            effects=(TrainedEffect("letter", EFFECT, 0.006, 0.061, 0.085, 0.95, calibrated=True),),
+            contrasts=(CONTRAST, CONTRAST.reversed()),
+            trained_time=moment(self.site.now()),
+        )
 
-    def _compare(self, payload: JSON) -> Outcome:
+    def _compare(self, value: JSON) -> Outcome:
+        payload = ComparisonPayload.model_validate(value)
         words = "Passed: it is as good." if self.better else "Not better: it is worse."
-        value = {
-            "candidate": {"version": payload["candidate"], "loss": 0.4},
-            "champion": {"version": payload["champion"], "loss": 0.5},
-            "gate": {"passed": self.better, "message": words},
-        }
-        return Outcome(Reason.SUCCEEDED, words, value)
+        comparison = Comparison(
+            candidate=Contender(version=payload.candidate, loss=0.4),
+            champion=Contender(version=payload.champion, loss=0.5),
+            gate=GateResult(passed=self.better, message=words),
+        )
+        return Outcome(Reason.SUCCEEDED, words, comparison.wire())
 
-    def _read(self, payload: JSON) -> Outcome:
+    def _read(self, value: JSON) -> Outcome:
         if self.unreadable is not None:
             return self.unreadable
+        known = DataCheckPayload.model_validate(value).known or KnownData()
         stamp = f"etag {self.digest}"
-        if (payload["known"] or {}).get("digest") == self.digest:
-            return Outcome(Reason.SUCCEEDED, "", {"unchanged": True, "stamp": stamp})
-        found = {"digest": self.digest, "rows": self.rows, "newRows": self.new_rows, "newestRowTime": None}
-        return Outcome(Reason.SUCCEEDED, "", {"stamp": stamp, **found})
+        if known.digest == self.digest:
+            return Outcome(Reason.SUCCEEDED, "", DataUnchanged(stamp=stamp).wire())
+        found = DataFound(stamp=stamp, digest=self.digest, rows=self.rows, new_rows=self.new_rows, newest_row_time=None)
+        return Outcome(Reason.SUCCEEDED, "", found.wire())
 
 
 async def serving(site: Installation, **spec: Any) -> Workers:

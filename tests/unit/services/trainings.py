@@ -6,6 +6,7 @@ from typing import Any
 from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.domain.tables import Table, trial
+from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.retrain import retrain_twin
@@ -13,7 +14,7 @@ from twin_operator.services.work.train import train_twin
 
 NAME = "shop.letters"
 OWNER = "cluster/shop/letters/uid"
-URI = "memory://trials.csv"
+URI = "s3://shop/trials.csv"
 NOW = 1_800_000_000.0
 LEARNER = {"algorithm": "Linear", "folds": 2, "seed": 0}
 PLAN = {**LEARNER, "seeds": 1}
@@ -51,19 +52,21 @@ class Workshop:
 
     def train(self, run: str, *, owner: str = OWNER, **spec: Any) -> Outcome:
         """Carry out a training task."""
-        payload = self._payload(run, owner, spec)
+        payload = TrainingPayload.model_validate(self._payload(run, owner, spec))
         return train_twin(payload, self.source, self.registry, self._report(), lambda: NOW)
 
     def retrain(self, run: str, *, owner: str = OWNER, plan: JSON = PLAN, **spec: Any) -> Outcome:
         """Carry out a retraining task."""
         payload = {**self._payload(run, owner, spec), "job": "job-uid", "trigger": "NewData", "plan": plan}
-        return retrain_twin(payload, self.source, self.registry, self._report(), lambda: NOW)
+        message = RetrainingPayload.model_validate(payload)
+        return retrain_twin(message, self.source, self.registry, self._report(), lambda: NOW)
 
     def compare(
         self, candidate: Outcome, champion: Outcome, ledger: list[JSON] | None = None, regression: float = 0.0
     ) -> Outcome:
         """Carry out a gate task."""
         payload = {
+            "run": "gate",
             "registeredModel": NAME,
             "candidate": candidate.value["version"],
             "champion": champion.value["version"],
@@ -72,7 +75,7 @@ class Workshop:
             "ledger": ledger or [],
             "plans": {champion.value["version"]: champion.value["plan"]},
         }
-        return validate_candidate(payload, self.registry, self._report())
+        return validate_candidate(ComparisonPayload.model_validate(payload), self.registry, self._report())
 
     @property
     def champion(self) -> str | None:

@@ -1,31 +1,22 @@
 """Metrics of TwinModels, their fidelity and retraining, and of the archive; labels are namespace and name of models."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-JSON = Mapping[str, Any]
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
+
 Key = tuple[str, str]
 MODEL: Final = ("namespace", "model")
 PHASE: Final = ("namespace", "phase")
 FIGURES: Final = {
     "score": "Fidelity score of the serving version, 0 to 1.",
-    "meanRelativeError": "Relative error of its predictions beyond the noise of the outcomes.",
+    "mean_relative_error": "Relative error of its predictions beyond the noise of the outcomes.",
     "coverage": "Share of outcomes inside their predicted intervals.",
     "bias": "Mean of observed less predicted effects, in the outcome's units.",
     "validations": "Outcomes in the window.",
-    "betweenExperimentSD": "Median SD of true effects between experiments, in the outcome's units.",
-}
-NAMES: Final = {
-    "score": "score",
-    "meanRelativeError": "mean_relative_error",
-    "coverage": "coverage",
-    "bias": "bias",
-    "validations": "validations",
-    "betweenExperimentSD": "between_experiment_sd",
+    "between_experiment_sd": "Median SD of true effects between experiments, in the outcome's units.",
 }
 
 
@@ -39,9 +30,7 @@ class ModelMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, registry=registry)
         counter = partial(Counter, registry=registry)
-        self._fidelity = {
-            field: gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL) for field, text in FIGURES.items()
-        }
+        self._fidelity = {name: gauge(f"twinops_model_fidelity_{name}", text, MODEL) for name, text in FIGURES.items()}
         self._faithful = gauge("twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL)
         self._version = gauge("twinops_model_version", "Version that serves.", MODEL)
         self._failed = gauge(
@@ -77,23 +66,21 @@ class ModelMetrics:
             )
         )
 
-    def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
+    def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
         """Show a model's fidelity and retraining as its status has them."""
-        fidelity = status.get("fidelity") or {}
-        for field, gauge in self._fidelity.items():
-            if fidelity.get(field) is not None:
-                gauge.labels(*key).set(fidelity[field])
+        for name, value in _figures(fidelity or TwinFidelity()).items():
+            if value is not None:
+                self._fidelity[name].labels(*key).set(value)
             else:
-                _remove(gauge, key)
+                _remove(self._fidelity[name], key)
         self._faithful.labels(*key).set(faithful)
-        retraining = status.get("retraining") or {}
-        self._failed.labels(*key).set(retraining.get("failedAttempts") or 0)
-        self._active.labels(*key).set(bool(retraining.get("activeJob")))
-        if retraining.get("lastFinishedTime"):
-            self._finished.labels(*key).set(datetime.fromisoformat(retraining["lastFinishedTime"]).timestamp())
+        self._failed.labels(*key).set(retraining.failed_attempts or 0)
+        self._active.labels(*key).set(bool(retraining.active_job))
+        if retraining.last_finished_time is not None:
+            self._finished.labels(*key).set(retraining.last_finished_time.timestamp())
 
     def serving(self, key: Key, version: str) -> None:
-        """Show which version serves."""
+        """Show which version is active."""
         self._version.labels(*key).set(int(version))
 
     def forget_model(self, key: Key) -> None:
@@ -144,6 +131,18 @@ class ModelMetrics:
     def dead_letters(self, messages: int) -> None:
         """Show how many messages could not be carried out and are kept."""
         self._dead_letters.set(messages)
+
+
+def _figures(fidelity: TwinFidelity) -> dict[str, float | None]:
+    """Return what `FIGURES` explains."""
+    return {
+        "score": fidelity.score,
+        "mean_relative_error": fidelity.mean_relative_error,
+        "coverage": fidelity.coverage,
+        "bias": fidelity.bias,
+        "validations": fidelity.validations,
+        "between_experiment_sd": fidelity.between_experiment_sd,
+    }
 
 
 def _remove(gauge: Gauge, key: Key) -> None:

@@ -142,7 +142,6 @@ class Reason(StrEnum):
     COVERAGE_DROP = "CoverageDrop"
     INSUFFICIENT_VALIDATIONS = "InsufficientValidations"
     NOT_VALIDATED = "NotValidated"
-    WAITING_FOR_JOB = "WaitingForJob"
     NO_NEW_DATA = "NoNewData"
     TOO_FEW_SAMPLES = "TooFewSamples"
     DATA_TOO_OLD = "DataTooOld"

@@ -16,7 +16,7 @@ from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable
 from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
-from twin_operator.services.runs.messages import TauWeightsMessage
+from twin_operator.services.runs.messages import TauWeightsOnTheWire
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
@@ -80,8 +80,7 @@ class Archiving:
         fresh = {digest: value for digest, value in vectors.items() if digest not in self._sent}
         if fresh:
             entries = [
-                {"weights": TauWeightsMessage.of(value).model_dump(), "digest": digest}
-                for digest, value in fresh.items()
+                {"weights": TauWeightsOnTheWire.of(value).wire(), "digest": digest} for digest, value in fresh.items()
             ]
             await self.outbox.put(entries)
             self._sent = set(fresh) if len(self._sent) > MOST_SENT else self._sent | set(fresh)
@@ -161,7 +160,7 @@ class Archiving:
 
 
 def _weights(value: JSON) -> TauWeights:
-    return TauWeightsMessage.model_validate(value).weights()
+    return TauWeightsOnTheWire.model_validate(value).weights()
 
 
 def _readable(bodies: Iterable[JSON]) -> list[ArchivedSimulation]:

@@ -1,28 +1,28 @@
-"""How right the serving version has been: its window of outcomes, their figures, and the verdict. Only decides."""
+"""How accurate the active version has been: its window of outcomes, their summary, and the verdict. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.domain.fidelity.faithfulness import Thresholds, Verdict, judge
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.significance import significance, trend_p
 from twin_operator.domain.fidelity.window import Summary, ledger_of, summarise, window_of
 from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
-from twin_operator.services.runs.run import JSON
-from twin_operator.services.runs.times import seconds
+from twin_operator.services.versions.active import active_version
 
 Arms = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Health:
-    """How right the serving version has been.
+    """How accurate the active version has been.
 
     Attributes:
         window: the outcomes that count, newest first.
-        summary: their figures; None without any.
-        verdict: what they say of the model.
-        trend_p: chance of a trend of the error over time as strong as this, were there none.
+        summary: score, error and coverage; None without outcomes.
+        verdict: whether the model is faithful.
+        trend_p: p-value of a linear trend of the error over time.
         spread: median SD between experiments, in outcome units.
     """
 
@@ -33,40 +33,50 @@ class Health:
     spread: float | None
 
 
-def health_of(spec: JSON, model: JSON, outcomes: Sequence[RecordedOutcome], contrasts: Sequence[Contrast]) -> Health:
-    """Judge the version that serves.
+def health_of(model: TwinModel, outcomes: Sequence[RecordedOutcome], contrasts: Sequence[Contrast]) -> Health:
+    """Judge the active version.
 
     Args:
-        spec: the TwinModel's.
-        model: its `status.model`.
+        model: a TwinModel that has one.
         outcomes: every outcome of its registered model.
         contrasts: of the version, from the registry.
     """
-    policy = spec.get("fidelity") or {}
-    known = {name for contrast in contrasts for name in contrast.experiments}
-    # What the version was trained on it does not predict; that it repeats it is no merit.
-    window = window_of((o for o in outcomes if o.experiment not in known), model["version"], policy.get("window", 50))
+    window, scale = _window(model, outcomes, contrasts), model.spec.uncertainty.between_experiment_scale
     summary = summarise(window)
-    thresholds = Thresholds(
-        policy.get("threshold", 0.7),
-        policy.get("minValidations", 5),
-        policy.get("maxMeanRelativeError", 0.25),
-        policy.get("minIntervalCoverage", 0.8),
-    )
-    scale = spec["uncertainty"]["betweenExperimentScale"]
-    trained = seconds(model.get("trainedTime")) or 0.0
-    frozen = weights_by_arms(contrasts, scale, [o for o in outcomes if o.recorded < trained], window)
+    frozen = weights_by_arms(contrasts, scale, _known_at_training(model, outcomes), window)
     experiments = max((len(c.experiments) for c in contrasts), default=0)
-    verdict = judge(summary, significance(window, frozen), thresholds, experiments)
+    verdict = judge(summary, significance(window, frozen), _thresholds(model), experiments)
     return Health(window, summary, verdict, trend_p(window, frozen), _spread(contrasts, scale, outcomes))
+
+
+def _window(
+    model: TwinModel, outcomes: Sequence[RecordedOutcome], contrasts: Sequence[Contrast]
+) -> tuple[RecordedOutcome, ...]:
+    """Return the outcomes that count: none of an experiment that the version was trained on, as it is no prediction."""
+    known = {name for contrast in contrasts for name in contrast.experiments}
+    predicted = (outcome for outcome in outcomes if outcome.experiment not in known)
+    return window_of(predicted, active_version(model) or "", model.spec.fidelity.window)
+
+
+def _thresholds(model: TwinModel) -> Thresholds:
+    policy = model.spec.fidelity
+    return Thresholds(
+        policy.threshold, policy.min_validations, policy.max_mean_relative_error, policy.min_interval_coverage
+    )
+
+
+def _known_at_training(model: TwinModel, outcomes: Sequence[RecordedOutcome]) -> list[RecordedOutcome]:
+    """Return the outcomes that were recorded before the active version was trained."""
+    time = None if model.status.model is None else model.status.model.trained_time
+    return [] if time is None else [outcome for outcome in outcomes if outcome.recorded < time.timestamp()]
 
 
 def weights_by_arms(
     contrasts: Sequence[Contrast], scale: float, outcomes: Sequence[RecordedOutcome], window: Sequence[RecordedOutcome]
 ) -> Mapping[Arms, TauWeights]:
-    """Return the tau weights of the contrasts that a window asks about, frozen at the outcomes that are given.
+    """Return the tau weights of the contrasts in a window, from earlier outcomes only.
 
-    Weights that had learned from the window could never reject: any miss would be a difference between experiments.
+    Weights from the outcomes of the window could never reject: any error would be a difference between experiments.
     """
     asked = {(o.arm, o.against) for o in window}
     return {
@@ -77,7 +87,7 @@ def weights_by_arms(
 
 
 def _spread(contrasts: Sequence[Contrast], scale: float, outcomes: Sequence[RecordedOutcome]) -> float | None:
-    """Return the median of tau of the contrast that most is known of."""
+    """Return the median of tau of the contrast with the most experiments and outcomes."""
     known = [(len(c.experiments) + len(ledger_of(outcomes, c)), c) for c in contrasts]
     best = max(known, key=lambda pair: pair[0], default=None)
     return None if best is None else tau_weights(best[1], scale, ledger_of(outcomes, best[1])).median

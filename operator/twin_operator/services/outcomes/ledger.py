@@ -26,9 +26,9 @@ class Ledger:
     _stale: set[str] = field(default_factory=set)
 
     async def outcomes(self, registered_model: str) -> Outcomes | None:
-        """Return the outcomes in the order of their recording; None while nothing is known and the archive is down.
+        """Return the outcomes in the order of their recording, the same tuple while they are the same.
 
-        The same tuple while they are the same.
+        None while the archive cannot be reached and no outcomes were read before.
         """
         known = self._known.get(registered_model)
         if known is not None and registered_model not in self._stale:
@@ -44,5 +44,5 @@ class Ledger:
         return self._known[registered_model]
 
     def recorded(self, registered_model: str) -> None:
-        """Have a registered model's outcomes read again."""
+        """Read a registered model's outcomes again at the next request."""
         self._stale.add(registered_model)

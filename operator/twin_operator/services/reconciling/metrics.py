@@ -1,9 +1,9 @@
-"""Figures for monitoring, as the use cases tell them; adapters show them."""
+"""What the use cases report for monitoring; adapters turn it into metrics."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin_operator.services.runs.run import JSON
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ Key = tuple[str, str]
 
 
 class Meters(Protocol):
-    """What is told of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
+    """Metrics of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
 
-    def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
+    def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
         """Show a model's fidelity and retraining as its status has them."""
         ...
 
     def serving(self, key: Key, version: str) -> None:
-        """Show which version serves."""
+        """Show which version is active."""
         ...
 
     def forget_model(self, key: Key) -> None:
@@ -55,7 +55,7 @@ class Meters(Protocol):
         ...
 
     def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
-        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         ...
 
     def forget_job(self, job: Key) -> None:
@@ -88,7 +88,7 @@ class Meters(Protocol):
 
 
 class SimulationMeters(Protocol):
-    """What is told of Simulations."""
+    """Metrics of Simulations."""
 
     def finished(self, figures: SimulationFigures) -> None:
         """Count a Simulation that ended, and what it took."""
@@ -104,7 +104,7 @@ class SimulationMeters(Protocol):
 
 
 class ProcessMeters(Protocol):
-    """What is told of the operator's process."""
+    """Metrics of the operator's process."""
 
     def leading(self, *, leads: bool) -> None:
         """Show whether this process leads."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from twin_operator.api.v1alpha1.resource import Resource
+from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON, BoundVersion, Report, Run, Stop, Task
 
 
@@ -183,7 +184,7 @@ class JSONResources(Protocol):
 
 @dataclass(frozen=True)
 class RollBack:
-    """A person's wish to have an earlier version serve again."""
+    """A user's request to make an earlier version the champion again."""
 
     leave: str
     take: str
@@ -192,10 +193,10 @@ class RollBack:
 
 
 class Versions(Protocol):
-    """What the registry says of a version; read once."""
+    """The model registry."""
 
-    async def summary(self, registered_model: str, version: str) -> JSON:
-        """Return what training kept beside the bank.
+    async def summary(self, registered_model: str, version: str) -> TrainedVersion:
+        """Return what training kept next to the bank.
 
         Raises:
             LookupError: there is no such version.
@@ -204,11 +205,11 @@ class Versions(Protocol):
         ...
 
     async def champion(self, registered_model: str) -> str | None:
-        """Return the version that serves unless another is pinned; raise `ConnectionError`."""
+        """Return the version that is active unless another is pinned; raise `ConnectionError`."""
         ...
 
     async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
-        """Make a version the champion; once more changes nothing. Raise `ConnectionError`."""
+        """Make a version the champion; repeating it changes nothing. Raise `ConnectionError`."""
         ...
 
     async def roll_back(self, registered_model: str, request: "RollBack") -> bool:

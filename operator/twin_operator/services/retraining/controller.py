@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from twin_operator.api.v1alpha1 import RetrainingJob
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources, RunQueue, Versions
 from twin_operator.services.reconciling.status import changes
 from twin_operator.services.retraining.objects import archived, event_of
@@ -29,9 +28,10 @@ from twin_operator.services.retraining.state import (
     validation_run,
 )
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
-from twin_operator.services.runs.payloads import plan_to_json
+from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON, Run, Stop, Task
 from twin_operator.services.runs.times import seconds
+from twin_operator.services.versions.active import registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -130,7 +130,8 @@ class JobReconciler:
         named = ((body.get("status") or {}).get("champion") or {}).get("version")
         if named is not None:
             return str(named)
-        return await self.versions.champion(registered_model(model)) or str(model["status"]["model"]["version"])
+        name = registered_model(TwinModel.model_validate(model))
+        return await self.versions.champion(name) or str(model["status"]["model"]["version"])
 
     async def _work(self, model: JSON, name: str, run_id: str | None, run: Run) -> Work:
         queue = task_queue(model, name)
@@ -173,7 +174,8 @@ class JobReconciler:
             return
         meta = snapshot.body["metadata"]
         tags = {"twinops.promotedBy": f"{meta['namespace']}/{meta['name']}"}
-        await self.versions.promote(registered_model(snapshot.model), decision.promote, tags)
+        model = TwinModel.model_validate(snapshot.model)
+        await self.versions.promote(registered_model(model), decision.promote, tags)
 
     async def _publish(self, snapshot: JobSnapshot, work: str) -> None:
         task = await self._task(snapshot, work)
@@ -184,14 +186,17 @@ class JobReconciler:
     async def _task(self, snapshot: JobSnapshot, work: str) -> Task:
         if snapshot.model is None:
             raise LookupError("only jobs whose model is there have tasks")
+        job, model = RetrainingJob.model_validate(snapshot.body), TwinModel.model_validate(snapshot.model)
         if work == "train":
             health = await self.serving.health(snapshot.model)
-            wanted = training_plan(snapshot.body, snapshot.model, health, self.clock())
-            return training_task(snapshot, snapshot.model, self.cluster, plan_to_json(wanted))
-        champion = str(snapshot.champion)
-        summary = await self.versions.summary(registered_model(snapshot.model), champion)
+            return training_task(job, model, self.cluster, training_plan(job, model, health, self.clock()))
+        trained = snapshot.training.run.outcome
+        if trained is None:
+            raise LookupError("only a candidate that was trained is compared")
+        candidate, champion = TrainedVersion.model_validate(trained.value).version, str(snapshot.champion)
+        champion_plan = (await self.versions.summary(registered_model(model), champion)).plan
         outcomes = await self.serving.outcomes(snapshot.model)
-        return validation_task(snapshot, snapshot.model, champion, summary["plan"], outcomes)
+        return validation_task(job, model, (candidate, champion), champion_plan, outcomes)
 
     async def _write(self, body: JSON, status: JSON) -> bool:
         before: Mapping[str, object] = body.get("status") or {}

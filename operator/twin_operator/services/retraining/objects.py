@@ -1,16 +1,16 @@
 """RetrainingJobs as objects: the manifest of a new one, the Event of its phase, its row in the archive. Pure."""
 
-from twin_operator.api.v1alpha1 import API_VERSION, RetrainingJob
+from twin_operator.api.v1alpha1 import API_VERSION, RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType, RetrainingJobPhase
 from twin_operator.api.v1alpha1.fields import shorten
 from twin_operator.services.archive.ports import ArchivedRetraining
-from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.ports import Event
 from twin_operator.services.retraining.history import promoted
 from twin_operator.services.retraining.state import KIND
 from twin_operator.services.retraining.triggers import Wanted
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import seconds
+from twin_operator.services.versions.active import registered_model
 
 KEPT_SECONDS = 2_592_000  # thirty days after its end: the archive keeps what it found for good
 MODEL_LABEL = "twinops.dev/model"
@@ -97,7 +97,9 @@ def archived(body: JSON, model: JSON | None) -> ArchivedRetraining:
         namespace=meta["namespace"],
         name=meta["name"],
         model=name,
-        registered_model=f"{meta['namespace']}.{name}" if model is None else registered_model(model),
+        registered_model=f"{meta['namespace']}.{name}"
+        if model is None
+        else registered_model(TwinModel.model_validate(model)),
         trigger=spec["trigger"]["type"],
         phase=status["phase"],
         reason=ready.get("reason", ""),

@@ -1,7 +1,6 @@
 """RetrainingJobs: what is next for each, from cool-down to promotion. A snapshot and a clock in, a plan out."""
 
 from twin_operator.api.v1alpha1.conditions import Reason, RetrainingJobPhase
-from twin_operator.services.reconciling.objects import serves
 from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.retraining.state import (
     JobPlan,
@@ -61,7 +60,7 @@ def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
             f"There is no TwinModel {name} in this namespace yet.",
             now,
         )
-    if not serves(snapshot.model):
+    if not ((snapshot.model.get("status") or {}).get("model") or {}).get("version"):
         return wait(
             snapshot,
             RetrainingJobPhase.PENDING,

@@ -1,97 +1,87 @@
 """The two tasks of a RetrainingJob: train a candidate, compare it with the champion."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
-from twin_operator.api.v1alpha1 import ObjectMeta
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
-from twin_operator.domain.table.columns import Algorithm
 from twin_operator.services.outcomes.health import Health
-from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.retraining.policy import RetrainingPolicy
-from twin_operator.services.retraining.state import (
-    KIND,
-    JobSnapshot,
-    deadline_of,
-    task_queue,
-    training_run,
-    validation_run,
-)
-from twin_operator.services.runs.payloads import outcome_to_json
-from twin_operator.services.runs.run import JSON, Target, Task, TaskKind
+from twin_operator.services.retraining.state import task_queue, training_run, validation_run
+from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload
+from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.twin_spec import learner_of, uncertainty_of
+from twin_operator.services.versions.active import owner_tag, registered_model
 
 
-def training_task(snapshot: JobSnapshot, model: JSON, cluster: str, plan: JSON) -> Task:
-    """Return the task that trains a candidate by a plan."""
-    meta = model["metadata"]
-    return _task(
-        snapshot,
-        TaskKind.RETRAIN,
-        training_run(snapshot.body),
-        task_queue(model, "train"),
-        {
-            "spec": model["spec"],
-            "registeredModel": registered_model(model),
-            "owner": f"{cluster}/{meta['namespace']}/{meta['name']}/{meta['uid']}",
-            "run": training_run(snapshot.body),
-            "job": snapshot.body["metadata"]["uid"],
-            "trigger": snapshot.body["spec"]["trigger"]["type"],
-            "plan": plan,
-        },
+def training_task(job: RetrainingJob, model: TwinModel, cluster: str, plan: TrainingPlan) -> Task:
+    """Return the task that trains a candidate by a plan; `cluster`: uid of the cluster."""
+    run = training_run(job.manifest())
+    payload = RetrainingPayload(
+        spec=model.spec,
+        registered_model=registered_model(model),
+        owner=owner_tag(model, cluster),
+        run=run,
+        job=job.uid,
+        trigger=job.spec.trigger.type,
+        plan=plan,
     )
+    return _task(job, TaskKind.RETRAIN, run, task_queue(model.manifest(), "train"), payload)
 
 
 def validation_task(
-    snapshot: JobSnapshot, model: JSON, champion: str, plan: JSON, outcomes: Sequence[RecordedOutcome]
+    job: RetrainingJob,
+    model: TwinModel,
+    versions: tuple[str, str],
+    champion_plan: TrainingPlan,
+    outcomes: Sequence[RecordedOutcome],
 ) -> Task:
-    """Return the task that compares the candidate with the champion, which was trained by `plan`."""
-    trained = snapshot.training.run.outcome
-    if trained is None:
-        raise LookupError("only a candidate that was trained is compared")
-    run = validation_run(snapshot.body, champion)
-    return _task(
-        snapshot,
-        TaskKind.GATE,
-        run,
-        task_queue(model, "validate"),
-        {
-            "run": run,
-            "registeredModel": registered_model(model),
-            "candidate": trained.value["version"],
-            "champion": champion,
-            "plans": {champion: plan},
-            "uncertainty": asdict(uncertainty_of(model["spec"])),
-            "gate": snapshot.body["spec"].get("gate") or {"maxRegression": 0.0},
-            "ledger": [outcome_to_json(outcome) for outcome in outcomes],
-        },
+    """Return the task that compares two versions: the candidate, and the champion with the plan it was trained by."""
+    candidate, champion = versions
+    run = validation_run(job.manifest(), champion)
+    payload = ComparisonPayload(
+        run=run,
+        registered_model=registered_model(model),
+        candidate=candidate,
+        champion=champion,
+        plans={champion: champion_plan},
+        uncertainty=uncertainty_of(model.spec),
+        gate=job.spec.gate,
+        ledger=tuple(outcomes),
     )
+    return _task(job, TaskKind.GATE, run, task_queue(model.manifest(), "validate"), payload)
 
 
-def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: JSON) -> Task:
-    meta, spec = snapshot.body["metadata"], snapshot.body["spec"]
+def _task(
+    job: RetrainingJob, kind: TaskKind, run: str, queue: str, payload: RetrainingPayload | ComparisonPayload
+) -> Task:
     return Task(
         run=run,
         kind=kind,
         queue=queue,
-        target=Target(KIND, meta["namespace"], meta["name"], meta["uid"]),
-        attempt_limit=int(spec.get("backoffLimit", 2)) + 1,
-        deadline=deadline_of(snapshot),
-        payload=payload,
-        trace=trace_of(ObjectMeta.model_validate(snapshot.body["metadata"])),
+        target=Target(job.kind, job.namespace, job.name, job.uid),
+        attempt_limit=job.spec.backoff_limit + 1,
+        deadline=_deadline(job),
+        payload=payload.wire(),
+        trace=trace_of(job.metadata),
     )
 
 
-def training_plan(body: JSON, model: JSON, health: Health | None, now: float) -> TrainingPlan:
+def _deadline(job: RetrainingJob) -> float | None:
+    """Return when `spec.activeDeadlineSeconds` after the start of Training are over, seconds since the epoch."""
+    limit, begun = job.spec.active_deadline_seconds, job.status.start_time
+    return None if limit is None or begun is None else begun.timestamp() + limit
+
+
+def training_plan(job: RetrainingJob, model: TwinModel, health: Health | None, now: float) -> TrainingPlan:
     """Return the plan of a job's training; `now` in seconds since the epoch."""
-    spec, policy = model["spec"], RetrainingPolicy.of(model["spec"])
+    columns, policy = model.spec.columns, RetrainingPolicy.of(model.spec.manifest())
     summary = None if health is None else health.summary
     return plan_for(
-        body["spec"]["trigger"]["type"],
-        learner_of(spec),
-        _overrides(body["spec"].get("learner") or {}),
+        job.spec.trigger.type,
+        learner_of(model.spec),
+        _overrides(job),
         PlanHealth(
             score=None if summary is None else summary.score,
             auto_approve_below=policy.auto_approve_below,
@@ -99,14 +89,12 @@ def training_plan(body: JSON, model: JSON, health: Health | None, now: float) ->
         ),
         now,
         policy.max_data_age,
-        dated=bool(spec["columns"].get("time") and spec["columns"].get("experiment")),
+        dated=bool(columns.time and columns.experiment),
     )
 
 
-def _overrides(wishes: JSON) -> LearnerOverrides:
-    algorithm = wishes.get("algorithm")
-    return LearnerOverrides(
-        algorithm=None if algorithm is None else Algorithm(algorithm),
-        folds=wishes.get("folds"),
-        seed=wishes.get("seed"),
-    )
+def _overrides(job: RetrainingJob) -> LearnerOverrides:
+    wanted = job.spec.learner
+    if wanted is None:
+        return LearnerOverrides()
+    return LearnerOverrides(algorithm=wanted.algorithm, folds=wanted.folds, seed=wanted.seed)

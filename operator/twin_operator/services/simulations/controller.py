@@ -11,7 +11,7 @@ from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue
-from twin_operator.services.runs.messages import SimulationPayload, TauWeightsMessage, UncertaintyMessage
+from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of, within
 from twin_operator.services.simulations.answers import Answers, Tracked
@@ -206,8 +206,8 @@ class Simulations:
             spec=simulation.spec,
             registered_model=version.registered_model,
             version=version.version,
-            uncertainty=UncertaintyMessage.of(self.twins.uncertainty(model_of(simulation))),
-            weights=TauWeightsMessage.of(weights),
+            uncertainty=self.twins.uncertainty(model_of(simulation)),
+            weights=TauWeightsOnTheWire.of(weights),
         )
         return simulation_task(simulation, payload, deadline)
 
@@ -255,7 +255,7 @@ def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline
         deadline=deadline,
         priority=simulation.spec.priority,
         trace=trace_of(simulation.metadata),
-        payload=payload.manifest(),
+        payload=payload.wire(),
     )
 
 

@@ -1,19 +1,17 @@
-"""Carries out the plan of a TwinModel: publish its training, look after the version that serves, write its status."""
+"""Carries out the plan of a TwinModel: publish its training, maintain the active version, write its status."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from twin_operator.api.v1alpha1 import TwinModel
-from twin_operator.api.v1alpha1.conditions import TwinModelPhase
+from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
+from twin_operator.api.v1alpha1.conditions import Reason, TwinModelPhase
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.objects import needs_training, registered_model, serves
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources, RunQueue, Versions
-from twin_operator.services.reconciling.status import changes
-from twin_operator.services.runs.run import JSON, Run, Stop
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.runs.run import Run, Stop
 from twin_operator.services.twin_models.keeper import ModelKeeper
 from twin_operator.services.twin_models.plan import (
-    KIND,
     Failure,
     ModelPlan,
     ModelSnapshot,
@@ -22,117 +20,119 @@ from twin_operator.services.twin_models.plan import (
     training_run,
 )
 from twin_operator.services.twin_models.rollback import carry_out, wanted_roll_back
+from twin_operator.services.versions.active import active_version, needs_training, registered_model, serves
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
-RESYNC_SECONDS = 60.0  # a lost training task, and a champion that was moved by hand, are noticed within this time
+RESYNC_SECONDS = 60.0  # a lost training task, and a champion that a user moved, are noticed within this time
 
 
 @dataclass
 class ModelReconciler:
-    """Brings each TwinModel a step further.
+    """Reconciles TwinModels.
 
     Args:
         queue: queues and runs.
         resources: the API server.
-        versions: what the registry holds.
-        keeper: looks after versions that serve.
+        versions: the registry.
+        keeper: maintains active versions.
         meters: counts trainings that ended.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
         retry_seconds: first wait after a failed training.
-        changed: called with the body of each TwinModel after its status was written.
-        mark: has a TwinModel reconciled soon.
-        on_trace: called with the body of a TwinModel whose training ended, the training's run and its record.
+        changed: called with each TwinModel after its status was written.
+        mark: requests to reconcile a TwinModel soon.
+        on_trace: called with a TwinModel whose training ended, the training's run and its record.
         served: whether a WorkerPool with workers serves a queue.
     """
 
     queue: RunQueue
-    resources: JSONResources
+    resources: Resources
     versions: Versions
     keeper: ModelKeeper
     meters: Meters
     cluster: str
     clock: Callable[[], float]
     retry_seconds: float
-    changed: Callable[[JSON], None]
+    changed: Callable[[TwinModel], None]
     mark: Callable[[Key], None]
     on_trace: Callable[[TwinModel, str, Run], None]
     served: Callable[[str], bool]
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
-    _looked: dict[Key, float] = field(default_factory=dict)
+    _registry_read: dict[Key, float] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do what is next for the TwinModel `key`; return when to look again, in seconds."""
+        """Do what is next for the TwinModel `key`; return after how many seconds to reconcile it again."""
         try:
-            body = await self.resources.read(KIND, *key)
+            model = await self.resources.read(TwinModel, *key)
         except Gone:
             await self._forget(key)
             return None
-        body = await self._rolled_back(key, body)
-        decision = await self._plan(key, body)
+        model = await self._rolled_back(model)
+        decision = await self._plan(model)
         if decision.task is not None:
             await self.queue.resume(decision.task.run)
             await self.queue.mark_queued({decision.task.run: self.clock()})
             await self.queue.publish([decision.task])
-        await self._write(body, decision.status)
+        await self._write(model, decision.status)
         if decision.again is not None:
             return max(0.0, decision.again - self.clock())
-        return RESYNC_SECONDS if decision.status["phase"] == TwinModelPhase.TRAINING else None
+        return RESYNC_SECONDS if decision.status.phase is TwinModelPhase.TRAINING else None
 
     def champion_moved(self, key: Key) -> None:
-        """Have the registry asked again, soon, which version serves."""
-        self._looked.pop(key, None)
+        """Read soon from the registry which version is the champion."""
+        self._registry_read.pop(key, None)
         self.mark(key)
 
-    async def _plan(self, key: Key, body: JSON) -> ModelPlan:
-        run_id = training_run(body)
-        await self._stop_older(key, run_id)
-        chosen, absent = await self._chosen(key, body)
+    async def _plan(self, model: TwinModel) -> ModelPlan:
+        run_id = training_run(model)
+        await self._stop_older(model.key, run_id)
+        chosen, absent = await self._chosen(model)
         run = (await self.queue.runs([run_id]))[run_id]
-        if body["spec"].get("suspend") and run.leased and run.stop is None:
+        if model.spec.suspend and run.leased and run.stop is None:
             await self.queue.stop(run_id, Stop.SUSPENDED)
-        failure = failure_after(self._failures.get(key), run_id, run)
-        if failure is not None:
-            if failure != self._failures.get(key):
-                self.meters.trained(key, run.outcome.reason if run.outcome else "InternalError")
-            self._failures[key] = failure
-        queue = body["spec"].get("queue", "training")
+        failure = self._counted(model.key, run_id, run)
         snapshot = ModelSnapshot(
-            body,
+            model,
             run,
-            published=run_id in await self.queue.waiting([queue]),
-            served=self.served(queue),
+            published=run_id in await self.queue.waiting([model.spec.queue]),
+            served=self.served(model.spec.queue),
             chosen=chosen,
             absent=absent,
             failures=failure.times if failure else 0,
             failed=failure.last if failure else None,
         )
-        if serves(body) and not needs_training(body) and chosen is None and absent is None:
-            snapshot = replace(snapshot, upkeep=await self.keeper.keep(key, body))
+        if serves(model) and not needs_training(model) and chosen is None and absent is None:
+            snapshot = replace(snapshot, upkeep=await self.keeper.keep(model.key, model))
         return await self._decided(snapshot, run_id)
+
+    def _counted(self, key: Key, run_id: str, run: Run) -> Failure | None:
+        """Count a training that failed, also in the metrics, and return the count."""
+        before = self._failures.get(key)
+        failure = failure_after(before, run_id, run)
+        if failure is not None and failure != before:
+            self.meters.trained(key, run.outcome.reason if run.outcome else Reason.INTERNAL_ERROR)
+            self._failures[key] = failure
+        return failure
 
     async def _decided(self, snapshot: ModelSnapshot, run_id: str) -> ModelPlan:
         decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
         if not decision.retry:
             return decision
         await self.queue.forget([run_id])
-        afresh = ModelSnapshot(snapshot.body, Run(), snapshot.published, snapshot.served)
-        return plan(afresh, self.cluster, self.retry_seconds, self.clock())
+        without_run = ModelSnapshot(snapshot.model, Run(), snapshot.published, snapshot.served)
+        return plan(without_run, self.cluster, self.retry_seconds, self.clock())
 
-    async def _chosen(self, key: Key, body: JSON) -> tuple[JSON | None, str | None]:
-        """Return the summary of a version that is to serve in place of today's, or the pin that is not there."""
-        status, pin = body.get("status") or {}, body["spec"].get("version")
-        settled = status.get("observedGeneration") == body["metadata"].get("generation")
-        recent = self.clock() < self._looked.get(key, 0.0) + RESYNC_SECONDS
-        if pin is None and (not serves(body) or (settled and recent)):
+    async def _chosen(self, model: TwinModel) -> tuple[TrainedVersion | None, str | None]:
+        """Return a version that is to become active in place of the present one, or the pin that does not exist."""
+        if not self._is_choice_due(model):
             return None, None
-        name = registered_model(body)
+        name, pin = registered_model(model), model.spec.version
         try:
             wanted = pin or await self.versions.champion(name)
-            self._looked[key] = self.clock()
-            if wanted is None or wanted == (status.get("model") or {}).get("version"):
+            self._registry_read[model.key] = self.clock()
+            if wanted is None or wanted == active_version(model):
                 return None, None
             return await self.versions.summary(name, wanted), None
         except LookupError:
@@ -141,38 +141,39 @@ class ModelReconciler:
             logger.warning("The registry does not say which version of %s serves: %s", name, error)
             return None, None
 
-    async def _rolled_back(self, key: Key, body: JSON) -> JSON:
-        """Move the champion back where a person asks for it, and return the TwinModel as it is then."""
-        wish = wanted_roll_back(body)
-        if wish is None:
-            return body
-        written = await carry_out(wish, body, self.versions, self.resources)
-        self._looked.pop(key, None)
+    def _is_choice_due(self, model: TwinModel) -> bool:
+        """Whether to read the champion: after a change of the spec, after a while, and always for a pinned version."""
+        settled = model.status.observed_generation == model.metadata.generation
+        recent = self.clock() < self._registry_read.get(model.key, 0.0) + RESYNC_SECONDS
+        return model.spec.version is not None or (serves(model) and not (settled and recent))
+
+    async def _rolled_back(self, model: TwinModel) -> TwinModel:
+        """Move the champion back where a user requests it, and return the TwinModel as it is then."""
+        request = wanted_roll_back(model)
+        if request is None:
+            return model
+        written = await carry_out(request, model, self.versions, self.resources)
+        self._registry_read.pop(model.key, None)
         return written
 
-    async def _write(self, body: JSON, status: JSON) -> None:
-        before = body.get("status") or {}
-        if not changes(before, status):
-            self.changed(body)
+    async def _write(self, model: TwinModel, status: TwinModelStatus) -> None:
+        if status == model.status:
+            self.changed(model)
             return
-        version = (status.get("model") or {}).get("version")
-        if version is not None and not serves(body):
-            message = f"Version {version} of {registered_model(body)} was trained and serves."
-            await self.resources.emit(Event(TwinModel.model_validate(body), "Trained", message, occasion=version))
+        changed = model.replace(status=status)
+        if serves(changed) and not serves(model):
+            await self.resources.emit(_trained(changed))
         try:
-            written = await self.resources.write_status(KIND, body, status)
+            written = await self.resources.update_status(model, changed)
         except (Changed, Gone):
-            logger.debug("TwinModel %s changed meanwhile; its event brings it back.", body["metadata"]["name"])
+            logger.debug("TwinModel %s changed meanwhile; its event brings it back.", model.name)
             return
         self.changed(written)
-        if _newly_trained(body, status):
-            self.meters.trained((body["metadata"]["namespace"], body["metadata"]["name"]), "Succeeded")
-        if before.get("phase") == TwinModelPhase.TRAINING and status["phase"] in {
-            TwinModelPhase.READY,
-            TwinModelPhase.FAILED,
-        }:
-            run_id = training_run(body)
-            self.on_trace(TwinModel.model_validate(written), run_id, (await self.queue.runs([run_id]))[run_id])
+        if _newly_trained(model, changed):
+            self.meters.trained(model.key, Reason.SUCCEEDED)
+        if _training_ended(model, changed):
+            run_id = training_run(model)
+            self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
 
     async def _stop_older(self, key: Key, run_id: str) -> None:
         before = self._runs.get(key)
@@ -186,15 +187,25 @@ class ModelReconciler:
 
     async def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
-        self._looked.pop(key, None)
+        self._registry_read.pop(key, None)
         self.keeper.forget(key)
         run = self._runs.pop(key, None)
         if run is not None:
             await self.queue.stop(run, Stop.DELETED)
 
 
-def _newly_trained(body: JSON, status: JSON) -> bool:
-    """Whether a status says of a first training, or of one for changed columns, that its version serves."""
-    before, now = (body.get("status") or {}).get("model") or {}, status.get("model") or {}
-    asked = not body["spec"].get("version") and (not serves(body) or needs_training(body))
-    return asked and now.get("version") not in {None, before.get("version")}
+def _trained(model: TwinModel) -> Event:
+    version = active_version(model) or ""
+    message = f"Version {version} of {registered_model(model)} was trained and serves."
+    return Event(model, "Trained", message, occasion=version)
+
+
+def _newly_trained(before: TwinModel, after: TwinModel) -> bool:
+    """Whether the version of a first training, or of one for changed columns, became active."""
+    asked = not before.spec.version and (not serves(before) or needs_training(before))
+    return asked and active_version(after) not in {None, active_version(before)}
+
+
+def _training_ended(before: TwinModel, after: TwinModel) -> bool:
+    ended = {TwinModelPhase.READY, TwinModelPhase.FAILED}
+    return before.status.phase is TwinModelPhase.TRAINING and after.status.phase in ended

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from twin_operator.services.reconciling.objects import registered_model
+from twin_operator.api.v1alpha1 import TwinModel, TwinModelSpec
 from twin_operator.services.reconciling.ports import RunQueue
 from twin_operator.services.retraining.triggers import NOT_CHECKED, DataSeen, Obstacle
+from twin_operator.services.runs.messages import DataCheckPayload, KnownData
 from twin_operator.services.runs.run import JSON, Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.times import seconds
 from twin_operator.services.runs.twin_spec import spec_digest
+from twin_operator.services.versions.active import registered_model
 
 Key = tuple[str, str]
 QUEUE = "validation"
@@ -92,7 +94,7 @@ class DataWatch:
 
 
 def _about(body: JSON) -> tuple[str, str]:
-    return spec_digest(body["spec"]), body["status"]["model"]["version"]
+    return spec_digest(TwinModelSpec.model_validate(body["spec"])), body["status"]["model"]["version"]
 
 
 def _state(body: JSON, look: Look) -> JSON | None:
@@ -109,7 +111,13 @@ def _state(body: JSON, look: Look) -> JSON | None:
 def _task(body: JSON, look: Look) -> Task:
     meta, state = body["metadata"], (body.get("status") or {}).get("data") or {}
     same = (state.get("specDigest"), state.get("modelVersion")) == look.about
-    known = {"stamp": state.get("stamp"), "digest": state.get("digest")} if same else None
+    model = TwinModel.model_validate(body)
+    payload = DataCheckPayload(
+        spec=model.spec,
+        known=KnownData(stamp=state.get("stamp"), digest=state.get("digest")) if same else None,
+        registered_model=registered_model(model),
+        version=body["status"]["model"]["version"],
+    )
     return Task(
         run=look.run,
         kind=TaskKind.VALIDATE,
@@ -117,10 +125,5 @@ def _task(body: JSON, look: Look) -> Task:
         target=Target("TwinModel", meta["namespace"], meta["name"], meta["uid"]),
         attempt_limit=ATTEMPTS,
         priority=0,
-        payload={
-            "spec": body["spec"],
-            "known": known,
-            "registeredModel": registered_model(body),
-            "version": body["status"]["model"]["version"],
-        },
+        payload=payload.wire(),
     )

@@ -5,21 +5,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from twin_operator.api.v1alpha1 import TwinModel
+from twin_operator.api.v1alpha1.twin_model_status import DataState
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.retraining.history import accounted, next_turn
 from twin_operator.services.retraining.objects import job_manifest
 from twin_operator.services.retraining.state import KIND, finished, waits_for_a_person_since
 from twin_operator.services.runs.run import JSON
-from twin_operator.services.runs.times import seconds
+from twin_operator.services.runs.times import timestamp
 from twin_operator.services.twin_models.data_checks import DataWatch
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
+from twin_operator.services.versions.active import registered_model
 from twin_operator.services.versions.twins import Twins
 from twin_operator.services.versions.version import Version
 
@@ -72,18 +73,20 @@ class ModelKeeper:
 
     async def outcomes(self, model: JSON) -> Sequence[RecordedOutcome]:
         """Return the recorded outcomes of a model."""
-        return await self.ledger.outcomes(registered_model(model)) or ()
+        return await self.ledger.outcomes(registered_model(TwinModel.model_validate(model))) or ()
 
     async def health(self, body: JSON) -> Health | None:
         """Judge the version that serves; None while that cannot be known."""
-        outcomes = await self.ledger.outcomes(registered_model(body))
-        version = await self.twins.version(registered_model(body), body["status"]["model"]["version"])
+        model = TwinModel.model_validate(body)
+        outcomes = await self.ledger.outcomes(registered_model(model))
+        version = await self.twins.version(registered_model(model), body["status"]["model"]["version"])
         if outcomes is None or not isinstance(version, Version):
             return None
-        return health_of(body["spec"], body["status"]["model"], outcomes, version.contrasts)
+        return health_of(model, outcomes, version.contrasts)
 
-    async def keep(self, key: Key, body: JSON) -> Upkeep:
+    async def keep(self, key: Key, model: TwinModel) -> Upkeep:
         """Decide what a serving model needs, make the job that is wanted, and return what its status is to say."""
+        body = model.manifest()
         state = (body.get("status") or {}).get("data") if _held(body) else await self.watch.observe(key, body)
         retraining = (body.get("status") or {}).get("retraining") or {}
         jobs = list(self._jobs.get(key, {}).values())
@@ -98,15 +101,19 @@ class ModelKeeper:
         decision = upkeep(snapshot, self.clock())
         if decision.wanted is not None:
             decision = await self._make_job(key, snapshot)
-        status = {**decision.status, "data": state}
-        allowed = seconds(status["retraining"].get("nextAllowedTime"))
-        turn = await self._turn(key, retraining.get("activeJob"), cooled=allowed is None or self.clock() >= allowed)
-        status["retraining"] = {**status["retraining"], "activeJob": turn}
+        allowed = decision.retraining.next_allowed_time
+        cooled = allowed is None or self.clock() >= allowed.timestamp()
+        turn = await self._turn(key, retraining.get("activeJob"), cooled=cooled)
         await self._tell(body, decision)
-        self.meters.model(key, status, faithful=not decision.degraded)
+        decision = replace(
+            decision,
+            retraining=decision.retraining.replace(active_job=turn),
+            data=None if state is None else DataState.model_validate(state),
+        )
+        self.meters.model(key, decision.fidelity, decision.retraining, faithful=not decision.degraded)
         self.meters.serving(key, body["status"]["model"]["version"])
         again = min((moment for moment in (decision.again, self.watch.due(key)) if moment is not None), default=None)
-        return replace(decision, status=status, again=again)
+        return replace(decision, again=again)
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a model that is gone."""
@@ -156,7 +163,8 @@ class ModelKeeper:
         if now is not None and now.status == "False" and before != "False":
             await self.resources.emit(_degraded(body, now))
         if decision.skipped is not None:
-            upcoming = str(decision.status["retraining"].get("nextScheduledTime"))
+            time = decision.retraining.next_scheduled_time
+            upcoming = str(None if time is None else timestamp(time.timestamp()))
             message = f"The schedule passes without a retraining: {decision.skipped.message}"
             await self.resources.emit(
                 Event(TwinModel.model_validate(body), "RetrainingSkipped", message, occasion=f"before {upcoming}")

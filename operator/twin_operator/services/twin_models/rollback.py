@@ -1,63 +1,64 @@
-"""A person takes a promoted version back: the champion's alias moves, and the registry and an Event keep the reason."""
+"""A user rolls a promoted version back: the champion's alias moves, and registry and Events record the reason."""
 
 from twin_operator.api.v1alpha1 import TwinModel
-from twin_operator.services.reconciling.objects import registered_model
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources, RollBack, Versions
-from twin_operator.services.runs.run import JSON
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RollBack, Versions
+from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.versions.active import active_version, registered_model
 
-KIND = "TwinModel"
 PREFIX = "twinops.dev/rollback-"
 
 
-def wanted_roll_back(body: JSON) -> RollBack | None:
-    """Return the wish in a TwinModel's annotations, unless it was carried out or is about a version of the past.
+def wanted_roll_back(model: TwinModel) -> RollBack | None:
+    """Return the request in a TwinModel's annotations, unless it was done or its version is not the active one.
 
-    The annotations stay, as the operator changes no metadata of people; they name the version to leave, so that they
-    mean nothing once another one serves.
+    The annotations stay, as the operator does not change users' metadata; they name the version to leave, so that they
+    mean nothing once another one is active.
     """
-    annotations = body["metadata"].get("annotations") or {}
-    values = [annotations.get(PREFIX + name) for name in ("from", "to", "reason", "by")]
-    if not all(values):
+    annotations = model.metadata.annotations
+    leave, take, reason, by = (annotations.get(PREFIX + name) for name in ("from", "to", "reason", "by"))
+    if not (leave and take and reason and by):
         return None
-    wish = RollBack(*map(str, values))
-    status = body.get("status") or {}
-    serving = (status.get("model") or {}).get("version")
-    done = (status.get("retraining") or {}).get("rolledBackVersion") == wish.leave
-    return None if done or serving != wish.leave or wish.leave == wish.take else wish
+    done = _retraining(model).rolled_back_version == leave
+    return None if done or active_version(model) != leave or leave == take else RollBack(leave, take, reason, by)
 
 
-async def carry_out(wish: RollBack, body: JSON, versions: Versions, resources: JSONResources) -> JSON:
-    """Move the alias, tell an Event, note it in the status, and return the TwinModel as it is then.
+async def carry_out(request: RollBack, model: TwinModel, versions: Versions, resources: Resources) -> TwinModel:
+    """Move the alias, emit an Event, record it in the status, and return the TwinModel as it is then."""
+    name = registered_model(model)
+    try:
+        left = await versions.summary(name, request.leave)
+        await versions.summary(name, request.take)
+    except LookupError as error:
+        message = f"Rolling back from version {request.leave} to {request.take} is not possible: {error}."
+        await resources.emit(_event(model, request, "RollBackRefused", message))
+        return model
+    if not await versions.roll_back(name, request):
+        message = f"Version {request.leave} of {name} is not the champion, so it cannot be rolled back."
+        await resources.emit(_event(model, request, "RollBackRefused", message))
+        return model
+    message = f"{request.by} rolled back from version {request.leave} to {request.take}: {request.reason}"
+    await resources.emit(_event(model, request, "RolledBack", message))
+    try:
+        return await resources.update_status(model, _rolled_back(model, left))
+    except (Changed, Gone):
+        return model
+
+
+def _rolled_back(model: TwinModel, left: TrainedVersion) -> TwinModel:
+    """Return the TwinModel with the rollback in its status.
 
     The data and the spec of the version that is left count as tried: no trigger brings the same candidate back.
     """
-    name = registered_model(body)
-    try:
-        left = await versions.summary(name, wish.leave)
-        await versions.summary(name, wish.take)
-    except LookupError as error:
-        message = f"Rolling back from version {wish.leave} to {wish.take} is not possible: {error}."
-        await resources.emit(
-            Event(TwinModel.model_validate(body), "RollBackRefused", message, warning=True, occasion=_occasion(wish))
-        )
-        return body
-    if not await versions.roll_back(name, wish):
-        message = f"Version {wish.leave} of {name} is not the champion, so it cannot be rolled back."
-        await resources.emit(
-            Event(TwinModel.model_validate(body), "RollBackRefused", message, warning=True, occasion=_occasion(wish))
-        )
-        return body
-    message = f"{wish.by} rolled back from version {wish.leave} to {wish.take}: {wish.reason}"
-    await resources.emit(
-        Event(TwinModel.model_validate(body), "RolledBack", message, warning=True, occasion=_occasion(wish))
+    retraining = _retraining(model).replace(
+        rolled_back_version=left.version, tried_spec_digest=left.spec_digest, tried_data_digest=left.data_digest
     )
-    tried = {"triedSpecDigest": left.get("specDigest"), "triedDataDigest": left.get("dataDigest")}
-    status = {"retraining": {"rolledBackVersion": wish.leave, **tried}}
-    try:
-        return await resources.write_status(KIND, body, status)
-    except (Changed, Gone):
-        return body
+    return model.replace(status=model.status.replace(retraining=retraining))
 
 
-def _occasion(wish: RollBack) -> str:
-    return f"{wish.leave}-{wish.take}"
+def _retraining(model: TwinModel) -> RetrainingState:
+    return model.status.retraining or RetrainingState()
+
+
+def _event(model: TwinModel, request: RollBack, reason: str, message: str) -> Event:
+    return Event(model, reason, message, warning=True, occasion=f"{request.leave}-{request.take}")

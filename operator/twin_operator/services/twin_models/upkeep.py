@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
 from twin_operator.api.v1alpha1.enums import Trigger
+from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState, TwinFidelity
 from twin_operator.domain.fidelity.faithfulness import VerdictKind
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.outcomes.status import fidelity_status
@@ -58,7 +60,7 @@ class Upkeep:
     """What is to be written and done.
 
     Attributes:
-        status: `fidelity` and `retraining` of the model's status.
+        fidelity, retraining, data: what the model's status is to say; `data` is added by the keeper.
         facts: conditions beside Ready.
         degraded: whether Faithful is False.
         wanted: a job to be made.
@@ -66,7 +68,9 @@ class Upkeep:
         again: when to look again, seconds since the epoch.
     """
 
-    status: JSON
+    fidelity: TwinFidelity | None
+    retraining: RetrainingState
+    data: DataState | None = None
     facts: list[Fact] = field(default_factory=list)
     degraded: bool = False
     wanted: Wanted | None = None
@@ -88,18 +92,24 @@ def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
     retraining = {**snapshot.retraining, "nextScheduledTime": timestamp(upcoming)}
     allowed = seconds(retraining.get("lastFinishedTime"))
     retraining["nextAllowedTime"] = None if allowed is None else timestamp(allowed + policy.cooldown)
-    status: JSON = {"retraining": retraining}
-    if snapshot.health is not None:
-        status["fidelity"] = fidelity_status(snapshot.health.window, snapshot.health.summary, snapshot.health.spread)
     degraded = any(fact.type == ConditionType.FAITHFUL and fact.status == "False" for fact in facts)
     return Upkeep(
-        status,
-        facts,
-        degraded,
+        fidelity=_fidelity(snapshot),
+        retraining=RetrainingState.model_validate(retraining),
+        facts=facts,
+        degraded=degraded,
         wanted=decision if isinstance(decision, Wanted) else None,
         skipped=decision if isinstance(decision, Obstacle) and due is not None else None,
         again=upcoming,
     )
+
+
+def _fidelity(snapshot: UpkeepSnapshot) -> TwinFidelity | None:
+    """Return `status.fidelity`; the one that stands while nothing can be known."""
+    if snapshot.health is not None:
+        return fidelity_status(snapshot.health.window, snapshot.health.summary, snapshot.health.spread)
+    stands = (snapshot.body.get("status") or {}).get("fidelity")
+    return None if stands is None else TwinFidelity.model_validate(stands)
 
 
 def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
@@ -164,7 +174,7 @@ def _triggers(snapshot: UpkeepSnapshot, policy: RetrainingPolicy, due: float | N
         version=model["version"],
         trained_spec=model.get("specDigest"),
         trained_data=model.get("dataDigest"),
-        spec=spec_digest(spec),
+        spec=spec_digest(TwinModelSpec.model_validate(spec)),
         breaches=_breaches(health),
         fault="" if health is None else health.verdict.sentence,
         data=snapshot.seen,

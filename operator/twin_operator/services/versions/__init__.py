@@ -1,1 +1,1 @@
-"""From modelRef to the version that answers: TwinModels as the operator sees them, and the registry."""
+"""From modelRef to the version that answers: the versions that TwinModels have active, and the registry."""

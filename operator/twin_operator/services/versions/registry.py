@@ -1,4 +1,4 @@
-"""The registry for the operator, asked off the event loop."""
+"""The registry for the operator: called in threads, so that the event loop does not wait for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from twin_operator.services.reconciling.ports import RollBack
+from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON
 
 
@@ -13,11 +14,11 @@ class BlockingVersions(Protocol):
     """A registry whose client blocks. Every method may raise `ConnectionError`."""
 
     def summary(self, name: str, version: str) -> JSON:
-        """Return what training kept beside the bank; raise `LookupError` where there is no such version."""
+        """Return what training kept next to the bank; raise `LookupError` where there is no such version."""
         ...
 
     def champion_version(self, name: str) -> str | None:
-        """Return the version that serves unless another is pinned."""
+        """Return the champion: the version that is active unless another is pinned."""
         ...
 
     def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
@@ -31,22 +32,22 @@ class BlockingVersions(Protocol):
 
 @dataclass(frozen=True)
 class ThreadedVersions:
-    """Asks in a thread.
+    """Calls a blocking registry in threads.
 
     Args:
-        registry: what is asked.
+        registry: the client.
         before_write: awaited before a write; a leader that may have lost its Lease waits there.
     """
 
     registry: BlockingVersions
     before_write: Callable[[], Awaitable[None]]
 
-    async def summary(self, registered_model: str, version: str) -> JSON:
-        """Return what training kept beside the bank."""
-        return await asyncio.to_thread(self.registry.summary, registered_model, version)
+    async def summary(self, registered_model: str, version: str) -> TrainedVersion:
+        """Return what training kept next to the bank."""
+        return TrainedVersion.model_validate(await asyncio.to_thread(self.registry.summary, registered_model, version))
 
     async def champion(self, registered_model: str) -> str | None:
-        """Return the version that serves unless another is pinned."""
+        """Return the champion: the version that is active unless another is pinned."""
         return await asyncio.to_thread(self.registry.champion_version, registered_model)
 
     async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:

@@ -1,24 +1,26 @@
-"""A version that can answer a Simulation, or why there is none: still waited for, or never to be."""
+"""A version that can answer a Simulation, or why there is none: not yet, or never."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.domain.table.columns import FeatureType
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.runs.run import Outcome
 
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a twin that can be asked: what the operator knows of it without its bank."""
+    """What the operator knows of a version of a twin without its bank."""
 
     registered_model: str
     version: str
     arms: tuple[str, ...]
-    features: dict[str, str]
+    features: Mapping[str, FeatureType]
     contrasts: tuple[Contrast, ...]
 
     def contrast(self, arm: str, against: str | None) -> Contrast:
-        """Return the comparison that is asked for.
+        """Return the comparison of `arm` with `against`, or with the control.
 
         Raises:
             Refusal: `UnknownArm` or `ArmsNotCompared`.
@@ -35,7 +37,7 @@ class Version:
         raise Refusal(Reason.ARMS_NOT_COMPARED, f"No past experiment randomised both {arm!r} and {other!r}.")
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+class Refusal(Exception):  # noqa: N818 - the result of a Simulation, not an error of the operator
     """A Simulation that no worker can answer."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -45,7 +47,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
 
 @dataclass(frozen=True)
 class Waiting:
-    """It waits: for its model, for a worker, or because it is suspended."""
+    """A Simulation waits: for its model, for a worker, or because it is suspended."""
 
     phase: SimulationPhase
     reason: Reason

@@ -53,11 +53,11 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
     asked = SimulationPayload.model_validate(payload)
     bank = banks.bank(asked.registered_model, asked.version)
     try:
-        answer = simulate(bank, question_of(asked.spec), asked.uncertainty.uncertainty(), asked.weights.weights())
+        answer = simulate(bank, question_of(asked.spec), asked.uncertainty, asked.weights.weights())
     except DomainError as error:
         return Outcome(Reason(error.reason), str(error))
     result = result_of(answer, asked)
-    return Outcome(Reason.SUCCEEDED, answer.recommendation.message, result.value())
+    return Outcome(Reason.SUCCEEDED, answer.recommendation.message, result.wire())
 
 
 def result_of(answer: answers.Answer, asked: SimulationPayload) -> SimulationResult:

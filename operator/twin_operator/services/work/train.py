@@ -1,22 +1,22 @@
 """Train a twin: read the data, learn, store the bank, register the version. Runs in a worker."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import TrainedTwin, train_by_plan
 from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.runs.payloads import plan_to_json
+from twin_operator.services.runs.messages import Summary, TrainedEffect, TrainedVersion, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
-from twin_operator.services.runs.times import timestamp
+from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.twin_spec import Source, columns_of, learner_of, source_of, spec_digest, uncertainty_of
 
 
@@ -37,7 +37,7 @@ class DataSource(Protocol):
         ...
 
     def stamp(self, source: Source) -> str | None:
-        """Return what changes when the data does (ETag, or time and size), without reading it; None where none is told.
+        """Return what changes with the data (ETag, or time and size), without reading it; None where there is none.
 
         Raises:
             Stalled: `AddressNotAllowed`.
@@ -57,7 +57,7 @@ class ModelRegistry(Protocol):
         ...
 
     def summary(self, name: str, version: str) -> JSON:
-        """Return what was kept beside the bank of a version, with `version` in it."""
+        """Return a `TrainedVersion` as JSON."""
         ...
 
     def serve(self, name: str, version: str) -> None:
@@ -83,38 +83,43 @@ Progress = Callable[[float, str], None]
 Clock = Callable[[], float]
 
 
-def train_twin(payload: JSON, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock) -> Outcome:
+def train_twin(
+    payload: TrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+) -> Outcome:
     """Carry out a training task; at most one version comes of a run, however often it is delivered.
 
     Args:
-        payload: `spec` (a TwinModel's, as JSON), `registeredModel`, `owner` and `run`.
+        payload: of the task.
         source: where the data is read from.
         registry: where the version goes.
-        progress: called with a share done (0 to 1) and a phrase.
+        progress: called with the share done (0 to 1) and the name of the step.
         clock: seconds since the epoch, for `trainedTime`.
 
     Returns:
-        the summary of the version that serves now (`status.model`, `effects`, `plan` and the bank's digest), or why
-        there is none.
+        the `TrainedVersion` that is active now, or why there is none.
     """
     return refusals_as_outcomes(lambda: _train(payload, source, registry, progress, clock))
 
 
-def _train(payload: JSON, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock) -> Outcome:
-    spec, name = payload["spec"], payload["registeredModel"]
-    registry.check_owner(name, payload["owner"])
-    made = registry.version_of_run(name, payload["run"])
+def _train(
+    payload: TrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+) -> Outcome:
+    spec, name = payload.spec, payload.registered_model
+    registry.check_owner(name, payload.owner)
+    made = registry.version_of_run(name, payload.run)
     if made is not None:
         registry.serve(name, made)
         return made_before(registry, name, made)
     raw = source.read(source_of(spec))
     adopted = registry.adoptable(name, fingerprint(spec, raw))
     if adopted is not None:
-        return Outcome(Reason.SUCCEEDED, f"Version {adopted['version']} of {name} fits this spec and data.", adopted)
+        version = TrainedVersion.model_validate(adopted).version
+        return Outcome(Reason.SUCCEEDED, f"Version {version} of {name} fits this spec and data.", adopted)
     twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), progress)
-    tags = {"twinops.fingerprint": fingerprint(spec, raw), "twinops.run": payload["run"]}
-    summary = {**summarise(twin, spec, raw), "trainedTime": timestamp(clock())}
-    version = registry.register(name, payload["owner"], twin.bank, summary, tags, promote=True)
+    summary = summarise(twin, spec, raw, clock())
+    version = registry.register(
+        name, payload.owner, twin.bank, summary.wire(), version_tags(payload, raw), promote=True
+    )
     return registered(registry, name, version)
 
 
@@ -128,21 +133,27 @@ def refusals_as_outcomes(work: Callable[[], Outcome]) -> Outcome:
         return Outcome(Reason(error.reason), str(error))
 
 
-def learn(spec: JSON, raw: RawTable, plan: TrainingPlan, progress: Progress) -> TrainedTwin:
+def learn(spec: TwinModelSpec, raw: RawTable, plan: TrainingPlan, progress: Progress) -> TrainedTwin:
     """Check the rows and train by a plan; raise `DomainError` where they cannot be learned from."""
     progress(0.0, f"{raw.rows} rows read")
     return train_by_plan(prepare(raw.columns, columns_of(spec)), plan, uncertainty_of(spec), progress)
 
 
-def fingerprint(spec: JSON, raw: RawTable) -> str:
+def version_tags(payload: TrainingPayload, raw: RawTable) -> dict[str, str]:
+    """Return the tags of a version in the registry: what it was trained from, and by which run."""
+    return {"twinops.fingerprint": fingerprint(payload.spec, raw), "twinops.run": payload.run}
+
+
+def fingerprint(spec: TwinModelSpec, raw: RawTable) -> str:
     """Return what a version was trained from: the digests of its spec and of its data."""
     return f"{spec_digest(spec)}:{raw.digest}"
 
 
 def registered(registry: ModelRegistry, name: str, version: str) -> Outcome:
     """Return the outcome of a training: the summary as the registry has it, another delivery's where that was first."""
-    summary = registry.summary(name, version)
-    return Outcome(Reason.SUCCEEDED, f"Version {version} was learned from {summary['samples']} rows.", summary)
+    value = registry.summary(name, version)
+    samples = TrainedVersion.model_validate(value).samples
+    return Outcome(Reason.SUCCEEDED, f"Version {version} was learned from {samples} rows.", value)
 
 
 def made_before(registry: ModelRegistry, name: str, version: str) -> Outcome:
@@ -150,26 +161,22 @@ def made_before(registry: ModelRegistry, name: str, version: str) -> Outcome:
     return Outcome(Reason.SUCCEEDED, f"Version {version} is of this run already.", registry.summary(name, version))
 
 
-def summarise(twin: TrainedTwin, spec: JSON, raw: RawTable) -> JSON:
-    """Return what is kept beside the bank: status.model, effects, contrasts, warnings and the plan carried out."""
+def summarise(twin: TrainedTwin, spec: TwinModelSpec, raw: RawTable, now: float) -> Summary:
+    """Return what is kept next to the bank; `now` in seconds since the epoch."""
     bank = twin.bank
-    return {
-        "dataDigest": raw.digest,
-        "specDigest": spec_digest(spec),
-        "samples": int(bank.outcome.size),
-        "arms": list(bank.arms),
-        "experiments": list(bank.experiments),
-        "features": {f.name: f.type.value for f in bank.columns.features},
-        "algorithm": twin.plan.algorithm.value,
-        "plan": plan_to_json(twin.plan),
-        "metrics": dict(twin.metrics),
-        "effects": [asdict(effect) for effect in twin.effects],
-        "warnings": list(twin.warnings),
-        "assignmentNotRandom": twin.assignment_not_random,
-        "contrasts": contrasts_json(twin.contrasts),
-    }
-
-
-def contrasts_json(contrasts: Sequence[Contrast]) -> list[JSON]:
-    """Return contrasts as JSON, each readable by `Contrast.from_dict`."""
-    return [dict(contrast.as_dict()) for contrast in contrasts]
+    return Summary(
+        data_digest=raw.digest,
+        spec_digest=spec_digest(spec),
+        samples=int(bank.outcome.size),
+        arms=bank.arms,
+        experiments=bank.experiments,
+        features={feature.name: feature.type for feature in bank.columns.features},
+        algorithm=twin.plan.algorithm,
+        plan=twin.plan,
+        metrics=dict(twin.metrics),
+        effects=tuple(TrainedEffect(**asdict(effect)) for effect in twin.effects),
+        warnings=twin.warnings,
+        assignment_not_random=twin.assignment_not_random,
+        contrasts=twin.contrasts,
+        trained_time=moment(now),
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 from twin_operator.services.reconciling.metrics import SimulationFigures
 
 ANSWERED = SimulationFigures("growth", "Succeeded", "Succeeded", 0.04, "simulations", 0.01, ("Deploy", "BenefitLikely"))
@@ -61,6 +64,28 @@ def test_an_object_counts_in_the_phase_that_it_is_in_and_no_more_when_it_is_gone
     metrics.forget_model(("growth", "b"))
     metrics.forget_model(("growth", "b"))
     assert phases() == {"Training": 0, "Ready": 1}
+
+
+def test_a_model_shows_its_fidelity_and_its_retraining_and_nothing_when_it_is_gone(registry: CollectorRegistry) -> None:
+    def shown(name: str) -> float | None:
+        return registry.get_sample_value(f"twinops_model_{name}", MODEL)
+
+    key, metrics = ("growth", "hillstrom"), ModelMetrics(registry)
+    fidelity = TwinFidelity(
+        score=0.7, validations=6, mean_relative_error=0.1, coverage=0.9, bias=-0.2, between_experiment_sd=0.3
+    )
+    retraining = RetrainingState(
+        failed_attempts=2, active_job="again", last_finished_time=datetime.fromtimestamp(60, UTC)
+    )
+    metrics.model(key, fidelity, retraining, faithful=False)
+    names = ("score", "validations", "mean_relative_error", "coverage", "bias", "between_experiment_sd")
+    assert [shown(f"fidelity_{name}") for name in names] == [0.7, 6, 0.1, 0.9, -0.2, 0.3]
+    assert (shown("faithful"), shown("retraining_failed_attempts"), shown("retraining_active")) == (0, 2, 1)
+    assert shown("retraining_last_finished_timestamp_seconds") == 60
+    metrics.model(key, None, RetrainingState(), faithful=True)
+    assert (shown("fidelity_score"), shown("faithful"), shown("retraining_active")) == (None, 1, 0)
+    metrics.forget_model(key)
+    assert (shown("faithful"), shown("retraining_last_finished_timestamp_seconds")) == (None, None)
 
 
 def test_a_model_shows_the_job_that_waits_longest_for_a_person(registry: CollectorRegistry) -> None:

@@ -127,7 +127,7 @@ async def test_a_candidate_that_is_not_better_does_not_serve() -> None:
         await retrained(site, workers)
         assert site.condition(*JOB)["status"] == "True"
         assert site.condition(*JOB, "Promoted")["reason"] == "NotBetter"
-        await site.until(lambda: site.status(*MODEL)["retraining"].get("failedAttempts") == 1)
+        await site.until(lambda: site.status(*MODEL).get("retraining", {}).get("failedAttempts") == 1)
         assert (site.registry.champion_version(REGISTERED), version(site)) == ("1", "1")
         assert reasons(site)[-1] == "NotBetter"
 
@@ -459,7 +459,7 @@ async def test_the_same_rows_are_not_tried_again_after_a_candidate_that_was_not_
         workers.better = False
         await news(site, workers, **NEWS)
         site.employ(workers, QUEUES, every=1.0)
-        await site.until(lambda: site.status(*MODEL)["retraining"].get("failedAttempts") == 1)
+        await site.until(lambda: site.status(*MODEL).get("retraining", {}).get("failedAttempts") == 1)
         looks = workers.count(TaskKind.VALIDATE)
         await site.advance(4 * SECONDS_BETWEEN_LOOKS)
         assert (workers.count(TaskKind.RETRAIN), workers.count(TaskKind.VALIDATE)) == (1, looks + 4)
@@ -509,7 +509,7 @@ async def test_too_many_retrainings_without_a_promotion_stop_asking() -> None:
         workers.better = False
         await news(site, workers, **NEWS)
         site.employ(workers, QUEUES, every=1.0)
-        await site.until(lambda: site.status(*MODEL)["retraining"].get("failedAttempts") == 1)
+        await site.until(lambda: site.status(*MODEL).get("retraining", {}).get("failedAttempts") == 1)
         workers.digest = "sha256:third"
         await site.advance(SECONDS_BETWEEN_LOOKS)
         await site.until(lambda: site.condition(*MODEL, "Retrainable").get("reason") == "RetrainingExhausted")

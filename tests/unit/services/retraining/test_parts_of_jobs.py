@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.services.letters import COLUMNS
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
@@ -21,7 +23,7 @@ WANTED = Wanted(Trigger.NEW_DATA, "400 rows.", "letters-newdata-1")
 
 
 def model(name: str = "letters", **spec: Any) -> JSON:
-    full = {"learner": LEARNER, "columns": {"treatment": {"name": "arm"}}, **spec}
+    full = {"data": {"uri": "s3://shop/past.csv"}, "learner": LEARNER, "columns": COLUMNS, **spec}
     return {"metadata": {"name": name, "namespace": "n", "uid": "m"}, "spec": full}
 
 
@@ -81,9 +83,12 @@ def test_other_phases_and_phases_that_stay_are_no_events(phase: str) -> None:
 
 
 def test_a_plan_is_the_model_s_learner_with_what_the_job_asks_for() -> None:
-    wanted = training_plan(job(learner={"algorithm": "RandomForest", "folds": 3, "seed": 4}), model(), None, NOW)
+    twin = TwinModel.model_validate(model())
+    other = RetrainingJob.model_validate(job(learner={"algorithm": "RandomForest", "folds": 3, "seed": 4}))
+    wanted = training_plan(other, twin, None, NOW)
     assert (wanted.algorithm, wanted.folds, wanted.seed) == (Algorithm.RANDOM_FOREST, 3, 4)
-    assert training_plan(job(), model(), None, NOW) == TrainingPlan(Algorithm.LINEAR, 5, 0)
+    same = training_plan(RetrainingJob.model_validate(job()), twin, None, NOW)
+    assert same == TrainingPlan(Algorithm.LINEAR, 5, 0)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def test_the_record_of_a_job_keeps_what_it_found_and_its_spec() -> None:
         "candidate": {"version": "2"},
         "traceID": "t",
     }
-    record = archived(job(status), {**model(), "spec": {"registeredModel": "mine"}})
+    record = archived(job(status), model(registeredModel="mine"))
     assert (record.uid, record.namespace, record.name, record.model) == ("u", "n", "again", "letters")
     assert (record.registered_model, record.trigger, record.phase) == ("mine", "Manual", "Completed")
     assert (record.reason, record.message, record.promoted, record.completed) == ("Succeeded", "Done.", True, NOW)

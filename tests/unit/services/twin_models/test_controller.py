@@ -78,7 +78,17 @@ async def test_a_trained_model_serves_its_champion() -> None:
         status = site.status(*MODEL)
         assert (status["phase"], status["registeredModel"]) == ("Ready", REGISTERED)
         assert (status["model"]["version"], site.registry.champion_version(REGISTERED)) == ("1", "1")
-        assert status["effects"] == [{"arm": "letter", "estimate": 0.073, "standardError": 0.006}]
+        assert status["effects"] == [
+            {
+                "arm": "letter",
+                "estimate": 0.073,
+                "standardError": 0.006,
+                "low": 0.061,
+                "high": 0.085,
+                "confidence": 0.95,
+                "calibrated": True,
+            }
+        ]
         assert site.condition(*MODEL)["status"] == "True"
         assert reasons(site) == ["Trained"]
         assert trainings(site, "Succeeded") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 
 from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.learning.training_plan import TrainingPlan
+from twin_operator.domain.table.columns import Algorithm
 from twin_operator.domain.twin.bank import Bank
-from twin_operator.services.runs.payloads import plan_from_json, plan_to_json
+from twin_operator.services.runs.messages import DataCheckPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.twin_spec import learner_of, source_of
 from twin_operator.services.work.inspect_data import validate_data
-from twin_operator.services.work.train import learn
+from twin_operator.services.work.train import learn, summarise
 
 HEADER = "arm,age,y,site,day"
 SPEC: JSON = {
@@ -43,7 +46,7 @@ class Versions:
     """Version 1, as it would be in the registry."""
 
     banks: dict[str, Bank] = field(default_factory=dict)
-    plans: dict[str, JSON] = field(default_factory=dict)
+    summaries: dict[str, JSON] = field(default_factory=dict)
 
     def bank(self, name: str, version: str) -> Bank:
         """As it was trained."""
@@ -51,7 +54,7 @@ class Versions:
 
     def summary(self, name: str, version: str) -> JSON:
         """What was kept beside it."""
-        return {"plan": self.plans[f"{name}/{version}"], "version": version}
+        return {**self.summaries[f"{name}/{version}"], "version": version}
 
 
 class Watched:
@@ -69,16 +72,17 @@ class Watched:
 
     def train(self, plan: TrainingPlan | None = None) -> None:
         """Make version 1 of the file as it is."""
-        raw = self.source.read(source_of(self.spec))
-        twin = learn(self.spec, raw, plan or TrainingPlan.of(learner_of(self.spec)), lambda _share, _step: None)
+        spec = TwinModelSpec.model_validate(self.spec)
+        raw = self.source.read(source_of(spec))
+        twin = learn(spec, raw, plan or TrainingPlan.of(learner_of(spec)), lambda _share, _step: None)
         self.versions.banks["n.m/1"] = twin.bank
-        self.versions.plans["n.m/1"] = plan_to_json(twin.plan)
+        self.versions.summaries["n.m/1"] = summarise(twin, spec, raw, now=0.0).wire()
 
     def look(self, known: JSON | None = None) -> Outcome:
         """Deliver a validation task."""
         version = "1" if self.versions.banks else None
         payload = {"spec": self.spec, "known": known, "registeredModel": "n.m", "version": version}
-        return validate_data(payload, self.source, self.versions)
+        return validate_data(DataCheckPayload.model_validate(payload), self.source, self.versions)
 
     def known(self) -> Any:
         """What a look finds, to be handed to the next."""
@@ -135,7 +139,7 @@ def test_rows_that_the_version_has_not_seen_are_counted(watched: Watched) -> Non
 
 def test_old_experiments_that_were_left_out_are_not_new(watched: Watched) -> None:
     watched.write([*lines(), *lines(200, year=2019, site="south", seed=2)])
-    watched.train(plan_from_json({**SPEC["learner"], "newestOnly": "2023-01-01T00:00:00Z"}))
+    watched.train(TrainingPlan(Algorithm.LINEAR, 2, 0, newest_only=datetime(2023, 1, 1, tzinfo=UTC).timestamp()))
     assert watched.versions.banks["n.m/1"].rows == 300
     assert watched.look().value["newRows"] == 0
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
-from twin_operator.services.reconciling.objects import registered_model
+from twin_operator.api.v1alpha1 import ObjectMeta, TwinModel, TwinModelSpec, TwinModelStatus
+from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, ConditionType, Reason
+from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState, TwinFidelity
+from twin_operator.domain.learning.training_plan import TrainingPlan
+from twin_operator.domain.table.columns import Algorithm, FeatureType
 from twin_operator.services.reconciling.status import Fact
-from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
+from twin_operator.services.runs.run import JSON, Outcome, Run
 from twin_operator.services.runs.twin_spec import spec_digest
 from twin_operator.services.twin_models.plan import (
     ATTEMPTS,
@@ -19,6 +25,7 @@ from twin_operator.services.twin_models.plan import (
     training_run,
 )
 from twin_operator.services.twin_models.upkeep import Upkeep
+from twin_operator.services.versions.active import registered_model
 
 NOW = 1_000_000.0
 COLUMNS = {
@@ -26,48 +33,66 @@ COLUMNS = {
     "treatment": {"name": "arm", "control": "A"},
     "outcome": {"name": "y", "type": "Binary", "better": "Higher"},
 }
-SPEC: dict[str, Any] = {
+SPEC: JSON = {
     "data": {"uri": "file:///data/a.csv"},
     "columns": COLUMNS,
     "learner": {"algorithm": "Linear", "folds": 5, "seed": 0},
-    "uncertainty": {"confidence": 0.95, "betweenExperimentScale": 0.25, "acceptPrior": False},
 }
-SUMMARY: dict[str, Any] = {
-    "version": "1",
-    "runID": "r",
-    "specDigest": spec_digest(SPEC),
-    "dataDigest": "sha256:0",
-    "samples": 10,
-    "arms": ["A", "B"],
-    "experiments": [""],
-    "algorithm": "Linear",
-    "metrics": {"loss": 0.1234567890, "broken": float("nan")},
-    "effects": [{"arm": "B", "estimate": 0.5, "standard_error": 0.1}],
-    "warnings": [],
-    "assignmentNotRandom": None,
-}
+TRAINED = TrainedVersion(
+    version="1",
+    run_id="r",
+    spec_digest=spec_digest(TwinModelSpec.model_validate(SPEC)),
+    data_digest="sha256:0",
+    samples=10,
+    arms=("A", "B"),
+    experiments=("",),
+    features={"age": FeatureType.NUMERIC},
+    algorithm=Algorithm.LINEAR,
+    plan=TrainingPlan(Algorithm.LINEAR, 5, 0, seeds=3),
+    metrics={"loss": 0.1234567890, "broken": float("nan")},
+    effects=(TrainedEffect("B", 0.5, 0.1, 0.3, 0.7, 0.95, calibrated=True),),
+    contrasts=(),
+)
+SECOND = TRAINED.model_copy(update={"version": "2"})
+WEIGHTED = {**COLUMNS, "weight": "w"}
 
 
-def model(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    metadata = {"namespace": "n", "name": "m", "uid": "u", "generation": 2}
-    return {"metadata": metadata, "spec": {**SPEC, **spec}, "status": status or {}}
+def model(status: TwinModelStatus | None = None, **spec: Any) -> TwinModel:
+    metadata = ObjectMeta(namespace="n", name="m", uid="u", generation=2)
+    content = TwinModelSpec.model_validate({**SPEC, **spec})
+    return TwinModel(metadata=metadata, spec=content, status=status or TwinModelStatus())
 
 
-def next_for(body: dict[str, Any], run: Run | None = None, **known: Any) -> ModelPlan:
-    snapshot = ModelSnapshot(body, run or Run(), **{"published": False, **known})
+def succeeded(**changes: Any) -> Run:
+    """The record of a training whose version has these fields."""
+    return Run(outcome=Outcome(Reason.SUCCEEDED, "", TRAINED.model_copy(update=changes).wire()))
+
+
+def next_for(twin: TwinModel, run: Run | None = None, **known: Any) -> ModelPlan:
+    snapshot = ModelSnapshot(twin, run or Run(), **{"published": False, **known})
     return plan(snapshot, "cluster", 30, NOW)
 
 
+def condition(decision: ModelPlan, kind: str) -> Condition | None:
+    return decision.status.condition(ConditionType(kind))
+
+
 def reason(decision: ModelPlan, kind: str = "Ready") -> str | None:
-    return next((c["reason"] for c in decision.status["conditions"] if c["type"] == kind), None)
+    found = condition(decision, kind)
+    return None if found is None else found.reason
 
 
 def message(decision: ModelPlan, kind: str = "Ready") -> str | None:
-    return next((c["message"] for c in decision.status["conditions"] if c["type"] == kind), None)
+    found = condition(decision, kind)
+    return None if found is None else found.message
 
 
-def trained() -> dict[str, Any]:
-    return next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", SUMMARY))).status
+def active(decision: ModelPlan) -> str | None:
+    return None if decision.status.model is None else decision.status.model.version
+
+
+def trained() -> TwinModelStatus:
+    return next_for(model(), succeeded()).status
 
 
 def test_a_new_model_is_trained() -> None:
@@ -75,7 +100,7 @@ def test_a_new_model_is_trained() -> None:
     assert decision.task is not None
     assert decision.task.queue == "training"
     assert decision.task.payload["owner"] == "cluster/n/m/u"
-    assert decision.status["phase"] == "Training"
+    assert decision.status.phase == "Training"
 
 
 def test_a_training_on_its_way_is_not_published_again() -> None:
@@ -93,20 +118,22 @@ def test_a_suspended_model_is_not_trained_and_not_stalled() -> None:
 
 def test_what_training_learned_stands_in_status() -> None:
     status = trained()
-    assert status["phase"] == "Ready"
-    assert status["model"]["metrics"] == {"loss": 0.123457}
-    assert status["model"]["experiments"] == []
-    assert status["effects"] == [{"arm": "B", "estimate": 0.5, "standardError": 0.1}]
+    assert status.phase == "Ready"
+    assert status.model is not None
+    assert status.model.metrics == {"loss": 0.123457}
+    assert status.model.experiments == ()
+    assert [(effect.arm, effect.estimate, effect.standard_error) for effect in status.effects] == [("B", 0.5, 0.1)]
 
 
 def test_a_model_that_serves_is_left_alone() -> None:
     decision = next_for(model(trained()))
-    assert (decision.task, decision.status["phase"], reason(decision, "Retrainable")) == (None, "Ready", None)
+    assert (decision.task, decision.status.phase, reason(decision, "Retrainable")) == (None, "Ready", None)
 
 
 def test_nobody_takes_a_new_version_for_validated() -> None:
-    conditions = {c["type"]: c for c in trained()["conditions"]}
-    assert (conditions["Faithful"]["status"], conditions["Faithful"]["reason"]) == ("Unknown", "NotValidated")
+    faithful = trained().condition(ConditionType.FAITHFUL)
+    assert faithful is not None
+    assert (faithful.status, faithful.reason) == ("Unknown", "NotValidated")
 
 
 def test_changed_data_of_a_serving_model_is_no_first_training() -> None:
@@ -117,28 +144,34 @@ def test_changed_data_of_a_serving_model_is_no_first_training() -> None:
 
 def test_a_degraded_model_answers_and_says_so() -> None:
     upkeep = Upkeep(
-        {"fidelity": {"score": 0.2}},
-        [Fact(ConditionType.FAITHFUL, ConditionStatus.FALSE, Reason.FIDELITY_DEGRADED, "It is.")],
+        fidelity=TwinFidelity(score=0.2),
+        retraining=RetrainingState(failed_attempts=1),
+        data=DataState(rows=7),
+        facts=[Fact(ConditionType.FAITHFUL, ConditionStatus.FALSE, Reason.FIDELITY_DEGRADED, "It is.")],
         degraded=True,
     )
     decision = next_for(model(trained()), upkeep=upkeep)
-    assert (decision.status["phase"], reason(decision)) == ("Degraded", "ModelServing")
+    assert (decision.status.phase, reason(decision)) == ("Degraded", "ModelServing")
     assert reason(decision, "Faithful") == "FidelityDegraded"
-    assert decision.status["fidelity"] == {"score": 0.2}
+    assert decision.status.fidelity == TwinFidelity(score=0.2)
+    assert decision.status.retraining == RetrainingState(failed_attempts=1)
+    assert decision.status.data == DataState(rows=7)
 
 
 def test_a_new_version_starts_a_new_window_and_remembers_the_one_before() -> None:
-    before = {**trained(), "fidelity": {"score": 0.2}}
-    decision = next_for(model(before), chosen={**SUMMARY, "version": "2"})
-    assert decision.status["fidelity"] is None
-    assert decision.status["retraining"] == {"previousVersion": "1"}
+    before = trained().replace(
+        fidelity=TwinFidelity(score=0.2), data=DataState(rows=7), retraining=RetrainingState(failed_attempts=1)
+    )
+    decision = next_for(model(before), chosen=SECOND)
+    assert (decision.status.fidelity, decision.status.data) == (None, None)
+    assert decision.status.retraining == RetrainingState(failed_attempts=1, previous_version="1")
     assert reason(decision, "Faithful") == "NotValidated"
 
 
 def test_changed_columns_of_a_serving_model_train_anew_while_it_answers() -> None:
-    decision = next_for(model(trained(), columns={**COLUMNS, "weight": "w"}))
+    decision = next_for(model(trained(), columns=WEIGHTED))
     assert decision.task is not None
-    assert decision.status["model"]["version"] == "1"
+    assert active(decision) == "1"
     assert reason(decision) == "ModelServing"
 
 
@@ -165,7 +198,7 @@ def test_a_failed_training_is_due_again_when_its_wait_is_over() -> None:
     waiting = next_for(model(), run, failures=1, failed=NOW - 29)
     assert (waiting.retry, waiting.again) == (False, NOW + 1)
     assert next_for(model(), run, failures=1, failed=NOW - 30).retry
-    assert next_for(model(trained(), columns={**COLUMNS, "weight": "w"}), run, failures=1, failed=NOW - 30).retry
+    assert next_for(model(trained(), columns=WEIGHTED), run, failures=1, failed=NOW - 30).retry
 
 
 def test_a_training_that_keeps_failing_is_tried_again_once_an_hour() -> None:
@@ -175,69 +208,78 @@ def test_a_training_that_keeps_failing_is_tried_again_once_an_hour() -> None:
 
 def test_a_suspended_model_that_serves_goes_on_to_answer() -> None:
     decision = next_for(model(trained(), suspend=True))
-    assert (decision.status["phase"], reason(decision)) == ("Suspended", "ModelServing")
+    assert (decision.status.phase, reason(decision)) == ("Suspended", "ModelServing")
 
 
 def test_what_a_training_found_wrong_with_its_data_is_a_condition_until_the_next_version() -> None:
-    found = {**SUMMARY, "assignmentNotRandom": "age tells who got B.", "warnings": ["One.", "Two."]}
-    status = next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", found))).status
-    later = next_for(model(status))
-    for decision in (next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", found))), later):
+    first = next_for(model(), succeeded(assignment_not_random="age tells who got B.", warnings=("One.", "Two.")))
+    for decision in (first, next_for(model(first.status))):
         assert message(decision, "AssignmentNotRandom") == "age tells who got B."
         assert message(decision, "DataWarning") == "One. Two."
-    replaced = next_for(model(status), chosen={**SUMMARY, "version": "2"})
+    replaced = next_for(model(first.status), chosen=SECOND)
     assert (message(replaced, "AssignmentNotRandom"), message(replaced, "DataWarning")) == (None, None)
+
+
+def test_a_warning_with_a_reason_of_a_newer_release_does_not_stop_the_model() -> None:
+    warned = next_for(model(), succeeded(warnings=("One.",))).status
+    conditions = tuple(
+        each.replace(reason="NewReason") if each.type == "DataWarning" else each for each in warned.conditions
+    )
+    decision = next_for(model(warned.replace(conditions=conditions)))
+    assert (reason(decision), reason(decision, "DataWarning")) == ("ModelServing", None)
 
 
 def test_a_deletion_policy_that_is_not_supported_is_said() -> None:
     decision = next_for(model(trained(), deletionPolicy="Delete"))
     assert reason(decision, "Retrainable") == "NotSupported"
-    assert reason(next_for(model(trained(), deletionPolicy="Orphan")), "Retrainable") is None
+    assert reason(next_for(model(trained(), deletionPolicy="Retain")), "Retrainable") is None
 
 
 def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> None:
-    summary = {
-        **SUMMARY,
-        "experiments": [f"e{number}" for number in range(1001)],
-        "metrics": {f"m{number}": 0.5 for number in range(65)},
-        "effects": [{"arm": f"a{number}", "estimate": 0.5} for number in range(33)],
-    }
-    status = next_for(model(), Run(outcome=Outcome(Reason.SUCCEEDED, "", summary))).status
-    assert (len(status["model"]["experiments"]), len(status["model"]["metrics"])) == (1000, 64)
-    assert len(status["effects"]) == 32
+    run = succeeded(
+        experiments=tuple(f"e{number}" for number in range(1001)),
+        metrics={f"m{number}": 0.5 for number in range(65)},
+        effects=tuple(replace(TRAINED.effects[0], arm=f"a{number}") for number in range(33)),
+    )
+    status = next_for(model(), run).status
+    assert status.model is not None
+    assert (len(status.model.experiments), len(status.model.metrics)) == (1000, 64)
+    assert len(status.effects) == 32
 
 
 def test_what_is_known_of_a_version_s_fidelity_stays_while_nothing_new_is_known() -> None:
-    upkeep = Upkeep({}, [Fact(ConditionType.FAITHFUL, ConditionStatus.TRUE, Reason.THRESHOLDS_MET, "It is.")])
+    fact = Fact(ConditionType.FAITHFUL, ConditionStatus.TRUE, Reason.THRESHOLDS_MET, "It is.")
+    upkeep = Upkeep(fidelity=None, retraining=RetrainingState(), facts=[fact])
     status = next_for(model(trained()), upkeep=upkeep).status
     assert reason(next_for(model(status)), "Faithful") == "ThresholdsMet"
 
 
 def test_a_time_of_training_that_the_summary_lacks_is_now() -> None:
-    assert trained()["model"]["trainedTime"] == "1970-01-12T13:46:40Z"
-    outcome = Outcome(Reason.SUCCEEDED, "", {**SUMMARY, "trainedTime": "2026-01-01T00:00:00Z"})
-    assert next_for(model(), Run(outcome=outcome)).status["model"]["trainedTime"] == "2026-01-01T00:00:00Z"
+    for time in (None, datetime(2026, 1, 1, tzinfo=UTC)):
+        status = next_for(model(), succeeded(trained_time=time)).status
+        assert status.model is not None
+        assert status.model.trained_time == (time or datetime.fromtimestamp(NOW, UTC))
 
 
 def test_a_pin_without_a_version_before_it_fails_with_what_to_do() -> None:
     decision = next_for(model(version="9"), absent="9")
-    assert (decision.status["phase"], reason(decision, "Stalled")) == ("Failed", "ModelNotFound")
+    assert (decision.status.phase, reason(decision, "Stalled")) == ("Failed", "ModelNotFound")
     assert message(decision) == "n.m has no version 9; pin another one or remove spec.version."
 
 
 def test_a_pinned_version_serves_although_its_columns_were_others() -> None:
-    decision = next_for(model(trained(), columns={**COLUMNS, "weight": "w"}, version="1"))
-    assert (decision.task, decision.status["model"]["version"]) == (None, "1")
+    decision = next_for(model(trained(), columns=WEIGHTED, version="1"))
+    assert (decision.task, active(decision)) == (None, "1")
 
 
 def test_a_pin_that_the_registry_does_not_have_is_said_while_the_model_answers() -> None:
     decision = next_for(model(trained(), version="9"), absent="9")
-    assert decision.status["model"]["version"] == "1"
+    assert active(decision) == "1"
     assert reason(decision, "Retrainable") == "ModelNotFound"
 
 
 def test_a_chosen_version_serves() -> None:
-    assert next_for(model(trained(), version="2"), chosen={**SUMMARY, "version": "2"}).status["model"]["version"] == "2"
+    assert active(next_for(model(trained(), version="2"), chosen=SECOND)) == "2"
 
 
 def test_failures_are_counted_once_each_and_from_one_when_the_training_is_another() -> None:

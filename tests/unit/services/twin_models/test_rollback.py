@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.installation import Installation
-from tests.unit.services.letters import MODEL, REGISTERED, Workers, job, reasons, serving, version
+from tests.unit.services.letters import MODEL, NAME, REGISTERED, Workers, job, reasons, serving, twin_model, version
+from twin_operator.api.v1alpha1 import ObjectMeta, TwinModel, TwinModelStatus
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, ServingModel
 from twin_operator.services.reconciling.ports import RollBack
 from twin_operator.services.runs.run import JSON, TaskKind
 from twin_operator.services.twin_models.rollback import wanted_roll_back
@@ -16,12 +18,16 @@ BACK = {"from": "2", "to": "1", "reason": "Wrong rows.", "by": "jane"}
 
 def annotations(**changes: str | None) -> JSON:
     wanted = {**BACK, **changes}
-    return {f"{PREFIX}{name}": value for name, value in wanted.items()}
+    return {f"{PREFIX}{name}": value for name, value in wanted.items() if value is not None}
 
 
-def model(*, serves: str = "2", rolled_back: str | None = None, **changes: Any) -> JSON:
-    status = {"model": {"version": serves}, "retraining": {"rolledBackVersion": rolled_back}}
-    return {"metadata": {"name": "m", "annotations": annotations(**changes)}, "status": status}
+def model(*, active: str | None = "2", rolled_back: str | None = None, **changes: Any) -> TwinModel:
+    status = TwinModelStatus(
+        model=None if active is None else ServingModel(version=active),
+        retraining=RetrainingState(rolled_back_version=rolled_back),
+    )
+    metadata = ObjectMeta(name=NAME, annotations=annotations(**changes))
+    return TwinModel.model_validate(twin_model()).replace(metadata=metadata, status=status)
 
 
 def test_the_annotations_of_a_rollback_are_read() -> None:
@@ -29,19 +35,19 @@ def test_the_annotations_of_a_rollback_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    "twin",
     [
-        {"metadata": {"name": "m"}},
+        TwinModel.model_validate(twin_model()),
         model(by=None),
-        model(serves="3"),
+        model(active="3"),
         model(rolled_back="2"),
         model(to="2"),
-        {**model(), "status": {}},
+        model(active=None),
     ],
-    ids=["none", "incomplete", "another version serves", "done before", "to itself", "nothing serves"],
+    ids=["none", "incomplete", "another version is active", "done before", "to itself", "no version is active"],
 )
-def test_what_is_incomplete_done_or_about_another_version_is_no_rollback(body: JSON) -> None:
-    assert wanted_roll_back(body) is None
+def test_what_is_incomplete_done_or_about_another_version_is_no_rollback(twin: TwinModel) -> None:
+    assert wanted_roll_back(twin) is None
 
 
 async def promoted(site: Installation) -> Workers:

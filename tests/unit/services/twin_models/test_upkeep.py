@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
+from twin_operator.api.v1alpha1 import TwinModel, TwinModelSpec
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
@@ -30,7 +32,7 @@ SPEC: dict[str, Any] = {
 }
 MODEL = {
     "version": "1",
-    "specDigest": spec_digest(SPEC),
+    "specDigest": spec_digest(TwinModelSpec.model_validate(SPEC)),
     "dataDigest": "sha256:old",
     "trainedTime": "2027-01-01T00:00:00Z",
 }
@@ -87,9 +89,11 @@ def keep(
 ) -> Upkeep:
     full = {**SPEC, **spec}
     metadata = {"name": "m", "namespace": "n", "uid": "u", "generation": 2}
-    status = {"model": {**MODEL, "specDigest": spec_digest(full)}, "observedGeneration": 2 if settled else 1}
+    digest = spec_digest(TwinModelSpec.model_validate(full))
+    status = {"model": {**MODEL, "specDigest": digest}, "observedGeneration": 2 if settled else 1}
     body = {"metadata": metadata, "spec": full, "status": status}
-    health = None if outcomes is None else health_of(full, MODEL, outcomes, [CONTRAST, CONTRAST.reversed()])
+    model = TwinModel.model_validate(body)
+    health = None if outcomes is None else health_of(model, outcomes, [CONTRAST, CONTRAST.reversed()])
     return upkeep(UpkeepSnapshot(body, health, trouble, state or {}, [], seen), now)
 
 
@@ -101,10 +105,11 @@ def test_a_model_whose_predictions_come_true_is_faithful() -> None:
     decision = keep(RIGHT, seen=DataSeen("sha256:old", 5_000, 0))
     assert fact(decision, "Faithful") == ("True", "ThresholdsMet")
     assert decision.wanted is None
-    fidelity = decision.status["fidelity"]
-    assert (fidelity["grade"], fidelity["validations"], fidelity["coverage"]) == ("Excellent", 6, 1.0)
-    assert [each["simulation"] for each in fidelity["recent"]] == ["s5", "s4", "s3", "s2", "s1", "s0"]
-    assert fidelity["betweenExperimentSD"] > 0
+    fidelity = decision.fidelity
+    assert fidelity is not None
+    assert (fidelity.grade, fidelity.validations, fidelity.coverage) == ("Excellent", 6, 1.0)
+    assert [each.simulation for each in fidelity.recent] == ["s5", "s4", "s3", "s2", "s1", "s0"]
+    assert fidelity.between_experiment_sd
 
 
 def test_a_model_whose_predictions_fail_is_degraded_and_retrained() -> None:
@@ -170,7 +175,7 @@ def test_an_archive_that_is_down_is_told_and_stops_decisions() -> None:
     decision = keep(None, trouble="The archive does not answer.")
     assert fact(decision, "ArchiveReachable") == ("False", "ArchiveUnreachable")
     assert decision.wanted is None
-    assert "fidelity" not in decision.status
+    assert decision.fidelity is None
 
 
 CRON = {"retraining": {"schedule": "0 3 * * *"}}
@@ -182,7 +187,7 @@ def test_a_schedule_that_is_due_makes_one_job_however_many_times_were_missed() -
     decision = keep(RIGHT, {"nextScheduledTime": "2027-01-01T03:00:00Z"}, SAME_BYTES, **CRON)
     assert decision.wanted is not None
     assert decision.wanted.trigger is Trigger.SCHEDULED
-    assert decision.status["retraining"]["nextScheduledTime"] == "2027-01-16T03:00:00Z"
+    assert decision.retraining.next_scheduled_time == datetime(2027, 1, 16, 3, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("now", "made"), [(NOW - 5 * 3600 - 1, False), (NOW - 5 * 3600, True)])
@@ -194,13 +199,13 @@ def test_a_schedule_is_due_at_its_time(now: float, *, made: bool) -> None:
 def test_a_new_schedule_starts_from_now() -> None:
     decision = keep(RIGHT, {"nextScheduledTime": "2020-01-01T00:00:00Z"}, SAME_BYTES, settled=False, **CRON)
     assert decision.wanted is None
-    assert decision.status["retraining"]["nextScheduledTime"] == "2027-01-16T03:00:00Z"
+    assert decision.retraining.next_scheduled_time == datetime(2027, 1, 16, 3, tzinfo=UTC)
 
 
 def test_a_schedule_without_new_rows_says_so_and_goes_on() -> None:
     decision = keep(RIGHT, {"nextScheduledTime": DUE}, DataSeen("sha256:old", 5_000, 0), **CRON)
     assert fact(decision, "Retrainable") == ("False", "NoNewData")
-    assert decision.status["retraining"]["nextScheduledTime"] == "2027-01-16T03:00:00Z"
+    assert decision.retraining.next_scheduled_time == datetime(2027, 1, 16, 3, tzinfo=UTC)
 
 
 def test_an_impossible_schedule_is_an_obstacle() -> None:
@@ -210,10 +215,10 @@ def test_an_impossible_schedule_is_an_obstacle() -> None:
 
 def test_the_end_of_the_cool_down_is_shown() -> None:
     decision = keep(RIGHT, {"lastFinishedTime": "2027-01-15T00:00:00Z"})
-    assert decision.status["retraining"]["nextAllowedTime"] == "2027-01-16T00:00:00Z"
+    assert decision.retraining.next_allowed_time == datetime(2027, 1, 16, tzinfo=UTC)
 
 
 def test_health_counts_each_experiment_once() -> None:
     twice = [*WRONG, outcome(0, 0.07, simulation="again", name="again", population_share=0.1)]
-    health: Health = health_of(SPEC, MODEL, twice, [CONTRAST])
+    health: Health = health_of(TwinModel.model_validate({"spec": SPEC, "status": {"model": MODEL}}), twice, [CONTRAST])
     assert len(health.window) == 5

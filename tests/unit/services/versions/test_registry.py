@@ -51,7 +51,7 @@ async def test_the_event_loop_does_not_wait_for_the_registry() -> None:
 
 async def test_a_summary_is_that_of_the_registry() -> None:
     found = registry()
-    assert await versions_of(found).summary(NAME, "1") == found.summary(NAME, "1")
+    assert (await versions_of(found).summary(NAME, "1")).wire() == found.summary(NAME, "1")
 
 
 async def test_a_promoted_version_is_the_champion() -> None:

@@ -8,12 +8,11 @@ import pytest
 
 from tests.fakes.ready_twin import simulation, small_bank, twin_model
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
-from tests.fakes.schema import definitions
 from tests.unit.domain.outcomes import outcome
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, TwinModel, TwinModelStatus
+from twin_operator.api.v1alpha1.twin_model_status import ServingModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.table.columns import Uncertainty
-from twin_operator.services.runs.run import JSON
 from twin_operator.services.versions.twins import MOST_VECTORS, Twins
 from twin_operator.services.versions.version import Version, Waiting
 
@@ -41,10 +40,9 @@ def twins(known: InMemoryRegistry | None = None, ledger: Ledger | None = None) -
     return Twins(InMemoryVersions(known or registry()), (ledger or Ledger()).outcomes)
 
 
-def model(version: str | None = "1", **spec: Any) -> JSON:
-    body = definitions()["TwinModel"].admitted(twin_model(**spec))
-    status: JSON = {"registeredModel": NAME, **({} if version is None else {"model": {"version": version}})}
-    return {**body, "status": status}
+def model(version: str | None = "1", **spec: Any) -> TwinModel:
+    status = TwinModelStatus(registered_model=NAME, model=None if version is None else ServingModel(version=version))
+    return TwinModel.model_validate(twin_model(**spec)).replace(status=status)
 
 
 async def resolved(found: Twins, **spec: Any) -> Any:
@@ -64,12 +62,12 @@ async def test_the_version_that_serves_answers() -> None:
     ("body", "reason"),
     [
         (None, "ModelNotFound"),
-        (twin_model(), "ModelNotReady"),
+        (TwinModel.model_validate(twin_model()), "ModelNotReady"),
         (model(version=None), "ModelNotReady"),
         (model(version="9"), "ModelNotReady"),
     ],
 )
-async def test_it_waits_for_what_is_not_there_yet(body: JSON | None, reason: str) -> None:
+async def test_it_waits_for_what_is_not_there_yet(body: TwinModel | None, reason: str) -> None:
     found = twins()
     if body is not None:
         found.observe(body, deleted=False)
@@ -120,7 +118,7 @@ def test_the_uncertainty_is_that_of_the_spec() -> None:
     found = twins()
     spec = {"confidence": 0.9, "betweenExperimentScale": 0.4, "acceptPrior": True}
     found.observe(model(uncertainty=spec), deleted=False)
-    assert found.uncertainty(KEY) == Uncertainty(confidence=0.9, between_experiment_scale=0.4, accept_prior=True)
+    assert found.uncertainty(KEY) == Uncertainty(0.9, 0.4, accept_prior=True)
 
 
 async def weights_of(found: Twins, scale: float = 0.25, arm: str = "letter") -> Any:

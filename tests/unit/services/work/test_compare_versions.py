@@ -1,6 +1,6 @@
 """The gate, as a worker carries it out: figures of both versions, and a verdict that is a success of its task."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -8,10 +8,9 @@ import pytest
 from tests.unit.domain.outcomes import outcome
 from tests.unit.services.trainings import COLUMNS, NAME, OWNER, Workshop
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.payloads import outcome_to_json
 from twin_operator.services.runs.run import Outcome
 
-OUTCOMES = [outcome_to_json(outcome(f"experiment {number}", 1.0 + number / 10)) for number in range(3)]
+OUTCOMES = [asdict(outcome(f"experiment {number}", 1.0 + number / 10)) for number in range(3)]
 
 
 class Rivals(Workshop):
@@ -21,10 +20,10 @@ class Rivals(Workshop):
         super().__init__()
         self.champion_outcome = self.train("first")
 
-    def worse(self) -> Outcome:
-        """Register a candidate whose outcome models predict far too much for every unit."""
+    def worse(self, excess: float = 5.0) -> Outcome:
+        """Register a candidate whose outcome models predict too much for every unit, by SDs of the outcome."""
         bank = self.registry.bank(NAME, "1")
-        spoiled = replace(bank, nuisance=bank.nuisance + 5 * bank.outcome.std())
+        spoiled = replace(bank, nuisance=bank.nuisance + excess * bank.outcome.std())
         summary = self.champion_outcome.value
         version = self.registry.register(NAME, OWNER, spoiled, summary, {"twinops.run": "second"}, promote=False)
         return Outcome(Reason.SUCCEEDED, "", {**summary, "version": version})
@@ -58,7 +57,9 @@ def test_a_candidate_that_is_worse_does_not_pass_and_the_task_succeeds(rivals: R
 
 
 def test_a_regression_that_the_job_allows_passes(rivals: Rivals) -> None:
-    assert rivals.verdict(rivals.worse(), regression=100.0).value["gate"]["passed"] is True
+    candidate = rivals.worse(excess=0.7)
+    assert rivals.verdict(candidate).value["gate"]["passed"] is False
+    assert rivals.verdict(candidate, regression=1.0).value["gate"]["passed"] is True
 
 
 def test_without_known_outcomes_nothing_is_said_of_them(rivals: Rivals) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.services.trainings import COLUMNS, LEARNER, NAME, OWNER, SPEC, URI, Workshop, table
+from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import spec_digest
@@ -26,7 +27,7 @@ def test_a_training_registers_a_version_that_serves(workshop: Workshop) -> None:
 
 def test_the_summary_says_what_was_learned_from_what(workshop: Workshop) -> None:
     value = workshop.train("run").value
-    assert value["specDigest"] == spec_digest(SPEC)
+    assert value["specDigest"] == spec_digest(TwinModelSpec.model_validate(SPEC))
     assert value["dataDigest"].startswith("sha256:")
     assert value["trainedTime"] == "2027-01-15T08:00:00Z"
     assert (value["samples"], value["arms"], value["experiments"]) == (200, ["none", "letter"], ["site 00", "site 01"])

@@ -1,0 +1,176 @@
+"""The status of a TwinModel in each situation: without a version, with a new one, with one that stays. Pure.
+
+Which situation applies is decided in `plan`.
+"""
+
+from collections.abc import Sequence
+
+from twin_operator.api.v1alpha1 import TwinModel, TwinModelSpec, TwinModelStatus
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
+from twin_operator.api.v1alpha1.enums import DeletionPolicy
+from twin_operator.api.v1alpha1.fields import FIGURES_LIMIT
+from twin_operator.api.v1alpha1.twin_model_status import (
+    EFFECTS_LIMIT,
+    EXPERIMENTS_LIMIT,
+    ArmEffect,
+    RetrainingState,
+    ServingModel,
+)
+from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling
+from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
+from twin_operator.services.runs.times import moment
+from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.twin_models.upkeep import Upkeep
+from twin_operator.services.versions.active import active_version, registered_model, serves
+
+NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
+NOT_VALIDATED = Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)
+WARNINGS_LENGTH = 1000  # characters of all warnings together
+REASONS = frozenset(Reason)
+
+
+def in_training(model: TwinModel, reason: Reason, message: str, now: float) -> TwinModelStatus:
+    """Return the status during a training; a version that is active stays so. `now` in seconds since the epoch."""
+    if serves(model):
+        return with_version(model, now, phase=TwinModelPhase.TRAINING)
+    return _without_version(model, TwinModelPhase.TRAINING, reconciling(reason, message), now)
+
+
+def obstructed(model: TwinModel, phase: TwinModelPhase, facts: Sequence[Fact], now: float) -> TwinModelStatus:
+    """Return the status while something prevents a training; a version that is active stays so, and is Ready."""
+    if not serves(model):
+        return _without_version(model, phase, facts, now)
+    obstacle = next(fact for fact in facts if fact.type == ConditionType.READY)
+    retrainable = Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, obstacle.reason, obstacle.message)
+    return with_version(model, now, extra=[retrainable])
+
+
+def with_new_version(model: TwinModel, trained: TrainedVersion, now: float) -> TwinModelStatus:
+    """Return the status when a version becomes active; `now` in seconds since the epoch."""
+    status = _head(model).replace(
+        phase=_phase(model, degraded=False),
+        model=_serving_model(trained, now),
+        effects=tuple(_arm_effect(effect) for effect in trained.effects[:EFFECTS_LIMIT]),
+    )
+    former = active_version(model)
+    if former not in {None, trained.version}:
+        retraining = (status.retraining or RetrainingState()).replace(previous_version=former)
+        status = status.replace(fidelity=None, data=None, retraining=retraining)
+    facts = [*_serving(model, trained.version), NOT_VALIDATED, *_warnings(trained), *_not_built(model.spec)]
+    return _with_conditions(model, status, facts, now)
+
+
+def with_version(
+    model: TwinModel,
+    now: float,
+    *,
+    phase: TwinModelPhase = TwinModelPhase.READY,
+    extra: Sequence[Fact] = (),
+    upkeep: Upkeep | None = None,
+) -> TwinModelStatus:
+    """Return the status of a model whose version stays active.
+
+    Args:
+        model: the TwinModel.
+        now: seconds since the epoch.
+        phase: Training, or Ready where nothing else applies.
+        extra: conditions that count more than those of unsupported fields.
+        upkeep: what is known of fidelity and retraining; None: what is known stays.
+    """
+    degraded = upkeep is not None and upkeep.degraded
+    status = _head(model).replace(phase=_phase(model, degraded=degraded) if phase is TwinModelPhase.READY else phase)
+    if upkeep is not None:
+        status = status.replace(fidelity=upkeep.fidelity, retraining=upkeep.retraining, data=upkeep.data)
+    facts = [
+        *_serving(model, active_version(model)),
+        *_fidelity(model, upkeep),
+        *_kept(model, ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionType.DATA_WARNING),
+        *(extra or _not_built(model.spec)),
+    ]
+    return _with_conditions(model, status, facts, now)
+
+
+def _without_version(model: TwinModel, phase: TwinModelPhase, facts: Sequence[Fact], now: float) -> TwinModelStatus:
+    return _with_conditions(model, _head(model).replace(phase=phase), facts, now)
+
+
+def _head(model: TwinModel) -> TwinModelStatus:
+    return model.status.replace(
+        observed_generation=model.metadata.generation,
+        registered_model=registered_model(model),
+        trace_id=trace_of(model.metadata).context.trace_id,
+    )
+
+
+def _with_conditions(model: TwinModel, status: TwinModelStatus, facts: Sequence[Fact], now: float) -> TwinModelStatus:
+    """Add one condition of each type: the first of several counts most."""
+    first = list({fact.type: fact for fact in reversed(facts)}.values())[::-1]
+    return status.replace(conditions=conditions_of(model, first, now))
+
+
+def _phase(model: TwinModel, *, degraded: bool) -> TwinModelPhase:
+    if model.spec.suspend:
+        return TwinModelPhase.SUSPENDED
+    return TwinModelPhase.DEGRADED if degraded else TwinModelPhase.READY
+
+
+def _serving(model: TwinModel, version: str | None) -> list[Fact]:
+    return ready(Reason.MODEL_SERVING, f"Version {version} of {registered_model(model)} answers Simulations.")
+
+
+def _fidelity(model: TwinModel, upkeep: Upkeep | None) -> list[Fact]:
+    """Return what is known of the active version's fidelity and retraining."""
+    if upkeep is not None and upkeep.facts:
+        return upkeep.facts
+    return _kept(model, ConditionType.FAITHFUL) or [NOT_VALIDATED]
+
+
+def _kept(model: TwinModel, *types: ConditionType) -> list[Fact]:
+    """Return conditions as they are, except for those with a reason that only a newer release knows."""
+    found = [(each, model.status.condition(each)) for each in types]
+    return [Fact(each, c.status, Reason(c.reason), c.message) for each, c in found if c and c.reason in REASONS]
+
+
+def _serving_model(trained: TrainedVersion, now: float) -> ServingModel:
+    return ServingModel(
+        version=trained.version,
+        run_id=trained.run_id,
+        data_digest=trained.data_digest,
+        spec_digest=trained.spec_digest,
+        trained_time=trained.trained_time or moment(now),
+        samples=trained.samples,
+        arms=trained.arms,
+        # A table without a column of experiments has one experiment without a name.
+        experiments=tuple(name for name in trained.experiments if name)[:EXPERIMENTS_LIMIT],
+        algorithm=trained.algorithm,
+        metrics=dict(list(trained.metrics.items())[:FIGURES_LIMIT]),
+    )
+
+
+def _arm_effect(effect: TrainedEffect) -> ArmEffect:
+    return ArmEffect(
+        arm=effect.arm,
+        estimate=effect.estimate,
+        standard_error=effect.standard_error,
+        low=effect.low,
+        high=effect.high,
+        confidence=effect.confidence,
+        calibrated=effect.calibrated,
+    )
+
+
+def _warnings(trained: TrainedVersion) -> list[Fact]:
+    """Return a condition for each kind of problem that training found in the data."""
+    texts = {
+        (ConditionType.ASSIGNMENT_NOT_RANDOM, Reason.ASSIGNMENT_NOT_RANDOM): trained.assignment_not_random,
+        (ConditionType.DATA_WARNING, Reason.DATA_WARNING): " ".join(trained.warnings)[:WARNINGS_LENGTH],
+    }
+    return [Fact(kind, ConditionStatus.TRUE, reason, text) for (kind, reason), text in texts.items() if text]
+
+
+def _not_built(spec: TwinModelSpec) -> list[Fact]:
+    """Return a condition for each field of the spec that is not supported yet."""
+    if spec.deletion_policy is not DeletionPolicy.DELETE:
+        return []
+    message = "spec.deletionPolicy Delete is not supported yet; the registered model is kept."
+    return [Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, Reason.NOT_SUPPORTED, message)]
