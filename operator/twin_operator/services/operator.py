@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.api.v1alpha1 import RetrainingJob
 from twin_operator.services.archive.archiving import Archiving
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.pools.pool_index import KnownPools
@@ -239,11 +240,10 @@ class OperatorLoop:
         if (key := self.pools.known.observe_deployment(body, deleted=deleted)) is not None:
             self.requests.object(POOL, *key)
 
-    def job_seen(self, body: JSON, *, deleted: bool) -> None:
-        """A RetrainingJob came, changed or went: its model may have another turn to give."""
-        key = JOB, body["metadata"]["namespace"], body["metadata"]["name"]
-        self.requests.keys.mark(key)
-        self.requests.model(self.keeper.job_seen(body, deleted=deleted))
+    def job_seen(self, job: RetrainingJob, *, deleted: bool) -> None:
+        """Reconcile a RetrainingJob that was created, changed or deleted, and its model: another job may run now."""
+        self.requests.object(JOB, *job.key)
+        self.requests.model(self.keeper.job_seen(job, deleted=deleted))
 
     def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
         for namespace, name in self.keeper.unfinished_jobs((model[0], model[1])):

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
+from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
@@ -190,6 +191,7 @@ def assemble(
         clock: seconds since the epoch.
     """
     queue, resources, versions, archive = ports.queue, ports.resources, ports.versions, ports.archive
+    typed = TypedResources(resources)
     meters, served, traces = metrics.models, requests.pools.serves, RunTraces(tracer, clock)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access)
@@ -213,7 +215,7 @@ def assemble(
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
     watch = DataWatch(queue, settings.data_watch_seconds, clock)
-    keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
+    keeper = ModelKeeper(typed, twins, ledger, access, watch, meters, clock)
     models = ModelReconciler(
         queue=queue,
         resources=resources,
@@ -230,7 +232,7 @@ def assemble(
     )
     jobs = JobReconciler(
         queue=queue,
-        resources=resources,
+        resources=typed,
         versions=versions,
         serving=keeper,
         archive=archive,

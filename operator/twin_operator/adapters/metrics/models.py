@@ -1,31 +1,22 @@
 """Metrics of TwinModels, their fidelity and retraining, and of the archive; labels are namespace and name of models."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-JSON = Mapping[str, Any]
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
+
 Key = tuple[str, str]
 MODEL: Final = ("namespace", "model")
 PHASE: Final = ("namespace", "phase")
 FIGURES: Final = {
     "score": "Fidelity score of the serving version, 0 to 1.",
-    "meanRelativeError": "Relative error of its predictions beyond the noise of the outcomes.",
+    "mean_relative_error": "Relative error of its predictions beyond the noise of the outcomes.",
     "coverage": "Share of outcomes inside their predicted intervals.",
     "bias": "Mean of observed less predicted effects, in the outcome's units.",
     "validations": "Outcomes in the window.",
-    "betweenExperimentSD": "Median SD of true effects between experiments, in the outcome's units.",
-}
-NAMES: Final = {
-    "score": "score",
-    "meanRelativeError": "mean_relative_error",
-    "coverage": "coverage",
-    "bias": "bias",
-    "validations": "validations",
-    "betweenExperimentSD": "between_experiment_sd",
+    "between_experiment_sd": "Median SD of true effects between experiments, in the outcome's units.",
 }
 
 
@@ -40,7 +31,7 @@ class ModelMetrics:
         gauge = partial(Gauge, registry=registry)
         counter = partial(Counter, registry=registry)
         self._fidelity = {
-            field: gauge(f"twinops_model_fidelity_{NAMES[field]}", text, MODEL) for field, text in FIGURES.items()
+            field: gauge(f"twinops_model_fidelity_{field}", text, MODEL) for field, text in FIGURES.items()
         }
         self._faithful = gauge("twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL)
         self._version = gauge("twinops_model_version", "Version that serves.", MODEL)
@@ -77,20 +68,18 @@ class ModelMetrics:
             )
         )
 
-    def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
-        """Show a model's fidelity and retraining as its status has them."""
-        fidelity = status.get("fidelity") or {}
-        for field, gauge in self._fidelity.items():
-            if fidelity.get(field) is not None:
-                gauge.labels(*key).set(fidelity[field])
+    def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
+        """Show a model's fidelity, where it is known, and its retraining."""
+        for field, value in _figures(fidelity).items():
+            if value is None:
+                _remove(self._fidelity[field], key)
             else:
-                _remove(gauge, key)
+                self._fidelity[field].labels(*key).set(value)
         self._faithful.labels(*key).set(faithful)
-        retraining = status.get("retraining") or {}
-        self._failed.labels(*key).set(retraining.get("failedAttempts") or 0)
-        self._active.labels(*key).set(bool(retraining.get("activeJob")))
-        if retraining.get("lastFinishedTime"):
-            self._finished.labels(*key).set(datetime.fromisoformat(retraining["lastFinishedTime"]).timestamp())
+        self._failed.labels(*key).set(retraining.failed_attempts or 0)
+        self._active.labels(*key).set(retraining.active_job is not None)
+        if retraining.last_finished_time is not None:
+            self._finished.labels(*key).set(retraining.last_finished_time.timestamp())
 
     def serving(self, key: Key, version: str) -> None:
         """Show which version serves."""
@@ -112,7 +101,7 @@ class ModelMetrics:
         self._trainings.labels(*key, reason).inc()
 
     def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
-        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         self._job_phases.put(job, phase)
         self._approvals.put(job, model, waits_since)
 
@@ -144,6 +133,20 @@ class ModelMetrics:
     def dead_letters(self, messages: int) -> None:
         """Show how many messages could not be carried out and are kept."""
         self._dead_letters.set(messages)
+
+
+def _figures(fidelity: TwinFidelity | None) -> dict[str, float | None]:
+    """Return the values of the gauges in `FIGURES`; None for those that are not known."""
+    if fidelity is None:
+        return dict.fromkeys(FIGURES)
+    return {
+        "score": fidelity.score,
+        "mean_relative_error": fidelity.mean_relative_error,
+        "coverage": fidelity.coverage,
+        "bias": fidelity.bias,
+        "validations": fidelity.validations,
+        "between_experiment_sd": fidelity.between_experiment_sd,
+    }
 
 
 def _remove(gauge: Gauge, key: Key) -> None:
@@ -189,7 +192,7 @@ class Approvals:
         self._waiting: dict[Key, tuple[str, float]] = {}
 
     def put(self, job: Key, model: str, since: float | None) -> None:
-        """Take note of a job (namespace and name); `since` is None unless it waits for a person."""
+        """Take note of a job (namespace and name); `since` is None unless it waits for approval."""
         self.drop(job)
         if since is not None:
             self._waiting[job] = model, since

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin_operator.services.runs.run import JSON
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ Key = tuple[str, str]
 class Meters(Protocol):
     """What is told of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
 
-    def model(self, key: Key, status: JSON, *, faithful: bool) -> None:
-        """Show a model's fidelity and retraining as its status has them."""
+    def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
+        """Show a model's fidelity, where it is known, and its retraining."""
         ...
 
     def serving(self, key: Key, version: str) -> None:
@@ -55,7 +55,7 @@ class Meters(Protocol):
         ...
 
     def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
-        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+        """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         ...
 
     def forget_job(self, job: Key) -> None:

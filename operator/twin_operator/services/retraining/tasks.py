@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from twin_operator.api.v1alpha1 import ObjectMeta
+from twin_operator.api.v1alpha1 import TwinModel
+from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
 from twin_operator.domain.table.columns import Algorithm
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.objects import registered_model
-from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.retraining.state import (
     KIND,
     JobSnapshot,
@@ -30,15 +30,15 @@ def training_task(snapshot: JobSnapshot, model: JSON, cluster: str, plan: JSON) 
     return _task(
         snapshot,
         TaskKind.RETRAIN,
-        training_run(snapshot.body),
-        task_queue(model, "train"),
+        training_run(snapshot.job),
+        task_queue(TwinModel.model_validate(model), "train"),
         {
             "spec": model["spec"],
             "registeredModel": registered_model(model),
             "owner": f"{cluster}/{meta['namespace']}/{meta['name']}/{meta['uid']}",
-            "run": training_run(snapshot.body),
-            "job": snapshot.body["metadata"]["uid"],
-            "trigger": snapshot.body["spec"]["trigger"]["type"],
+            "run": training_run(snapshot.job),
+            "job": snapshot.job.uid,
+            "trigger": str(snapshot.job.spec.trigger.type),
             "plan": plan,
         },
     )
@@ -51,12 +51,12 @@ def validation_task(
     trained = snapshot.training.run.outcome
     if trained is None:
         raise LookupError("only a candidate that was trained is compared")
-    run = validation_run(snapshot.body, champion)
+    run = validation_run(snapshot.job, champion)
     return _task(
         snapshot,
         TaskKind.GATE,
         run,
-        task_queue(model, "validate"),
+        task_queue(TwinModel.model_validate(model), "validate"),
         {
             "run": run,
             "registeredModel": registered_model(model),
@@ -64,29 +64,29 @@ def validation_task(
             "champion": champion,
             "plans": {champion: plan},
             "uncertainty": asdict(uncertainty_of(model["spec"])),
-            "gate": snapshot.body["spec"].get("gate") or {"maxRegression": 0.0},
+            "gate": snapshot.job.spec.gate.manifest(),
             "ledger": [outcome_to_json(outcome) for outcome in outcomes],
         },
     )
 
 
 def _task(snapshot: JobSnapshot, kind: TaskKind, run: str, queue: str, payload: JSON) -> Task:
-    meta, spec = snapshot.body["metadata"], snapshot.body["spec"]
+    job = snapshot.job
     return Task(
         run=run,
         kind=kind,
         queue=queue,
-        target=Target(KIND, meta["namespace"], meta["name"], meta["uid"]),
-        attempt_limit=int(spec.get("backoffLimit", 2)) + 1,
+        target=Target(KIND, job.namespace, job.name, job.uid),
+        attempt_limit=job.spec.backoff_limit + 1,
         deadline=deadline_of(snapshot),
         payload=payload,
-        trace=trace_of(ObjectMeta.model_validate(snapshot.body["metadata"])),
+        trace=trace_of(job.metadata),
     )
 
 
 def training_plan(body: JSON, model: JSON, health: Health | None, now: float) -> TrainingPlan:
     """Return the plan of a job's training; `now` in seconds since the epoch."""
-    spec, policy = model["spec"], RetrainingPolicy.of(model["spec"])
+    spec, policy = model["spec"], RetrainingPolicy.model_validate(model["spec"].get("retraining") or {})
     summary = None if health is None else health.summary
     return plan_for(
         body["spec"]["trigger"]["type"],
@@ -98,7 +98,7 @@ def training_plan(body: JSON, model: JSON, health: Health | None, now: float) ->
             trend_p=None if health is None else health.trend_p,
         ),
         now,
-        policy.max_data_age,
+        policy.max_data_age.total_seconds(),
         dated=bool(spec["columns"].get("time") and spec["columns"].get("experiment")),
     )
 

@@ -110,7 +110,7 @@ class ModelReconciler:
             failed=failure.last if failure else None,
         )
         if serves(body) and not needs_training(body) and chosen is None and absent is None:
-            snapshot = replace(snapshot, upkeep=await self.keeper.keep(key, body))
+            snapshot = replace(snapshot, upkeep=await self.keeper.keep(key, TwinModel.model_validate(body)))
         return await self._decided(snapshot, run_id)
 
     async def _decided(self, snapshot: ModelSnapshot, run_id: str) -> ModelPlan:

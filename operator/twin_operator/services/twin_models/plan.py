@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from twin_operator.api.v1alpha1 import ObjectMeta
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
+from twin_operator.api.v1alpha1.schema import ApiModel
 from twin_operator.services.reconciling.objects import needs_training, registered_model, serves
 from twin_operator.services.reconciling.status import (
     Fact,
@@ -236,9 +237,20 @@ def _serving(
         "model": model,
         "effects": before.get("effects") if summary is None else _effects(summary),
         **(_afresh(before, version) if summary is not None else {}),
-        **({} if upkeep is None else upkeep.status),
+        **({} if upkeep is None else _upkeep_patch(upkeep)),
         "conditions": merge_conditions(body, _first_of_each(facts), now),
     }
+
+
+def _upkeep_patch(upkeep: Upkeep) -> JSON:
+    parts = {"fidelity": upkeep.fidelity, "retraining": upkeep.retraining, "data": upkeep.data}
+    return {name: None if part is None else _named(part) for name, part in parts.items()}
+
+
+def _named(part: ApiModel) -> JSON:
+    """Return a part of a status for a merge patch: null for what is absent."""
+    manifest = part.manifest()
+    return {name: None if value is None else manifest[name] for name, value in part.merge_patch().items()}
 
 
 def _phase(body: JSON, phase: str, upkeep: Upkeep | None) -> str:

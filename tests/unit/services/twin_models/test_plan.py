@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 from twin_operator.services.reconciling.objects import registered_model
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.runs.run import Outcome, Run
@@ -117,14 +118,16 @@ def test_changed_data_of_a_serving_model_is_no_first_training() -> None:
 
 def test_a_degraded_model_answers_and_says_so() -> None:
     upkeep = Upkeep(
-        {"fidelity": {"score": 0.2}},
+        TwinFidelity(score=0.2),
+        RetrainingState(),
+        None,
         [Fact(ConditionType.FAITHFUL, ConditionStatus.FALSE, Reason.FIDELITY_DEGRADED, "It is.")],
         degraded=True,
     )
     decision = next_for(model(trained()), upkeep=upkeep)
     assert (decision.status["phase"], reason(decision)) == ("Degraded", "ModelServing")
     assert reason(decision, "Faithful") == "FidelityDegraded"
-    assert decision.status["fidelity"] == {"score": 0.2}
+    assert decision.status["fidelity"]["score"] == 0.2
 
 
 def test_a_new_version_starts_a_new_window_and_remembers_the_one_before() -> None:
@@ -208,7 +211,8 @@ def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> Non
 
 
 def test_what_is_known_of_a_version_s_fidelity_stays_while_nothing_new_is_known() -> None:
-    upkeep = Upkeep({}, [Fact(ConditionType.FAITHFUL, ConditionStatus.TRUE, Reason.THRESHOLDS_MET, "It is.")])
+    fact = Fact(ConditionType.FAITHFUL, ConditionStatus.TRUE, Reason.THRESHOLDS_MET, "It is.")
+    upkeep = Upkeep(None, RetrainingState(), None, [fact])
     status = next_for(model(trained()), upkeep=upkeep).status
     assert reason(next_for(model(status)), "Faithful") == "ThresholdsMet"
 
