@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
+from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 
 Key = tuple[str, str]
@@ -100,7 +102,7 @@ class ModelMetrics:
         """Count a first training that ended: Succeeded, or why not."""
         self._trainings.labels(*key, reason).inc()
 
-    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
+    def job(self, job: Key, model: str, phase: RetrainingJobPhase, waits_since: float | None) -> None:
         """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         self._job_phases.put(job, phase)
         self._approvals.put(job, model, waits_since)
@@ -110,7 +112,7 @@ class ModelMetrics:
         self._job_phases.drop(job)
         self._approvals.drop(job)
 
-    def job_ended(self, key: Key, trigger: str, result: str) -> None:
+    def job_ended(self, key: Key, trigger: Trigger, result: str) -> None:
         """Count a RetrainingJob that ended: Promoted, NotBetter, Failed, Rejected or Cancelled."""
         self._jobs.labels(*key, trigger, result).inc()
 

@@ -64,7 +64,7 @@ class DataFound(DataState):
 
 
 @dataclass
-class DataWatch:
+class DataChecks:
     """The checks of all models.
 
     Args:

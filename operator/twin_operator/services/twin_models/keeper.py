@@ -21,7 +21,7 @@ from twin_operator.services.retraining.objects import new_job
 from twin_operator.services.retraining.state import awaits_approval_since
 from twin_operator.services.retraining.triggers import Obstacle
 from twin_operator.services.runs.times import timestamp
-from twin_operator.services.twin_models.data_checks import DataWatch, serving_model
+from twin_operator.services.twin_models.data_checks import DataChecks, serving_model
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
 from twin_operator.services.versions.twins import Twins
 from twin_operator.services.versions.version import Version
@@ -40,7 +40,7 @@ class ModelKeeper:
         twins: reads versions.
         ledger: the recorded outcomes.
         access: knows whether the archive answers.
-        watch: checks data.
+        data_checks: the checks of the models' data.
         meters: shows metrics.
         clock: seconds since the epoch.
     """
@@ -49,7 +49,7 @@ class ModelKeeper:
     twins: Twins
     ledger: Ledger
     access: ArchiveAccess
-    watch: DataWatch
+    data_checks: DataChecks
     meters: Meters
     clock: Callable[[], float]
     _jobs: dict[Key, dict[str, RetrainingJob]] = field(default_factory=dict)
@@ -99,12 +99,12 @@ class ModelKeeper:
         decision = replace(decision, retraining=decision.retraining.replace(active_job=active))
         await self._emit_events(model, decision)
         self._show(key, snapshot, decision)
-        times = (decision.again, self.watch.due(key))
+        times = (decision.again, self.data_checks.due(key))
         return replace(decision, again=min((time for time in times if time is not None), default=None))
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a model that was deleted."""
-        self.watch.forget(key)
+        self.data_checks.forget(key)
         self.meters.forget_model(key)
 
     async def _snapshot(self, key: Key, model: TwinModel) -> UpkeepSnapshot:
@@ -117,7 +117,7 @@ class ModelKeeper:
             retraining=count_finished_jobs(model.status.retraining or RetrainingState(), jobs),
             jobs=jobs,
             data=data,
-            seen=self.watch.seen(key, data, model),
+            seen=self.data_checks.seen(key, data, model),
         )
 
     async def _data(self, key: Key, model: TwinModel) -> DataState | None:
@@ -125,7 +125,7 @@ class ModelKeeper:
         spec = model.spec
         if spec.suspend or spec.version is not None or spec.retraining.suspend:
             return model.status.data
-        return await self.watch.observe(key, model)
+        return await self.data_checks.observe(key, model)
 
     async def _create_job(self, key: Key, snapshot: UpkeepSnapshot) -> Upkeep:
         """Create the job that is wanted, unless the API server has one that no watch event has brought yet."""

@@ -127,6 +127,18 @@ def test_a_cancelled_job_stops_its_running_task() -> None:
     assert next_for(job(BEGUN, cancel=True), model(), Run(leased=True)).stop is Stop.CANCELLED
 
 
+def test_what_a_status_says_stays_when_a_job_is_cancelled() -> None:
+    compared = {**BEGUN, "phase": "Validating", "candidate": {"version": "2"}, "plan": {"folds": 5}}
+    status = next_for(job(compared, cancel=True), model()).status
+    assert (status.candidate, status.plan) == (Contender(version="2"), TrainingPlan(folds=5))
+    assert (status.approved_by, status.start_time) == ("jane", datetime(2027, 1, 15, 5, tzinfo=UTC))
+
+
+def test_a_job_without_a_cool_down_shows_no_end_of_one() -> None:
+    cooling = {"phase": "CoolingDown", "notBefore": ENDED}
+    assert next_for(job(cooling, overrideCooldown=True), model(**COOLING)).status.not_before is None
+
+
 def test_a_rejection_names_who_and_why() -> None:
     decision = next_for(job(approval={"approved": False, "by": "jane", "message": "not in May"}), model())
     assert message(decision) == "jane rejected it: not in May"
