@@ -12,7 +12,7 @@ from tests.fakes.crashes import Crash, CrashPlan
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
 from twin_operator.adapters.metrics import ProcessMetrics
-from twin_operator.api.v1alpha1 import Simulation, TwinModel, WorkerPool
+from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
@@ -114,7 +114,7 @@ class OperatorProcess:
             self.loop.pool_seen(parse(WorkerPool, body), deleted=type_ == DELETED)
 
         async def retraining_job(type_: str, body: JSON) -> None:
-            self.loop.job_seen(body, deleted=type_ == DELETED)
+            self.loop.job_seen(parse(RetrainingJob, body), deleted=type_ == DELETED)
 
         async def deployment(type_: str, body: JSON) -> None:
             if "twinops.dev/pool" in (body["metadata"].get("labels") or {}):

@@ -13,6 +13,7 @@ from tests.integration.journey import experiments
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
+from twin_operator.api.v1alpha1 import RetrainingJob
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator import build_operator
@@ -69,7 +70,7 @@ async def settle(platform: Platform, loop: OperatorLoop, model: str, job: str, *
     """Reconcile model and job in turn until the job is in one of these phases."""
     for _ in range(400):
         body = platform.get("RetrainingJob", job)
-        loop.keeper.job_seen(body, deleted=False)
+        loop.keeper.job_seen(RetrainingJob.model_validate(body), deleted=False)
         if body["status"]["phase"] in phases:
             return body
         await loop.models.reconcile((platform.namespace, model))

@@ -7,7 +7,7 @@ import kopf
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
-from twin_operator.api.v1alpha1 import GROUP, VERSION, Simulation, TwinModel, WorkerPool
+from twin_operator.api.v1alpha1 import GROUP, VERSION, RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
@@ -42,7 +42,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event(GROUP, VERSION, "retrainingjobs", registry=registry)
     async def retraining_job(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.job_seen(dict(body), deleted=type == "DELETED")
+        loop.job_seen(parse(RetrainingJob, dict(body)), deleted=type == "DELETED")
 
     @kopf.on.event("apps", "v1", "deployments", labels=OWNED, registry=registry)
     async def deployment(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401

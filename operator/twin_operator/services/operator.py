@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_operator.api.v1alpha1 import Simulation, TwinModel, WorkerPool
+from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.services.archive.archiving import Archiving
 from twin_operator.services.outcomes.grading import Outcomes
@@ -17,7 +17,6 @@ from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
 from twin_operator.services.reconciling.ports import Resources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
-from twin_operator.services.runs.run import JSON
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
@@ -239,11 +238,10 @@ class OperatorLoop:
         if (key := self.pools.index.observe_deployment(deployment, deleted=deleted)) is not None:
             self.requests.object(POOL, *key)
 
-    def job_seen(self, body: JSON, *, deleted: bool) -> None:
-        """A RetrainingJob came, changed or went: its model may have another turn to give."""
-        key = JOB, body["metadata"]["namespace"], body["metadata"]["name"]
-        self.requests.keys.mark(key)
-        self.requests.model(self.keeper.job_seen(body, deleted=deleted))
+    def job_seen(self, job: RetrainingJob, *, deleted: bool) -> None:
+        """Reconcile a RetrainingJob that was created, changed or deleted, and its model: another job may run now."""
+        self.requests.object(JOB, *job.key)
+        self.requests.model(self.keeper.job_seen(job, deleted=deleted))
 
     def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
         for namespace, name in self.keeper.unfinished_jobs((model[0], model[1])):

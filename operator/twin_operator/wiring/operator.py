@@ -56,7 +56,7 @@ from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
-from twin_operator.services.twin_models.data_checks import DataWatch
+from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.keeper import ModelKeeper
 from twin_operator.services.versions.registry import ThreadedVersions
 from twin_operator.services.versions.twins import Twins
@@ -220,8 +220,8 @@ def assemble(
     )
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
-    watch = DataWatch(queue, settings.data_watch_seconds, clock)
-    keeper = ModelKeeper(resources, twins, ledger, access, watch, meters, clock)
+    data_checks = DataChecks(queue, settings.data_watch_seconds, clock)
+    keeper = ModelKeeper(typed, twins, ledger, access, data_checks, meters, clock)
     models = ModelReconciler(
         queue=queue,
         resources=typed,
@@ -238,7 +238,7 @@ def assemble(
     )
     jobs = JobReconciler(
         queue=queue,
-        resources=resources,
+        resources=typed,
         versions=versions,
         serving=keeper,
         archive=archive,

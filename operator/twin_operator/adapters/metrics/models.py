@@ -5,6 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
+from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 
 Key = tuple[str, str]
@@ -30,7 +32,9 @@ class ModelMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, registry=registry)
         counter = partial(Counter, registry=registry)
-        self._fidelity = {name: gauge(f"twinops_model_fidelity_{name}", text, MODEL) for name, text in FIGURES.items()}
+        self._fidelity = {
+            field: gauge(f"twinops_model_fidelity_{field}", text, MODEL) for field, text in FIGURES.items()
+        }
         self._faithful = gauge("twinops_model_faithful", "1 unless the condition Faithful is False.", MODEL)
         self._version = gauge("twinops_model_version", "Version that serves.", MODEL)
         self._failed = gauge(
@@ -67,15 +71,15 @@ class ModelMetrics:
         )
 
     def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
-        """Show a model's fidelity and retraining as its status has them."""
-        for name, value in _figures(fidelity or TwinFidelity()).items():
-            if value is not None:
-                self._fidelity[name].labels(*key).set(value)
+        """Show a model's fidelity, where it is known, and its retraining."""
+        for field, value in _figures(fidelity).items():
+            if value is None:
+                _remove(self._fidelity[field], key)
             else:
-                _remove(self._fidelity[name], key)
+                self._fidelity[field].labels(*key).set(value)
         self._faithful.labels(*key).set(faithful)
         self._failed.labels(*key).set(retraining.failed_attempts or 0)
-        self._active.labels(*key).set(bool(retraining.active_job))
+        self._active.labels(*key).set(retraining.active_job is not None)
         if retraining.last_finished_time is not None:
             self._finished.labels(*key).set(retraining.last_finished_time.timestamp())
 
@@ -98,8 +102,8 @@ class ModelMetrics:
         """Count a first training that ended: Succeeded, or why not."""
         self._trainings.labels(*key, reason).inc()
 
-    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
-        """Show in which phase a RetrainingJob is, and since when it waits for a person, where it does."""
+    def job(self, job: Key, model: str, phase: RetrainingJobPhase, waits_since: float | None) -> None:
+        """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         self._job_phases.put(job, phase)
         self._approvals.put(job, model, waits_since)
 
@@ -108,7 +112,7 @@ class ModelMetrics:
         self._job_phases.drop(job)
         self._approvals.drop(job)
 
-    def job_ended(self, key: Key, trigger: str, result: str) -> None:
+    def job_ended(self, key: Key, trigger: Trigger, result: str) -> None:
         """Count a RetrainingJob that ended: Promoted, NotBetter, Failed, Rejected or Cancelled."""
         self._jobs.labels(*key, trigger, result).inc()
 
@@ -133,8 +137,10 @@ class ModelMetrics:
         self._dead_letters.set(messages)
 
 
-def _figures(fidelity: TwinFidelity) -> dict[str, float | None]:
-    """Return what `FIGURES` explains."""
+def _figures(fidelity: TwinFidelity | None) -> dict[str, float | None]:
+    """Return the values of the gauges in `FIGURES`; None for those that are not known."""
+    if fidelity is None:
+        return dict.fromkeys(FIGURES)
     return {
         "score": fidelity.score,
         "mean_relative_error": fidelity.mean_relative_error,
@@ -188,7 +194,7 @@ class Approvals:
         self._waiting: dict[Key, tuple[str, float]] = {}
 
     def put(self, job: Key, model: str, since: float | None) -> None:
-        """Take note of a job (namespace and name); `since` is None unless it waits for a person."""
+        """Take note of a job (namespace and name); `since` is None unless it waits for approval."""
         self.drop(job)
         if since is not None:
             self._waiting[job] = model, since

@@ -97,6 +97,16 @@ class RetrainingJobPhase(StrEnum):
             RetrainingJobPhase.CANCELLED,
         }
 
+    @property
+    def running(self) -> bool:
+        """Whether its tasks are queued or run: no other job of the model may start."""
+        return self in {RetrainingJobPhase.TRAINING, RetrainingJobPhase.VALIDATING}
+
+    @property
+    def counts_as_attempt(self) -> bool:
+        """Whether a job that ended like this counts for maxAttempts and starts a cool-down: not a cancelled one."""
+        return self.finished and self is not RetrainingJobPhase.CANCELLED
+
 
 class WorkerPoolPhase(StrEnum):
     """Where a WorkerPool is."""

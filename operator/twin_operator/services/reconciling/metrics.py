@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
+from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 
 
@@ -35,7 +37,7 @@ class Meters(Protocol):
     """Metrics of models, retraining and the archive; `key` is namespace and name of a TwinModel."""
 
     def model(self, key: Key, fidelity: TwinFidelity | None, retraining: RetrainingState, *, faithful: bool) -> None:
-        """Show a model's fidelity and retraining as its status has them."""
+        """Show a model's fidelity, where it is known, and its retraining."""
         ...
 
     def serving(self, key: Key, version: str) -> None:
@@ -54,7 +56,7 @@ class Meters(Protocol):
         """Count a first training that ended: Succeeded, or why not."""
         ...
 
-    def job(self, job: Key, model: str, phase: str, waits_since: float | None) -> None:
+    def job(self, job: Key, model: str, phase: RetrainingJobPhase, waits_since: float | None) -> None:
         """Show in which phase a RetrainingJob is, and since when it waits for approval, where it does."""
         ...
 
@@ -62,7 +64,7 @@ class Meters(Protocol):
         """Count a RetrainingJob that is gone no more."""
         ...
 
-    def job_ended(self, key: Key, trigger: str, result: str) -> None:
+    def job_ended(self, key: Key, trigger: Trigger, result: str) -> None:
         """Count a RetrainingJob that ended."""
         ...
 

@@ -1,4 +1,5 @@
-"""Retraining: what triggers it (`triggers`), a RetrainingJob from its creation to its end (`plan`, `state`), its tasks.
+"""Retraining: what triggers it (`triggers`, `schedule`), and a RetrainingJob from its creation to its end.
 
-Decisions are pure; `controller` carries them out. Which model needs a job is decided in `services.twin_models`.
+Decisions are pure: `plan` and `work` decide on one job, `history` on which job of a model may run; `controller` carries
+them out, with `tasks` and `objects`. Whether a model needs a job is asked in `services.twin_models`.
 """

@@ -1,60 +1,55 @@
-"""Carries out the plan of a RetrainingJob: stop, promote, write, publish; then archive what ended, and expire it."""
+"""Carries out the plan of a RetrainingJob: stop, promote, publish, write; when it has ended, archive and delete it."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
-from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
+from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Gone, JSONResources, RunQueue, Versions
-from twin_operator.services.reconciling.status import changes
-from twin_operator.services.retraining.objects import archived, event_of
+from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.retraining.objects import archived, event_of, result_of
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import (
-    FINISHED,
-    KIND,
     JobPlan,
     JobSnapshot,
+    Step,
     Work,
-    finished,
+    model_of,
     task_queue,
     training_run,
     validation_run,
 )
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.run import JSON, Run, Stop, Task
-from twin_operator.services.runs.times import seconds
+from twin_operator.services.runs.run import Run, Stop, Task
 from twin_operator.services.versions.active import registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
-MODEL = "TwinModel"
-RESYNC_SECONDS = 30.0  # a task or a message that was lost is noticed within this time
-SOON_SECONDS = 2.0  # when the archive does not answer, or another writer was first
+RESYNC_SECONDS: Final = 30.0  # a task or a message that was lost is noticed within this time
+RETRY_SECONDS: Final = 2.0  # when the archive does not answer, or another writer was first
 
 
 class ServingModels(Protocol):
     """What is known of models that serve."""
 
-    async def outcomes(self, model: JSON) -> Sequence[RecordedOutcome]:
+    async def outcomes(self, model: TwinModel) -> Sequence[RecordedOutcome]:
         """Return the recorded outcomes of a TwinModel."""
         ...
 
-    async def health(self, body: JSON) -> Health | None:
+    async def health(self, model: TwinModel) -> Health | None:
         """Judge the version that serves; None while that cannot be known."""
         ...
 
 
 @dataclass
 class JobReconciler:
-    """Brings each RetrainingJob a step further.
+    """Reconciles RetrainingJobs.
 
     Args:
         queue: queues and runs.
@@ -66,13 +61,13 @@ class JobReconciler:
         meters: counts jobs that ended.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
-        promoted: called with namespace and name of a TwinModel whose champion is another now.
-        on_trace: called with the final body of a job.
+        promoted: called with namespace and name of a TwinModel whose champion has changed.
+        on_trace: called with a job whose final status was written.
         served: whether a WorkerPool with workers serves a queue.
     """
 
     queue: RunQueue
-    resources: JSONResources
+    resources: Resources
     versions: Versions
     serving: ServingModels
     archive: Archive
@@ -87,62 +82,63 @@ class JobReconciler:
     _archived: set[str] = field(default_factory=set)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do what is next for the job `key`; return when to look again, in seconds."""
+        """Do what is next for the job `key`; return after how many seconds to reconcile it again, or None."""
         try:
-            body = await self.resources.read(KIND, *key)
+            job = await self.resources.read(RetrainingJob, *key)
         except Gone:
             self.meters.forget_job(key)
             await self._stop(self._runs.pop(key, set()), Stop.DELETED)
             return None
-        if finished(body):
-            return await self._after_the_end(key, body)
-        snapshot = await self._snapshot(key, body)
+        if job.status.phase.finished:
+            return await self._after_the_end(job)
+        snapshot = await self._snapshot(job)
         decision = plan(snapshot, self.clock())
-        return await self._carry_out(key, snapshot, decision)
+        return await self._carry_out(snapshot, decision)
 
-    async def _snapshot(self, key: Key, body: JSON) -> JobSnapshot:
-        model = await self._model(body)
-        await self._stop_others(key, body)
+    async def _snapshot(self, job: RetrainingJob) -> JobSnapshot:
+        model = await self._model(job)
+        await self._stop_others(job)
         if model is None:
-            return JobSnapshot(body, None)
-        runs = await self.queue.runs([training_run(body)])
-        training = runs[training_run(body)]
-        champion = await self._champion(body, model, training)
-        against = validation_run(body, champion) if champion else None
-        validation = (await self.queue.runs([against]))[against] if against else Run()
-        self._runs[key] = {training_run(body), *([against] if against else [])}
+            return JobSnapshot(job, None)
+        training = await self._run(training_run(job))
+        champion = await self._champion(job, model, training)
+        comparison = validation_run(job, champion) if champion else None
+        validation = await self._run(comparison) if comparison else Run()
+        self._runs[job.key] = {training_run(job), *([comparison] if comparison else [])}
         works = (
-            await self._work(model, "train", training_run(body), training),
-            await self._work(model, "validate", against, validation),
+            await self._work(model, "train", training_run(job), training),
+            await self._work(model, "validate", comparison, validation),
         )
-        return JobSnapshot(body, model, *works, champion=champion)
+        return JobSnapshot(job, model, *works, champion=champion)
 
-    async def _model(self, body: JSON) -> JSON | None:
+    async def _run(self, run_id: str) -> Run:
+        return (await self.queue.runs([run_id]))[run_id]
+
+    async def _model(self, job: RetrainingJob) -> TwinModel | None:
         try:
-            return await self.resources.read(MODEL, body["metadata"]["namespace"], body["spec"]["modelRef"]["name"])
+            return await self.resources.read(TwinModel, job.namespace, job.spec.model_ref.name)
         except Gone:
             return None
 
-    async def _champion(self, body: JSON, model: JSON, training: Run) -> str | None:
+    async def _champion(self, job: RetrainingJob, model: TwinModel, training: Run) -> str | None:
         """Return the version to compare with: the one that the status names, so that a repetition compares the same."""
         if training.outcome is None or not training.outcome.succeeded:
             return None
-        named = ((body.get("status") or {}).get("champion") or {}).get("version")
-        if named is not None:
-            return str(named)
-        name = registered_model(TwinModel.model_validate(model))
-        return await self.versions.champion(name) or str(model["status"]["model"]["version"])
+        if job.status.champion is not None and job.status.champion.version is not None:
+            return job.status.champion.version
+        serving = None if model.status.model is None else model.status.model.version
+        return await self.versions.champion(registered_model(model)) or serving
 
-    async def _work(self, model: JSON, name: str, run_id: str | None, run: Run) -> Work:
-        queue = task_queue(model, name)
+    async def _work(self, model: TwinModel, step: Step, run_id: str | None, run: Run) -> Work:
+        queue = task_queue(model, step)
         waits = run_id is not None and run.outcome is None and not run.leased
         published = waits and run_id in await self.queue.waiting([queue])
         return Work(run, published=published, served=self.served(queue))
 
-    async def _stop_others(self, key: Key, body: JSON) -> None:
+    async def _stop_others(self, job: RetrainingJob) -> None:
         """Stop the tasks of an earlier job of this name."""
-        mine = {run for run in self._runs.get(key, set()) if run.startswith(body["metadata"]["uid"])}
-        await self._stop(self._runs.get(key, set()) - mine, Stop.DELETED)
+        known = self._runs.get(job.key, set())
+        await self._stop({run for run in known if not run.startswith(job.uid)}, Stop.DELETED)
 
     async def _stop(self, runs: set[str], why: Stop) -> None:
         for run_id, run in (await self.queue.runs(runs)).items():
@@ -154,95 +150,84 @@ class JobReconciler:
         ended = [run_id for run_id, run in (await self.queue.runs(runs)).items() if run.outcome is not None]
         await self.queue.forget(ended)
 
-    async def _carry_out(self, key: Key, snapshot: JobSnapshot, decision: JobPlan) -> float | None:
+    async def _carry_out(self, snapshot: JobSnapshot, decision: JobPlan) -> float | None:
+        job = snapshot.job
         if decision.stop is not None:
-            await self._stop(self._runs.get(key, set()), decision.stop)
+            await self._stop(self._runs.get(job.key, set()), decision.stop)
         if decision.promote is not None:
-            await self._promote(snapshot, decision)
+            await self._promote(snapshot, decision.promote)
         if decision.publish is not None:
             await self._publish(snapshot, decision.publish)
-        if not await self._write(snapshot.body, decision.status):
-            return SOON_SECONDS
+        if not await self._write(job, decision.status):
+            return RETRY_SECONDS
         if decision.promote is not None:
-            self.promoted((key[0], snapshot.body["spec"]["modelRef"]["name"]))
+            self.promoted((job.namespace, job.spec.model_ref.name))
         if decision.again is not None:
             return min(RESYNC_SECONDS, max(0.0, decision.again - self.clock()))
         return RESYNC_SECONDS
 
-    async def _promote(self, snapshot: JobSnapshot, decision: JobPlan) -> None:
-        if snapshot.model is None or decision.promote is None:
-            return
-        meta = snapshot.body["metadata"]
-        tags = {"twinops.promotedBy": f"{meta['namespace']}/{meta['name']}"}
-        model = TwinModel.model_validate(snapshot.model)
-        await self.versions.promote(registered_model(model), decision.promote, tags)
+    async def _promote(self, snapshot: JobSnapshot, version: str) -> None:
+        job, model = snapshot.job, model_of(snapshot)
+        tags = {"twinops.promotedBy": f"{job.namespace}/{job.name}"}
+        await self.versions.promote(registered_model(model), version, tags)
 
-    async def _publish(self, snapshot: JobSnapshot, work: str) -> None:
-        task = await self._task(snapshot, work)
+    async def _publish(self, snapshot: JobSnapshot, step: Step) -> None:
+        task = await self._task(snapshot, step)
         await self.queue.resume(task.run)
         await self.queue.mark_queued({task.run: self.clock()})
         await self.queue.publish([task])
 
-    async def _task(self, snapshot: JobSnapshot, work: str) -> Task:
-        if snapshot.model is None:
-            raise LookupError("only jobs whose model is there have tasks")
-        job, model = RetrainingJob.model_validate(snapshot.body), TwinModel.model_validate(snapshot.model)
-        if work == "train":
-            health = await self.serving.health(snapshot.model)
-            return training_task(job, model, self.cluster, training_plan(job, model, health, self.clock()))
+    async def _task(self, snapshot: JobSnapshot, step: Step) -> Task:
+        model = model_of(snapshot)
+        if step == "train":
+            health = await self.serving.health(model)
+            wanted = training_plan(snapshot.job, model, health, self.clock())
+            return training_task(snapshot.job, model, self.cluster, wanted)
         trained = snapshot.training.run.outcome
         if trained is None:
             raise LookupError("only a candidate that was trained is compared")
-        candidate, champion = TrainedVersion.model_validate(trained.value).version, str(snapshot.champion)
-        champion_plan = (await self.versions.summary(registered_model(model), champion)).plan
-        outcomes = await self.serving.outcomes(snapshot.model)
-        return validation_task(job, model, (candidate, champion), champion_plan, outcomes)
+        versions = TrainedVersion.model_validate(trained.value).version, str(snapshot.champion)
+        summary = await self.versions.summary(registered_model(model), versions[1])
+        outcomes = await self.serving.outcomes(model)
+        return validation_task(snapshot.job, model, versions, summary.plan, outcomes)
 
-    async def _write(self, body: JSON, status: JSON) -> bool:
-        before: Mapping[str, object] = body.get("status") or {}
-        if not changes(dict(before), status):
-            return True
-        event = event_of(body, status)
+    async def _write(self, job: RetrainingJob, status: RetrainingJobStatus) -> bool:
+        """Write a status, after the Event of its phase; return False where another writer was first."""
+        event = event_of(job, status)
         if event is not None:
             await self.resources.emit(event)
         try:
-            written = await self.resources.write_status(KIND, body, status)
+            written = await self.resources.update_status(job, job.replace(status=status))
         except Gone:
             return True
         except Changed:
-            logger.debug("RetrainingJob %s changed meanwhile; it is looked at again.", body["metadata"]["name"])
+            logger.debug("RetrainingJob %s has changed since it was read; reconciling it again.", job.name)
             return False
-        if status["phase"] in FINISHED:
-            self._count(body, status)
-            self.on_trace(RetrainingJob.model_validate(written))
+        if status.phase.finished:
+            model = job.namespace, job.spec.model_ref.name
+            self.meters.job_ended(model, job.spec.trigger.type, result_of(status))
+            self.on_trace(written)
         return True
 
-    def _count(self, body: JSON, status: JSON) -> None:
-        passed = (status.get("gate") or {}).get("passed")
-        result = (
-            ("Promoted" if passed else "NotBetter")
-            if status["phase"] == RetrainingJobPhase.COMPLETED
-            else status["phase"]
-        )
-        key = body["metadata"]["namespace"], body["spec"]["modelRef"]["name"]
-        self.meters.job_ended(key, body["spec"]["trigger"]["type"], result)
-
-    async def _after_the_end(self, key: Key, body: JSON) -> float | None:
-        """Archive a job that ended, then forget its runs, and delete it when its time is over."""
-        meta = body["metadata"]
-        if meta["uid"] not in self._archived:
-            model = await self._model(body)
+    async def _after_the_end(self, job: RetrainingJob) -> float | None:
+        """Archive a job that ended, then forget its runs, and delete it when its time to live is over."""
+        if job.uid not in self._archived:
+            model = await self._model(job)
             try:
-                await self.access.call(self.archive.store_retraining, archived(body, model))
+                await self.access.call(self.archive.store_retraining, archived(job, model))
             except ArchiveUnreachable:
-                return SOON_SECONDS
-            self._archived.add(meta["uid"])
-            await self._forget_ended(self._runs.pop(key, set()))
-        ttl = body["spec"].get("ttlSecondsAfterFinished")
+                return RETRY_SECONDS
+            self._archived.add(job.uid)
+            await self._forget_ended(self._runs.pop(job.key, set()))
+        return await self._expire(job)
+
+    async def _expire(self, job: RetrainingJob) -> float | None:
+        """Delete a job that ended when its time to live is over; return how many seconds are left of it."""
+        ttl, ended = job.spec.ttl_seconds_after_finished, job.status.completion_time
         if ttl is None:
             return None
-        left = (seconds(body["status"]["completionTime"]) or 0.0) + float(ttl) - self.clock()
+        left = (0.0 if ended is None else ended.timestamp()) + ttl - self.clock()
         if left > 0:
             return left
-        await self.resources.delete(KIND, meta["namespace"], meta["name"], meta["uid"])
+        await self.resources.delete(RetrainingJob, job.namespace, job.name, job.uid)
         return None

@@ -1,7 +1,7 @@
 """RetrainingJobs: what is next for each, from cool-down to promotion. A snapshot and a clock in, a plan out."""
 
 from twin_operator.api.v1alpha1.conditions import Reason, RetrainingJobPhase
-from twin_operator.services.retraining.policy import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.retraining.state import (
     JobPlan,
     JobSnapshot,
@@ -11,90 +11,75 @@ from twin_operator.services.retraining.state import (
     model_of,
     not_before,
     started,
-    status_of,
     wait,
 )
-from twin_operator.services.retraining.work import at_work
+from twin_operator.services.retraining.work import plan_tasks
 from twin_operator.services.runs.run import Stop
 from twin_operator.services.runs.times import timestamp
 
 
 def plan(snapshot: JobSnapshot, now: float) -> JobPlan:
     """Decide what is next for an unfinished RetrainingJob; `now` in seconds since the epoch."""
-    for rule in (_ended_by_people, _without_model, _late, _held, _cooling_down, _unapproved, _queued):
+    for rule in (_cancelled, _rejected, _without_model, _late, _suspended, _cooling_down, _unapproved, _queued):
         decision = rule(snapshot, now)
         if decision is not None:
             return decision
-    return at_work(snapshot, now)
+    return plan_tasks(snapshot, now)
 
 
-def _ended_by_people(snapshot: JobSnapshot, now: float) -> JobPlan | None:
-    spec = snapshot.body["spec"]
-    if spec.get("cancel"):
-        return end(
-            snapshot,
-            RetrainingJobPhase.CANCELLED,
-            Reason.CANCELLED,
-            "spec.cancel ended the job.",
-            now,
-            stop=Stop.CANCELLED,
-        )
-    approval = spec.get("approval")
-    if approval and not approval["approved"]:
-        why = f": {approval['message']}" if approval.get("message") else "."
-        message = f"{approval['by']} rejected it{why}"
-        return end(snapshot, RetrainingJobPhase.REJECTED, Reason.REJECTED, message, now, stop=Stop.CANCELLED)
-    return None
+def _cancelled(snapshot: JobSnapshot, now: float) -> JobPlan | None:
+    if not snapshot.job.spec.cancel:
+        return None
+    phase, message = RetrainingJobPhase.CANCELLED, "spec.cancel ended the job."
+    return end(snapshot, phase, Reason.CANCELLED, message, now, stop=Stop.CANCELLED)
+
+
+def _rejected(snapshot: JobSnapshot, now: float) -> JobPlan | None:
+    approval = snapshot.job.spec.approval
+    if approval is None or approval.approved:
+        return None
+    why = f": {approval.message}" if approval.message else "."
+    phase, message = RetrainingJobPhase.REJECTED, f"{approval.by} rejected it{why}"
+    return end(snapshot, phase, Reason.REJECTED, message, now, stop=Stop.CANCELLED)
 
 
 def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
-    name = snapshot.body["spec"]["modelRef"]["name"]
-    if snapshot.model is None and started(snapshot.body):
+    name, pending = snapshot.job.spec.model_ref.name, RetrainingJobPhase.PENDING
+    if snapshot.model is None and started(snapshot.job):
         message = f"TwinModel {name} was deleted while the job was at work."
         return end(snapshot, RetrainingJobPhase.FAILED, Reason.MODEL_NOT_FOUND, message, now, stop=Stop.CANCELLED)
     if snapshot.model is None:
-        return wait(
-            snapshot,
-            RetrainingJobPhase.PENDING,
-            Reason.MODEL_NOT_FOUND,
-            f"There is no TwinModel {name} in this namespace yet.",
-            now,
-        )
-    if not ((snapshot.model.get("status") or {}).get("model") or {}).get("version"):
-        return wait(
-            snapshot,
-            RetrainingJobPhase.PENDING,
-            Reason.MODEL_NOT_READY,
-            f"TwinModel {name} has no trained version yet.",
-            now,
-        )
+        message = f"There is no TwinModel {name} in this namespace yet."
+        return wait(snapshot, pending, Reason.MODEL_NOT_FOUND, message, now)
+    if snapshot.model.status.model is None:
+        message = f"TwinModel {name} has no trained version yet."
+        return wait(snapshot, pending, Reason.MODEL_NOT_READY, message, now)
     return None
 
 
 def _late(snapshot: JobSnapshot, now: float) -> JobPlan | None:
-    limit, over = snapshot.body["spec"].get("activeDeadlineSeconds"), deadline_of(snapshot)
+    over = deadline_of(snapshot)
     if over is None or now < over:
         return None
-    message = f"Not done within {limit} seconds of the start of Training."
+    message = f"Not done within {snapshot.job.spec.active_deadline_seconds} seconds of the start of Training."
     return end(snapshot, RetrainingJobPhase.FAILED, Reason.DEADLINE_EXCEEDED, message, now, stop=Stop.CANCELLED)
 
 
-def _held(snapshot: JobSnapshot, now: float) -> JobPlan | None:
-    spec = model_of(snapshot)["spec"]
-    field_name = "spec.suspend" if spec.get("suspend") else "spec.retraining.suspend"
-    holds = spec.get("suspend") or (RetrainingPolicy.of(spec).suspend and not started(snapshot.body))
-    if not holds:
+def _suspended(snapshot: JobSnapshot, now: float) -> JobPlan | None:
+    job, model = snapshot.job, model_of(snapshot)
+    if not model.spec.suspend and (started(job) or not model.spec.retraining.suspend):
         return None
-    phase = RetrainingJobPhase(status_of(snapshot)["phase"]) if started(snapshot.body) else RetrainingJobPhase.PENDING
-    message = f"{field_name} of TwinModel {model_of(snapshot)['metadata']['name']} holds retraining."
+    phase = job.status.phase if started(job) else RetrainingJobPhase.PENDING
+    field = "spec.suspend" if model.spec.suspend else "spec.retraining.suspend"
+    message = f"{field} of TwinModel {model.name} holds retraining."
     return wait(snapshot, phase, Reason.MODEL_SUSPENDED, message, now, stop=Stop.SUSPENDED)
 
 
 def _cooling_down(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     over = not_before(snapshot)
-    if started(snapshot.body) or over is None or now >= over:
+    if started(snapshot.job) or over is None or now >= over:
         return None
-    last = (model_of(snapshot).get("status") or {}).get("retraining", {}).get("lastJob", "the last job")
+    last = _retraining(snapshot).last_job or "the last job"
     message = f"{last} ended less than spec.retraining.cooldown ago; this job may start at {timestamp(over)}."
     return wait(snapshot, RetrainingJobPhase.COOLING_DOWN, Reason.COOLING_DOWN, message, now, again=over)
 
@@ -102,25 +87,24 @@ def _cooling_down(snapshot: JobSnapshot, now: float) -> JobPlan | None:
 def _unapproved(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     if approver(snapshot) is not None:
         return None
+    job = snapshot.job
     message = (
-        "Somebody with the RBAC verb approve has to decide: kubectl twin approve "
-        f"{snapshot.body['metadata']['name']} -n {snapshot.body['metadata']['namespace']}, or set spec.approval."
+        f"Somebody with the RBAC verb approve has to decide: kubectl twin approve {job.name} -n {job.namespace}, "
+        "or set spec.approval."
     )
     return wait(snapshot, RetrainingJobPhase.AWAITING_APPROVAL, Reason.AWAITING_APPROVAL, message, now)
 
 
 def _queued(snapshot: JobSnapshot, now: float) -> JobPlan | None:
-    """Wait for the model's lock, which the model's own reconciler gives to one job at a time."""
-    holder = ((model_of(snapshot).get("status") or {}).get("retraining") or {}).get("activeJob")
-    mine = snapshot.body["metadata"]["name"]
-    if started(snapshot.body) or holder == mine:
+    """Wait until the reconciler of the model, which lets one job run at a time, names this one in its status."""
+    active, approved = _retraining(snapshot).active_job, RetrainingJobPhase.APPROVED
+    if started(snapshot.job) or active == snapshot.job.name:
         return None
-    if holder:
-        return wait(
-            snapshot,
-            RetrainingJobPhase.APPROVED,
-            Reason.MODEL_BUSY,
-            f"{holder} works on the model; this job waits for its turn.",
-            now,
-        )
-    return wait(snapshot, RetrainingJobPhase.APPROVED, Reason.APPROVED, "It is about to start.", now)
+    if active is None:
+        return wait(snapshot, approved, Reason.APPROVED, "It is about to start.", now)
+    message = f"{active} works on the model; this job waits for its turn."
+    return wait(snapshot, approved, Reason.MODEL_BUSY, message, now)
+
+
+def _retraining(snapshot: JobSnapshot) -> RetrainingState:
+    return model_of(snapshot).status.retraining or RetrainingState()

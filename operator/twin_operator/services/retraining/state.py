@@ -1,24 +1,25 @@
 """The state of a RetrainingJob: what its status says whatever it waits for, who approved it, and when it may start."""
 
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
-from twin_operator.api.v1alpha1 import ObjectMeta
+from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
-from twin_operator.services.reconciling.status import Fact, merge_conditions, reconciling, stalled
-from twin_operator.services.retraining.policy import RetrainingPolicy
-from twin_operator.services.runs.run import JSON, Run, Stop
-from twin_operator.services.runs.times import seconds, timestamp
+from twin_operator.api.v1alpha1.enums import ApprovalPolicy
+from twin_operator.services.reconciling.status import Fact, conditions_of, reconciling, stalled
+from twin_operator.services.runs.run import Run, Stop
+from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 
-KIND = "RetrainingJob"
-FINISHED = frozenset(phase.value for phase in RetrainingJobPhase if phase.finished)
-AT_WORK = frozenset({"Training", "Validating"})
-POLICY = "policy"  # approves in nobody's name
+KIND: Final = RetrainingJob.definition.kind
+POLICY: Final = "policy"  # in status.approvedBy, where the job needed no approval by a user
+VALIDATION_QUEUE: Final = "validation"
+Step = Literal["train", "validate"]
 
 
 @dataclass(frozen=True)
 class Work:
-    """The record of one of a job's two tasks, and what is known of its message."""
+    """The record of one of a job's two tasks, whether its message is in a queue, and whether workers serve that."""
 
     run: Run = field(default_factory=Run)
     published: bool = False
@@ -30,14 +31,14 @@ class JobSnapshot:
     """A job, its model and its tasks.
 
     Attributes:
-        body: the RetrainingJob.
+        job: the RetrainingJob.
         model: the TwinModel, None where there is none.
         training, validation: its tasks.
         champion: version with the registry's alias, where it is needed.
     """
 
-    body: JSON
-    model: JSON | None
+    job: RetrainingJob
+    model: TwinModel | None
     training: Work = field(default_factory=Work)
     validation: Work = field(default_factory=Work)
     champion: str | None = None
@@ -45,80 +46,76 @@ class JobSnapshot:
 
 @dataclass(frozen=True)
 class JobPlan:
-    """What to do, in this order: stop tasks, promote, write the status, publish a task, look again.
+    """What to do, in this order: stop tasks, promote, publish a task, write the status, reconcile again.
 
     Attributes:
-        status: to be written.
-        publish: `train` or `validate`.
-        stop: why tasks in hand are to end.
+        status: the complete status to be written.
+        publish: the task to be published.
+        stop: why the job's tasks are to end.
         promote: the version that becomes champion.
-        again: when to look again, seconds since the epoch.
+        again: when to reconcile again, seconds since the epoch.
     """
 
-    status: JSON
-    publish: str | None = None
+    status: RetrainingJobStatus
+    publish: Step | None = None
     stop: Stop | None = None
     promote: str | None = None
     again: float | None = None
 
 
-def finished(body: JSON) -> bool:
-    """Whether a job has ended."""
-    return (body.get("status") or {}).get("phase") in FINISHED
-
-
-def started(body: JSON) -> bool:
+def started(job: RetrainingJob) -> bool:
     """Whether a job's training was begun."""
-    return bool((body.get("status") or {}).get("startTime"))
+    return job.status.start_time is not None
 
 
-def waits_for_a_person_since(body: JSON) -> float | None:
-    """Return since when a job lacks nothing but a person's approval, seconds since the epoch."""
-    status = body.get("status") or {}
-    if status.get("phase") != RetrainingJobPhase.AWAITING_APPROVAL:
+def awaits_approval_since(job: RetrainingJob) -> float | None:
+    """Return since when a job lacks nothing but approval by a user, seconds since the epoch; None where it does not."""
+    if job.status.phase is not RetrainingJobPhase.AWAITING_APPROVAL:
         return None
-    times = (body["metadata"].get("creationTimestamp"), status.get("notBefore"))
-    return max((seconds(moment) or 0.0 for moment in times), default=None)
+    times = (job.metadata.creation_timestamp, job.status.not_before)
+    return max((time.timestamp() for time in times if time is not None), default=None)
 
 
-def waits_for_its_turn(body: JSON) -> bool:
-    """Whether nothing but another job keeps a job from starting, or it is at work already."""
-    return (body.get("status") or {}).get("phase") in {RetrainingJobPhase.APPROVED, *AT_WORK}
+def waits_for_its_turn(job: RetrainingJob) -> bool:
+    """Whether nothing but another job keeps a job from starting, or it is running already."""
+    return job.status.phase is RetrainingJobPhase.APPROVED or job.status.phase.running
 
 
 def not_before(snapshot: JobSnapshot) -> float | None:
     """Return when the model's cool-down is over for this job, seconds since the epoch."""
     model = model_of(snapshot)
-    last = seconds(((model.get("status") or {}).get("retraining") or {}).get("lastFinishedTime"))
-    if last is None or snapshot.body["spec"].get("overrideCooldown"):
+    last = None if model.status.retraining is None else model.status.retraining.last_finished_time
+    if last is None or snapshot.job.spec.override_cooldown:
         return None
-    return last + RetrainingPolicy.of(model["spec"]).cooldown
+    return (last + model.spec.retraining.cooldown).timestamp()
 
 
 def approver(snapshot: JobSnapshot) -> str | None:
-    """Return who lets the job start: a person, or `policy`; the job's own words about fidelity count for nothing."""
-    known = status_of(snapshot).get("approvedBy")
-    if known:
-        return str(known)
-    approval = snapshot.body["spec"].get("approval")
-    if approval:
-        return str(approval["by"])
-    model = model_of(snapshot)
-    policy = RetrainingPolicy.of(model["spec"])
-    score = ((model.get("status") or {}).get("fidelity") or {}).get("score")
+    """Return who lets the job start, a user or `policy`; fidelity is the model's own, not what the job's spec says."""
+    job, model = snapshot.job, model_of(snapshot)
+    if job.status.approved_by is not None:
+        return job.status.approved_by
+    if job.spec.approval is not None:
+        return job.spec.approval.by
+    return POLICY if _needs_no_approval(model) else None
+
+
+def _needs_no_approval(model: TwinModel) -> bool:
+    policy, fidelity = model.spec.retraining, model.status.fidelity
+    score = None if fidelity is None else fidelity.score
     urgent = score is not None and score < policy.auto_approve_below
-    return POLICY if policy.automatic or urgent else None
+    return urgent or policy.approval is ApprovalPolicy.AUTOMATIC
 
 
 def deadline_of(snapshot: JobSnapshot) -> float | None:
     """Return when a job's time is over, seconds since the epoch."""
-    limit, begun = snapshot.body["spec"].get("activeDeadlineSeconds"), seconds(status_of(snapshot).get("startTime"))
-    return None if limit is None or begun is None else begun + limit
+    limit, begun = snapshot.job.spec.active_deadline_seconds, snapshot.job.status.start_time
+    return None if limit is None or begun is None else begun.timestamp() + limit
 
 
-def task_queue(model: JSON, work: str) -> str:
+def task_queue(model: TwinModel, step: Step) -> str:
     """Return the queue of one of a job's tasks."""
-    return str(model["spec"].get("queue", "training")) if work == "train" else "validation"
+    return model.spec.queue if step == "train" else VALIDATION_QUEUE
 
 
 def end(
@@ -130,14 +127,15 @@ def end(
     *,
     stop: Stop | None = None,
 ) -> JobPlan:
-    """End a job: what only a person's change can mend, or what people ended."""
+    """End a job without a new champion: it failed, was rejected or cancelled."""
     facts = stalled(reason, message)
-    if started(snapshot.body):
+    if started(snapshot.job):
         facts.append(
             Fact(ConditionType.PROMOTED, ConditionStatus.FALSE, reason, "The version that served goes on to serve.")
         )
-    status = {**common(snapshot, now), "phase": phase, "completionTime": timestamp(now)}
-    return JobPlan({**status, "conditions": merge_conditions(snapshot.body, facts, now)}, stop=stop)
+    conditions = conditions_of(snapshot.job, facts, now)
+    status = base_status(snapshot, now).replace(phase=phase, completion_time=moment(now), conditions=conditions)
+    return JobPlan(status, stop=stop)
 
 
 def wait(
@@ -150,53 +148,50 @@ def wait(
     again: float | None = None,
     stop: Stop | None = None,
 ) -> JobPlan:
-    """Have a job wait, or say where it is."""
-    conditions = merge_conditions(snapshot.body, reconciling(reason, message), now)
-    return JobPlan({**common(snapshot, now), "phase": phase, "conditions": conditions}, again=again, stop=stop)
+    """Leave a job waiting or running, in a phase."""
+    conditions = conditions_of(snapshot.job, reconciling(reason, message), now)
+    return JobPlan(base_status(snapshot, now).replace(phase=phase, conditions=conditions), again=again, stop=stop)
 
 
-def common(snapshot: JobSnapshot, now: float) -> JSON:
-    """Return what every status says: who approved and when, until when it cools down, and how often it was begun."""
-    before = status_of(snapshot)
-    told: JSON = {"observedGeneration": snapshot.body["metadata"].get("generation", 1)}
-    told["traceID"] = trace_of(ObjectMeta.model_validate(snapshot.body["metadata"])).context.trace_id
-    told["attempts"] = max(before.get("attempts") or 0, snapshot.training.run.attempts)
+def base_status(snapshot: JobSnapshot, now: float) -> RetrainingJobStatus:
+    """Return the status with what holds in every phase: who approved it and when, its cool-down, and its attempts."""
+    job = snapshot.job
+    status = job.status.replace(
+        observed_generation=job.metadata.generation,
+        trace_id=trace_of(job.metadata).context.trace_id,
+        attempts=max(job.status.attempts or 0, snapshot.training.run.attempts),
+    )
     if snapshot.model is None:
-        return told
-    if not started(snapshot.body):
-        told["notBefore"] = timestamp(not_before(snapshot))
-    return told | approval_of(snapshot, now)
+        return status
+    if not started(job):
+        over = not_before(snapshot)
+        status = status.replace(not_before=None if over is None else moment(over))
+    who = _approver_by_now(snapshot, now)
+    if who is None:
+        return status
+    return status.replace(approved_by=who, approved_time=job.status.approved_time or moment(now))
 
 
-def approval_of(snapshot: JobSnapshot, now: float) -> JSON:
-    """Return who approved it and when; the policy approves no sooner than the job could start."""
-    before, who = status_of(snapshot), approver(snapshot)
-    approval = snapshot.body["spec"].get("approval") or {"approved": True}
-    over = not_before(snapshot)
-    early = who == POLICY and not started(snapshot.body) and over is not None and now < over
-    if who is None or early or not approval["approved"]:
-        return {}
-    return {"approvedBy": who, "approvedTime": before.get("approvedTime") or timestamp(now)}
+def _approver_by_now(snapshot: JobSnapshot, now: float) -> str | None:
+    """Return who has approved the job; the policy approves no sooner than the job could start."""
+    who, approval, over = approver(snapshot), snapshot.job.spec.approval, not_before(snapshot)
+    early = who == POLICY and not started(snapshot.job) and over is not None and now < over
+    rejected = approval is not None and not approval.approved
+    return None if early or rejected else who
 
 
-def status_of(snapshot: JobSnapshot) -> JSON:
-    """Return what was written last."""
-    status: JSON = snapshot.body.get("status") or {}
-    return status
-
-
-def model_of(snapshot: JobSnapshot) -> JSON:
+def model_of(snapshot: JobSnapshot) -> TwinModel:
     """Return the model of a job that has one."""
     if snapshot.model is None:
         raise LookupError("rules after _without_model are asked about jobs whose model is there")
     return snapshot.model
 
 
-def training_run(body: JSON) -> str:
+def training_run(job: RetrainingJob) -> str:
     """Return the identity of a job's training."""
-    return f"{body['metadata']['uid']}-train"
+    return f"{job.uid}-train"
 
 
-def validation_run(body: JSON, champion: str) -> str:
+def validation_run(job: RetrainingJob, champion: str) -> str:
     """Return the identity of a job's comparison with a champion."""
-    return f"{body['metadata']['uid']}-against-{champion}"
+    return f"{job.uid}-against-{champion}"

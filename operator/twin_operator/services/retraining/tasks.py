@@ -6,7 +6,6 @@ from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
 from twin_operator.services.outcomes.health import Health
-from twin_operator.services.retraining.policy import RetrainingPolicy
 from twin_operator.services.retraining.state import task_queue, training_run, validation_run
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload
 from twin_operator.services.runs.run import Target, Task, TaskKind
@@ -17,7 +16,7 @@ from twin_operator.services.versions.active import owner_tag, registered_model
 
 def training_task(job: RetrainingJob, model: TwinModel, cluster: str, plan: TrainingPlan) -> Task:
     """Return the task that trains a candidate by a plan; `cluster`: uid of the cluster."""
-    run = training_run(job.manifest())
+    run = training_run(job)
     payload = RetrainingPayload(
         spec=model.spec,
         registered_model=registered_model(model),
@@ -27,7 +26,7 @@ def training_task(job: RetrainingJob, model: TwinModel, cluster: str, plan: Trai
         trigger=job.spec.trigger.type,
         plan=plan,
     )
-    return _task(job, TaskKind.RETRAIN, run, task_queue(model.manifest(), "train"), payload)
+    return _task(job, TaskKind.RETRAIN, run, task_queue(model, "train"), payload)
 
 
 def validation_task(
@@ -39,7 +38,7 @@ def validation_task(
 ) -> Task:
     """Return the task that compares two versions: the candidate, and the champion with the plan it was trained by."""
     candidate, champion = versions
-    run = validation_run(job.manifest(), champion)
+    run = validation_run(job, champion)
     payload = ComparisonPayload(
         run=run,
         registered_model=registered_model(model),
@@ -50,7 +49,7 @@ def validation_task(
         gate=job.spec.gate,
         ledger=tuple(outcomes),
     )
-    return _task(job, TaskKind.GATE, run, task_queue(model.manifest(), "validate"), payload)
+    return _task(job, TaskKind.GATE, run, task_queue(model, "validate"), payload)
 
 
 def _task(
@@ -76,7 +75,7 @@ def _deadline(job: RetrainingJob) -> float | None:
 
 def training_plan(job: RetrainingJob, model: TwinModel, health: Health | None, now: float) -> TrainingPlan:
     """Return the plan of a job's training; `now` in seconds since the epoch."""
-    columns, policy = model.spec.columns, RetrainingPolicy.of(model.spec.manifest())
+    columns, policy = model.spec.columns, model.spec.retraining
     summary = None if health is None else health.summary
     return plan_for(
         job.spec.trigger.type,
@@ -88,7 +87,7 @@ def training_plan(job: RetrainingJob, model: TwinModel, health: Health | None, n
             trend_p=None if health is None else health.trend_p,
         ),
         now,
-        policy.max_data_age,
+        policy.max_data_age.total_seconds(),
         dated=bool(columns.time and columns.experiment),
     )
 

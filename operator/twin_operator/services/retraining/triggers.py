@@ -1,26 +1,29 @@
 """Whether a model is to be trained again, and why not: one pure function of policy, health, data, history and clock.
 
-What a RetrainingJob then waits for (cool-down, approval, its turn) is `jobs`; here it is decided whether there is one.
+What a RetrainingJob then waits for (cool-down, approval, its turn) is decided in `plan`.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Final
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.services.retraining.policy import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
+from twin_operator.services.runs.times import timestamp
 
-NAME_DIGEST = 10  # hex digits: 40 bits tell the jobs of one model apart
-NAME_PREFIX = 200  # characters of the model's name: with trigger and digest still a valid object name
-DAY = 86_400.0
-NOT_CHECKED = Reason.DATA_NOT_CHECKED  # the one reason about the data that passes by itself
-FIDELITY = frozenset({Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR})
+NAME_DIGEST: Final = 10  # hex digits: 40 bits tell the jobs of one model apart
+NAME_PREFIX: Final = 200  # characters of the model's name: with trigger and digest still a valid object name
+DAY: Final = timedelta(days=1)
+FIDELITY: Final = (Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR)
+"""Triggers that the fidelity of the serving version gives, the most important first."""
 
 
 @dataclass(frozen=True)
 class DataSeen:
-    """What the last look at the data found, by the spec of today.
+    """What the last check of the data found, by the present spec.
 
     Attributes:
         digest: of the bytes.
@@ -49,13 +52,13 @@ class History:
 
     Attributes:
         failed_attempts: in a row that failed, were rejected or not promoted.
-        last_finished: RFC 3339, part of the names of the jobs to come.
+        last_finished: when the last one ended; part of the names of later jobs.
         tried_spec, tried_data: digests that the last finished retraining was begun with.
         unfinished: whether a job of this model has not ended.
     """
 
     failed_attempts: int = 0
-    last_finished: str | None = None
+    last_finished: datetime | None = None
     tried_spec: str | None = None
     tried_data: str | None = None
     unfinished: bool = False
@@ -63,7 +66,7 @@ class History:
 
 @dataclass(frozen=True)
 class TriggerSnapshot:
-    """A model that serves, with all that decides about its retraining.
+    """A model that serves, with all that decides whether it is retrained.
 
     Attributes:
         uid, name: of the TwinModel.
@@ -71,10 +74,10 @@ class TriggerSnapshot:
         suspended: `spec.suspend`.
         pinned: `spec.version`, where one is pinned.
         version, trained_spec, trained_data: the serving version and the digests of what it was trained from.
-        spec: digest of the spec of today.
+        spec: digest of the present spec.
         breaches: triggers that the fidelity of the serving version gives.
-        fault: what fidelity says, for the job's message.
-        data: what the last look at the data found, or why it found nothing.
+        fault: the message of the condition Faithful, for the job's message.
+        data: what the last check of the data found, or why it found nothing.
         due: when the schedule was due, seconds since the epoch; None while it is not.
         history: earlier retrainings.
     """
@@ -97,7 +100,7 @@ class TriggerSnapshot:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A RetrainingJob that is to be made; the same situation gives the same name."""
+    """A RetrainingJob to be created; the same cause gives the same name."""
 
     trigger: Trigger
     message: str
@@ -106,11 +109,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Idle:
-    """Nothing asks for a retraining, or a job already does."""
+    """Nothing asks for a retraining, or there is a job already."""
 
 
 def decide(snapshot: TriggerSnapshot, now: float) -> Wanted | Obstacle | Idle:
-    """Decide whether an automatic job is to be made.
+    """Decide whether an automatic job is to be created.
 
     Args:
         snapshot: the model.
@@ -131,7 +134,7 @@ def decide(snapshot: TriggerSnapshot, now: float) -> Wanted | Obstacle | Idle:
 
 
 def _standing(snapshot: TriggerSnapshot) -> Obstacle | None:
-    """Return what stands in the way whether or not anything asks for a retraining."""
+    """Return what prevents a retraining whether or not anything asks for one."""
     if snapshot.suspended:
         return Obstacle(Reason.SUSPENDED, "spec.suspend holds retraining; the version goes on to answer.")
     if snapshot.policy.suspend:
@@ -140,7 +143,7 @@ def _standing(snapshot: TriggerSnapshot) -> Obstacle | None:
         message = f"spec.version pins version {snapshot.pinned}; remove it to have the twin retrained by itself."
         return Obstacle(Reason.VERSION_PINNED, message)
     seen = snapshot.data
-    return seen if isinstance(seen, Obstacle) and seen.reason != NOT_CHECKED else None
+    return seen if isinstance(seen, Obstacle) and seen.reason is not Reason.DATA_NOT_CHECKED else None
 
 
 def _triggers(snapshot: TriggerSnapshot) -> Iterator[Trigger]:
@@ -148,14 +151,14 @@ def _triggers(snapshot: TriggerSnapshot) -> Iterator[Trigger]:
 
     With a schedule new rows wait for it: if they asked by themselves, no schedule would ever find any.
     """
-    for trigger in (Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR):
+    for trigger in FIDELITY:
         if trigger in snapshot.breaches:
             yield trigger
     if snapshot.spec not in {snapshot.trained_spec, snapshot.history.tried_spec}:
         yield Trigger.SPEC_CHANGED
     seen = snapshot.data
-    news = isinstance(seen, DataSeen) and seen.new_rows > 0 and seen.digest != snapshot.trained_data
-    if news and not _tried(snapshot) and snapshot.policy.schedule is None:
+    changed = isinstance(seen, DataSeen) and seen.new_rows > 0 and seen.digest != snapshot.trained_data
+    if changed and not _tried(snapshot) and snapshot.policy.schedule is None:
         yield Trigger.NEW_DATA
     if snapshot.due is not None:
         yield Trigger.SCHEDULED
@@ -187,11 +190,11 @@ def _lacking(snapshot: TriggerSnapshot, trigger: Trigger, now: float) -> Obstacl
     if isinstance(seen, Obstacle):
         return seen
     if trigger is not Trigger.SPEC_CHANGED and (seen.new_rows == 0 or _tried(snapshot)):
-        return Obstacle(Reason.NO_NEW_DATA, _no_news(snapshot, trigger, seen))
+        return Obstacle(Reason.NO_NEW_DATA, _no_new_rows(snapshot, trigger, seen))
     if seen.rows < policy.min_samples:
         message = f"{trigger} asks for a retraining, but the data has {seen.rows:,} usable rows and"
         return Obstacle(Reason.TOO_FEW_SAMPLES, f"{message} spec.retraining.minSamples wants {policy.min_samples:,}.")
-    age = None if seen.newest is None else now - seen.newest
+    age = None if seen.newest is None else timedelta(seconds=now - seen.newest)
     if age is not None and age > policy.max_data_age:
         message = f"{trigger} asks for a retraining, but the newest row is {age / DAY:,.0f} days old and"
         return Obstacle(
@@ -201,7 +204,7 @@ def _lacking(snapshot: TriggerSnapshot, trigger: Trigger, now: float) -> Obstacl
     return None
 
 
-def _no_news(snapshot: TriggerSnapshot, trigger: Trigger, seen: DataSeen) -> str:
+def _no_new_rows(snapshot: TriggerSnapshot, trigger: Trigger, seen: DataSeen) -> str:
     if seen.new_rows and _tried(snapshot):
         return (
             f"{trigger} asks for a retraining, but the last one began with the same spec and data and its candidate "
@@ -218,14 +221,14 @@ def _message(snapshot: TriggerSnapshot, trigger: Trigger) -> str:
         return snapshot.fault
     if trigger is Trigger.SPEC_CHANGED:
         return f"spec.data or spec.learner changed since version {snapshot.version} was trained."
-    news = snapshot.data.new_rows if isinstance(snapshot.data, DataSeen) else 0
+    new_rows = snapshot.data.new_rows if isinstance(snapshot.data, DataSeen) else 0
     if trigger is Trigger.NEW_DATA:
-        return f"{news:,} rows that version {snapshot.version} was not trained on."
-    return f"The schedule {snapshot.policy.schedule} ({snapshot.policy.zone}) is due; {news:,} new rows."
+        return f"{new_rows:,} rows that version {snapshot.version} was not trained on."
+    return f"The schedule {snapshot.policy.schedule} ({snapshot.policy.time_zone}) is due; {new_rows:,} new rows."
 
 
 def _name(snapshot: TriggerSnapshot, trigger: Trigger) -> str:
-    """Return a name that the same cause always gives, so that a crash between two steps makes no twin of a job."""
+    """Return a name that the same cause always gives, so that after a crash no second job is created."""
     seen, history = snapshot.data, snapshot.history
     cause = [
         snapshot.uid,
@@ -234,8 +237,12 @@ def _name(snapshot: TriggerSnapshot, trigger: Trigger) -> str:
         snapshot.spec,
         seen.digest if isinstance(seen, DataSeen) else "",
         str(history.failed_attempts),
-        history.last_finished or "",
+        _rfc3339(history.last_finished),
         str(snapshot.due) if trigger is Trigger.SCHEDULED else "",
     ]
     content = sha256("\n".join(cause).encode()).hexdigest()[:NAME_DIGEST]
     return f"{snapshot.name[:NAME_PREFIX].rstrip('-.')}-{trigger.lower()}-{content}"
+
+
+def _rfc3339(time: datetime | None) -> str:
+    return "" if time is None else timestamp(time.timestamp()) or ""

@@ -1,114 +1,145 @@
-"""A RetrainingJob whose turn it is: train a candidate, have it compared, promote it or not."""
+"""The tasks of a RetrainingJob that may run: train a candidate, compare it with the champion, promote it or not."""
 
+from dataclasses import replace
+from typing import Final
+
+from twin_operator.api.v1alpha1 import RetrainingJobStatus
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
-from twin_operator.services.reconciling.status import Fact, merge_conditions, queued_message, ready, reconciling
+from twin_operator.api.v1alpha1.fields import Identifier, ModelVersion
+from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult, TrainingPlan
+from twin_operator.api.v1alpha1.schema import ApiModel
+from twin_operator.services.reconciling.status import Fact, conditions_of, queued_message, ready, reconciling
 from twin_operator.services.retraining.state import (
     JobPlan,
     JobSnapshot,
+    Step,
     Work,
-    common,
+    base_status,
     deadline_of,
     end,
     model_of,
     started,
-    status_of,
     task_queue,
     wait,
 )
-from twin_operator.services.runs.run import JSON, Run
-from twin_operator.services.runs.times import timestamp
+from twin_operator.services.runs.messages import Comparison
+from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.times import moment
 
-RETRY_BASE_SECONDS = 10.0  # wait before the second attempt; doubles
-RETRY_CAP_SECONDS = 600.0
+RETRY_BASE_SECONDS: Final = 10.0  # wait before the second attempt; doubles
+RETRY_CAP_SECONDS: Final = 600.0
 
 
-def at_work(snapshot: JobSnapshot, now: float) -> JobPlan:
-    """Decide what is next for a job whose turn it is."""
-    if not started(snapshot.body):
-        facts = reconciling(Reason.TRAINING, "The training is put on its queue.")
-        status = {**common(snapshot, now), "phase": RetrainingJobPhase.TRAINING, "startTime": timestamp(now)}
-        return JobPlan({**status, "conditions": merge_conditions(snapshot.body, facts, now)}, again=now)
+class TrainedCandidate(ApiModel):
+    """What a worker returns for a training: the candidate, how it was trained, on which bytes and by which spec."""
+
+    version: ModelVersion
+    plan: TrainingPlan | None = None
+    spec_digest: Identifier | None = None
+    data_digest: Identifier | None = None
+
+
+def plan_tasks(snapshot: JobSnapshot, now: float) -> JobPlan:
+    """Decide what is next for a job that may run."""
+    if not started(snapshot.job):
+        return _start(snapshot, now)
     outcome = snapshot.training.run.outcome
     if outcome is None:
-        return _on_its_way(snapshot, snapshot.training, RetrainingJobPhase.TRAINING, "train", now)
+        return _unfinished(snapshot, snapshot.training, RetrainingJobPhase.TRAINING, "train", now)
     if not outcome.succeeded:
-        return end(
-            snapshot, RetrainingJobPhase.FAILED, Reason.TRAINING_FAILED, f"{outcome.reason}: {outcome.message}", now
-        )
-    return _compare(snapshot, outcome.value, now)
+        return _failed(snapshot, outcome, now)
+    return _compare(snapshot, TrainedCandidate.model_validate(outcome.value), now)
 
 
-def _compare(snapshot: JobSnapshot, candidate: JSON, now: float) -> JobPlan:
-    """Have the candidate compared with the champion, and act on the comparison."""
+def _start(snapshot: JobSnapshot, now: float) -> JobPlan:
+    facts = reconciling(Reason.TRAINING, "The training is put on its queue.")
+    status = base_status(snapshot, now).replace(
+        phase=RetrainingJobPhase.TRAINING,
+        start_time=moment(now),
+        conditions=conditions_of(snapshot.job, facts, now),
+    )
+    return JobPlan(status, again=now)
+
+
+def _failed(snapshot: JobSnapshot, outcome: Outcome, now: float) -> JobPlan:
+    message = f"{outcome.reason}: {outcome.message}"
+    return end(snapshot, RetrainingJobPhase.FAILED, Reason.TRAINING_FAILED, message, now)
+
+
+def _compare(snapshot: JobSnapshot, candidate: TrainedCandidate, now: float) -> JobPlan:
+    """Compare the candidate with the champion, and decide by the comparison."""
     outcome = snapshot.validation.run.outcome
-    versions = {
-        "candidate": {"version": candidate["version"]},
-        "champion": {"version": status_of(snapshot).get("champion", {}).get("version") or snapshot.champion},
-        "plan": _plan(candidate),
-    }
     if outcome is None:
-        decision = _on_its_way(snapshot, snapshot.validation, RetrainingJobPhase.VALIDATING, "validate", now)
-        return JobPlan({**decision.status, **versions}, decision.publish, decision.stop, again=decision.again)
-    if not outcome.succeeded:
-        decision = end(
-            snapshot, RetrainingJobPhase.FAILED, Reason.TRAINING_FAILED, f"{outcome.reason}: {outcome.message}", now
-        )
-        return JobPlan({**decision.status, **versions})
-    return _judged(snapshot, {**versions, **outcome.value}, now)
-
-
-def _plan(candidate: JSON) -> JSON:
-    """Return what was really trained with, on which bytes and by which spec."""
-    digests = {"specDigest": candidate.get("specDigest"), "dataDigest": candidate.get("dataDigest")}
-    return {**(candidate.get("plan") or {}), **digests}
-
-
-def _judged(snapshot: JobSnapshot, result: JSON, now: float) -> JobPlan:
-    passed, message = result["gate"]["passed"], result["gate"]["message"]
-    version = result["candidate"]["version"]
-    if passed:
-        promoted = Fact(
-            ConditionType.PROMOTED, ConditionStatus.TRUE, Reason.GATE_PASSED, f"Version {version} serves. {message}"
-        )
-        facts = [*ready(Reason.SUCCEEDED, f"Version {version} was trained and serves."), promoted]
+        decision = _unfinished(snapshot, snapshot.validation, RetrainingJobPhase.VALIDATING, "validate", now)
+    elif not outcome.succeeded:
+        decision = _failed(snapshot, outcome, now)
     else:
-        promoted = Fact(
-            ConditionType.PROMOTED,
-            ConditionStatus.FALSE,
-            Reason.NOT_BETTER,
-            f"Version {version} does not serve. {message}",
-        )
-        facts = [*ready(Reason.SUCCEEDED, f"Version {version} was trained; the champion goes on to serve."), promoted]
-    status = {
-        **common(snapshot, now),
-        **result,
-        "phase": RetrainingJobPhase.COMPLETED,
-        "completionTime": timestamp(now),
-    }
-    status["conditions"] = merge_conditions(snapshot.body, facts, now)
+        return _decided(snapshot, candidate, Comparison.model_validate(outcome.value), now)
+    return replace(decision, status=_with_versions(decision.status, snapshot, candidate))
+
+
+def _with_versions(
+    status: RetrainingJobStatus, snapshot: JobSnapshot, candidate: TrainedCandidate
+) -> RetrainingJobStatus:
+    """Return a status that says which versions are compared, and what the candidate was really trained with."""
+    seen = snapshot.job.status.champion
+    champion = (seen and seen.version) or snapshot.champion
+    plan = (candidate.plan or TrainingPlan()).replace(
+        spec_digest=candidate.spec_digest, data_digest=candidate.data_digest
+    )
+    return status.replace(
+        candidate=Contender(version=candidate.version), champion=Contender(version=champion), plan=plan
+    )
+
+
+def _decided(snapshot: JobSnapshot, candidate: TrainedCandidate, result: Comparison, now: float) -> JobPlan:
+    """Complete the job, and promote the candidate if it passed."""
+    version, passed = result.candidate.version, bool(result.gate.passed)
+    status = _with_versions(base_status(snapshot, now), snapshot, candidate)
+    status = status.replace(
+        candidate=result.candidate,
+        champion=result.champion or status.champion,
+        gate=result.gate,
+        phase=RetrainingJobPhase.COMPLETED,
+        completion_time=moment(now),
+        conditions=conditions_of(snapshot.job, _facts(version, result.gate), now),
+    )
     return JobPlan(status, promote=version if passed else None)
 
 
-def _on_its_way(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, publish: str, now: float) -> JobPlan:
-    """Say where a task is; publish it, again after a failed attempt and its wait."""
-    run, limit = work.run, int(snapshot.body["spec"].get("backoffLimit", 2)) + 1
+def _facts(version: str | None, gate: GateResult) -> list[Fact]:
+    if gate.passed:
+        summary = f"Version {version} was trained and serves."
+        message = f"Version {version} serves. {gate.message}"
+        promoted = Fact(ConditionType.PROMOTED, ConditionStatus.TRUE, Reason.GATE_PASSED, message)
+    else:
+        summary = f"Version {version} was trained; the champion goes on to serve."
+        message = f"Version {version} does not serve. {gate.message}"
+        promoted = Fact(ConditionType.PROMOTED, ConditionStatus.FALSE, Reason.NOT_BETTER, message)
+    return [*ready(Reason.SUCCEEDED, summary), promoted]
+
+
+def _unfinished(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, step: Step, now: float) -> JobPlan:
+    """Report the progress of a task; publish it, again after a failed attempt and its wait."""
+    run = work.run
     if run.leased:
-        return wait(
-            snapshot, phase, Reason(phase), f"Attempt {run.attempts} on {run.worker}.", now, again=deadline_of(snapshot)
-        )
-    if run.attempts >= limit:
+        message = f"Attempt {run.attempts} on {run.worker}."
+        return wait(snapshot, phase, Reason(phase), message, now, again=deadline_of(snapshot))
+    if run.attempts > snapshot.job.spec.backoff_limit:
         cause = run.error or "the worker was lost"
         message = f"All {run.attempts} attempts failed; the last one: {cause}."
         return end(snapshot, RetrainingJobPhase.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
-    queue = task_queue(model_of(snapshot), publish)
-    reason = Reason(phase) if work.served else Reason.NO_WORKERS
-    decision = wait(snapshot, phase, reason, queued_message(queue, served=work.served), now)
-    if work.published:
-        return JobPlan(decision.status, again=deadline_of(snapshot))
+    decision = _queued(snapshot, work, phase, step, now)
     at = _retry_at(run)
-    if at > now:
-        return JobPlan(decision.status, again=at)
-    return JobPlan(decision.status, publish=publish, again=deadline_of(snapshot))
+    if not work.published and at > now:
+        return replace(decision, again=at)
+    return replace(decision, publish=None if work.published else step, again=deadline_of(snapshot))
+
+
+def _queued(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, step: Step, now: float) -> JobPlan:
+    reason = Reason(phase) if work.served else Reason.NO_WORKERS
+    message = queued_message(task_queue(model_of(snapshot), step), served=work.served)
+    return wait(snapshot, phase, reason, message, now)
 
 
 def _retry_at(run: Run) -> float:

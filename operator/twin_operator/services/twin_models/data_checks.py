@@ -1,128 +1,160 @@
-"""Looks at a model's data from time to time, by a task: are there rows that the serving version was not trained on?"""
+"""Checks of the data of models that serve: does it have rows that the serving version was not trained on?
+
+Each check is a task of a worker; here it is published, and its result becomes `status.data`. Whether new rows start a
+retraining is decided in `services.retraining.triggers`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from twin_operator.api.v1alpha1 import TwinModel, TwinModelSpec
+from twin_operator.api.v1alpha1 import TwinModel
+from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.twin_model_status import DataState, ServingModel
 from twin_operator.services.reconciling.ports import RunQueue
-from twin_operator.services.retraining.triggers import NOT_CHECKED, DataSeen, Obstacle
-from twin_operator.services.runs.messages import DataCheckPayload, KnownData
-from twin_operator.services.runs.run import JSON, Outcome, Stop, Target, Task, TaskKind
-from twin_operator.services.runs.times import seconds
+from twin_operator.services.retraining.triggers import DataSeen, Obstacle
+from twin_operator.services.runs.messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
+from twin_operator.services.runs.run import Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.twin_spec import spec_digest
 from twin_operator.services.versions.active import registered_model
 
 Key = tuple[str, str]
-QUEUE = "validation"
-ATTEMPTS = 2  # of one look; the next one comes soon
-FIELDS = ("specDigest", "modelVersion", "stamp", "digest", "rows", "newRows", "newestRowTime")
-FIRST_LOOK = Obstacle(NOT_CHECKED, "The data has not been looked at since the spec or the version changed.")
+QUEUE: Final = "validation"
+ATTEMPTS: Final = 2  # of one check; the next one comes soon
+NOT_CHECKED: Final = Obstacle(
+    Reason.DATA_NOT_CHECKED, "The data has not been looked at since the spec or the version changed."
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a check is about: a result for another spec or another version says nothing."""
+
+    spec_digest: str
+    version: str
+
+    @classmethod
+    def of(cls, model: TwinModel) -> "Subject":
+        """Return the present spec and the serving version of a model."""
+        return cls(spec_digest(model.spec), serving_model(model).version)
+
+    def is_of(self, data: DataState | None) -> bool:
+        """Whether a state was found by this spec and for this version."""
+        return data is not None and (data.spec_digest, data.model_version) == (self.spec_digest, self.version)
 
 
 @dataclass
-class Look:
-    """One look: its run, what it is about, when it began, and the newest outcome of this or an earlier look."""
+class DataCheck:
+    """One check: its run, its subject, when it began, and the newest outcome of this or an earlier check."""
 
     run: str
-    about: tuple[str, str]
+    subject: Subject
     begun: float
-    answered: bool = False
+    finished: bool = False
     outcome: Outcome | None = None
 
 
 @dataclass
-class DataWatch:
-    """The looks of all models.
+class DataChecks:
+    """The checks of all models.
 
     Args:
         queue: queues and runs.
-        interval: seconds between two looks.
+        interval: seconds between two checks of a model's data.
         clock: seconds since the epoch.
     """
 
     queue: RunQueue
     interval: float
     clock: Callable[[], float]
-    _looks: dict[Key, Look] = field(default_factory=dict)
+    _checks: dict[Key, DataCheck] = field(default_factory=dict)
 
-    async def observe(self, key: Key, body: JSON) -> JSON | None:
-        """Begin a look when one is due; return `status.data` as the looks so far have it."""
-        about = _about(body)
-        look = self._looks.get(key)
-        if look is not None and not look.answered:
-            await self._read(look)
-        if look is None or look.about != about or self.clock() >= look.begun + self.interval:
-            look = self._looks[key] = await self._begin(body, about, look)
-        return _state(body, look)
+    async def observe(self, key: Key, model: TwinModel) -> DataState | None:
+        """Begin a check when one is due; return `status.data` by the checks so far."""
+        subject, check = Subject.of(model), self._checks.get(key)
+        if check is not None and not check.finished:
+            await self._read(check)
+        if check is None or check.subject != subject or self.clock() >= check.begun + self.interval:
+            check = self._checks[key] = await self._begin(model, subject, check)
+        return _state(model, check)
 
-    def seen(self, key: Key, state: JSON | None, body: JSON) -> DataSeen | Obstacle:
-        """Return what is known of the data by today's spec and version, or why nothing is."""
-        look = self._looks.get(key)
-        if look is not None and look.outcome is not None and not look.outcome.succeeded:
-            return Obstacle(look.outcome.reason, look.outcome.message)
-        if state is None or (state.get("specDigest"), state.get("modelVersion")) != _about(body):
-            return FIRST_LOOK
-        return DataSeen(state["digest"], state["rows"], state.get("newRows") or 0, seconds(state.get("newestRowTime")))
+    def seen(self, key: Key, data: DataState | None, model: TwinModel) -> DataSeen | Obstacle:
+        """Return what is known of the data by the present spec and version, or why nothing is."""
+        check = self._checks.get(key)
+        if check is not None and check.outcome is not None and not check.outcome.succeeded:
+            return Obstacle(check.outcome.reason, check.outcome.message)
+        if data is None or data.digest is None or data.rows is None or not Subject.of(model).is_of(data):
+            return NOT_CHECKED
+        newest = None if data.newest_row_time is None else data.newest_row_time.timestamp()
+        return DataSeen(data.digest, data.rows, data.new_rows or 0, newest)
 
     def due(self, key: Key) -> float | None:
-        """Return when the next look is due, seconds since the epoch."""
-        look = self._looks.get(key)
-        return None if look is None else look.begun + self.interval
+        """Return when the next check is due, seconds since the epoch."""
+        check = self._checks.get(key)
+        return None if check is None else check.begun + self.interval
 
     def forget(self, key: Key) -> None:
-        """Drop what is known of a model that is gone."""
-        self._looks.pop(key, None)
+        """Drop what is known of a model that was deleted."""
+        self._checks.pop(key, None)
 
-    async def _read(self, look: Look) -> None:
-        outcome = (await self.queue.runs([look.run]))[look.run].outcome
+    async def _read(self, check: DataCheck) -> None:
+        outcome = (await self.queue.runs([check.run]))[check.run].outcome
         if outcome is not None:
-            look.answered, look.outcome = True, outcome
-            await self.queue.forget([look.run])
+            check.finished, check.outcome = True, outcome
+            await self.queue.forget([check.run])
 
-    async def _begin(self, body: JSON, about: tuple[str, str], before: Look | None) -> Look:
+    async def _begin(self, model: TwinModel, subject: Subject, before: DataCheck | None) -> DataCheck:
         now = self.clock()
-        same = before is not None and before.about == about
-        if before is not None and not before.answered:
+        same = before is not None and before.subject == subject
+        if before is not None and not before.finished:
             if same and before.run in await self.queue.waiting([QUEUE]):
                 return replace(before, begun=now)  # no worker has taken it yet: one message is enough
             await self.queue.stop(before.run, Stop.CANCELLED)
-        look = Look(f"{body['metadata']['uid']}-look-{about[1]}-{now:.3f}", about, now)
+        check = DataCheck(f"{model.uid}-look-{subject.version}-{now:.3f}", subject, now)
         if before is not None and same:
-            look.outcome = before.outcome  # stands until the new look has its own
-        await self.queue.publish([_task(body, look)])
-        return look
+            check.outcome = before.outcome  # stands until the new check has its own
+        await self.queue.publish([_task(model, check)])
+        return check
 
 
-def _about(body: JSON) -> tuple[str, str]:
-    return spec_digest(TwinModelSpec.model_validate(body["spec"])), body["status"]["model"]["version"]
+def serving_model(model: TwinModel) -> ServingModel:
+    """Return the version that serves; raise `LookupError` where none does."""
+    if model.status.model is None:
+        raise LookupError(f"no version of TwinModel {model.namespace}/{model.name} serves")
+    return model.status.model
 
 
-def _state(body: JSON, look: Look) -> JSON | None:
-    known: JSON | None = (body.get("status") or {}).get("data")
-    if look.outcome is None or not look.outcome.succeeded:
+def _state(model: TwinModel, check: DataCheck) -> DataState | None:
+    known = model.status.data
+    if check.outcome is None or not check.outcome.succeeded:
         return known
-    value = look.outcome.value
-    if value.get("unchanged"):
-        return None if known is None else {**known, "stamp": value.get("stamp")}
-    found = {"specDigest": look.about[0], "modelVersion": look.about[1], **value}
-    return {name: found.get(name) for name in FIELDS}
+    found = data_check_result(check.outcome.value)
+    if isinstance(found, DataUnchanged):
+        return None if known is None else known.replace(stamp=found.stamp)
+    return DataState(
+        spec_digest=check.subject.spec_digest,
+        model_version=check.subject.version,
+        stamp=found.stamp,
+        digest=found.digest,
+        rows=found.rows,
+        new_rows=found.new_rows,
+        newest_row_time=found.newest_row_time,
+    )
 
 
-def _task(body: JSON, look: Look) -> Task:
-    meta, state = body["metadata"], (body.get("status") or {}).get("data") or {}
-    same = (state.get("specDigest"), state.get("modelVersion")) == look.about
-    model = TwinModel.model_validate(body)
+def _task(model: TwinModel, check: DataCheck) -> Task:
+    known = model.status.data if check.subject.is_of(model.status.data) else None
     payload = DataCheckPayload(
         spec=model.spec,
-        known=KnownData(stamp=state.get("stamp"), digest=state.get("digest")) if same else None,
+        known=None if known is None else KnownData(stamp=known.stamp, digest=known.digest),
         registered_model=registered_model(model),
-        version=body["status"]["model"]["version"],
+        version=serving_model(model).version,
     )
     return Task(
-        run=look.run,
+        run=check.run,
         kind=TaskKind.VALIDATE,
         queue=QUEUE,
-        target=Target("TwinModel", meta["namespace"], meta["name"], meta["uid"]),
+        target=Target(model.definition.kind, model.namespace, model.name, model.uid),
         attempt_limit=ATTEMPTS,
         priority=0,
         payload=payload.wire(),

@@ -1,24 +1,26 @@
-"""Keeps serving models faithful: gathers what is known of one, has it decided on, and makes the job that is wanted."""
+"""Keeps serving models faithful: gathers what is known of one, decides what it needs, and creates RetrainingJobs."""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from twin_operator.api.v1alpha1 import TwinModel
-from twin_operator.api.v1alpha1.twin_model_status import DataState
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
+from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, JSONResources
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
 from twin_operator.services.reconciling.status import Fact
-from twin_operator.services.retraining.history import accounted, next_turn
-from twin_operator.services.retraining.objects import job_manifest
-from twin_operator.services.retraining.state import KIND, finished, waits_for_a_person_since
-from twin_operator.services.runs.run import JSON
+from twin_operator.services.retraining.history import count_finished_jobs, next_turn
+from twin_operator.services.retraining.objects import new_job
+from twin_operator.services.retraining.state import awaits_approval_since
+from twin_operator.services.retraining.triggers import Obstacle
 from twin_operator.services.runs.times import timestamp
-from twin_operator.services.twin_models.data_checks import DataWatch
+from twin_operator.services.twin_models.data_checks import DataChecks, serving_model
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
 from twin_operator.services.versions.active import registered_model
 from twin_operator.services.versions.twins import Twins
@@ -26,162 +28,167 @@ from twin_operator.services.versions.version import Version
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
+SKIPPED: Final = "RetrainingSkipped"
 
 
 @dataclass
 class ModelKeeper:
-    """Looks after models that serve.
+    """Decides what models that serve need, and creates their RetrainingJobs.
 
     Args:
         resources: the API server.
-        twins: knows versions.
+        twins: reads versions.
         ledger: the recorded outcomes.
         access: knows whether the archive answers.
-        watch: looks at data.
-        meters: shows figures.
+        data_checks: the checks of the models' data.
+        meters: shows metrics.
         clock: seconds since the epoch.
     """
 
-    resources: JSONResources
+    resources: Resources
     twins: Twins
     ledger: Ledger
     access: ArchiveAccess
-    watch: DataWatch
+    data_checks: DataChecks
     meters: Meters
     clock: Callable[[], float]
-    _jobs: dict[Key, dict[str, JSON]] = field(default_factory=dict)
+    _jobs: dict[Key, dict[str, RetrainingJob]] = field(default_factory=dict)
     _deleted: dict[Key, set[str]] = field(default_factory=dict)
 
-    def job_seen(self, body: JSON, *, deleted: bool) -> Key:
+    def job_seen(self, job: RetrainingJob, *, deleted: bool) -> Key:
         """Take note of a RetrainingJob; return the key of its model."""
-        meta = body["metadata"]
-        key = meta["namespace"], body["spec"]["modelRef"]["name"]
+        key = job.namespace, job.spec.model_ref.name
         jobs = self._jobs.setdefault(key, {})
         if deleted:
-            jobs.pop(meta["name"], None)
-            self._deleted.setdefault(key, set()).add(meta["name"])
-            self.meters.forget_job((key[0], meta["name"]))
+            jobs.pop(job.name, None)
+            self._deleted.setdefault(key, set()).add(job.name)
+            self.meters.forget_job(job.key)
         else:
-            jobs[meta["name"]] = body
-            phase = (body.get("status") or {}).get("phase", "Pending")
-            self.meters.job((key[0], meta["name"]), key[1], phase, waits_for_a_person_since(body))
+            jobs[job.name] = job
+            self.meters.job(job.key, key[1], job.status.phase, awaits_approval_since(job))
         return key
 
     def unfinished_jobs(self, key: Key) -> list[Key]:
         """Return namespaces and names of the jobs of a model that have not ended."""
-        return [(key[0], name) for name, job in self._jobs.get(key, {}).items() if not finished(job)]
+        return [job.key for job in self._jobs_of(key) if not job.status.phase.finished]
 
-    async def outcomes(self, model: JSON) -> Sequence[RecordedOutcome]:
+    def _jobs_of(self, key: Key) -> list[RetrainingJob]:
+        return list(self._jobs.get(key, {}).values())
+
+    async def outcomes(self, model: TwinModel) -> Sequence[RecordedOutcome]:
         """Return the recorded outcomes of a model."""
-        return await self.ledger.outcomes(registered_model(TwinModel.model_validate(model))) or ()
+        return await self.ledger.outcomes(registered_model(model)) or ()
 
-    async def health(self, body: JSON) -> Health | None:
+    async def health(self, model: TwinModel) -> Health | None:
         """Judge the version that serves; None while that cannot be known."""
-        model = TwinModel.model_validate(body)
-        outcomes = await self.ledger.outcomes(registered_model(model))
-        version = await self.twins.version(registered_model(model), body["status"]["model"]["version"])
+        registered = registered_model(model)
+        outcomes = await self.ledger.outcomes(registered)
+        version = await self.twins.version(registered, serving_model(model).version)
         if outcomes is None or not isinstance(version, Version):
             return None
         return health_of(model, outcomes, version.contrasts)
 
     async def keep(self, key: Key, model: TwinModel) -> Upkeep:
-        """Decide what a serving model needs, make the job that is wanted, and return what its status is to say."""
-        body = model.manifest()
-        state = (body.get("status") or {}).get("data") if _held(body) else await self.watch.observe(key, body)
-        retraining = (body.get("status") or {}).get("retraining") or {}
-        jobs = list(self._jobs.get(key, {}).values())
-        snapshot = UpkeepSnapshot(
-            body=body,
-            health=await self.health(body),
-            trouble=self.access.trouble,
-            retraining=accounted(retraining, jobs),
-            jobs=jobs,
-            seen=self.watch.seen(key, state, body),
-        )
+        """Decide what a serving model needs, create the job that is wanted, and return what its status is to say."""
+        snapshot = await self._snapshot(key, model)
         decision = upkeep(snapshot, self.clock())
         if decision.wanted is not None:
-            decision = await self._make_job(key, snapshot)
-        allowed = decision.retraining.next_allowed_time
-        cooled = allowed is None or self.clock() >= allowed.timestamp()
-        turn = await self._turn(key, retraining.get("activeJob"), cooled=cooled)
-        await self._tell(body, decision)
-        decision = replace(
-            decision,
-            retraining=decision.retraining.replace(active_job=turn),
-            data=None if state is None else DataState.model_validate(state),
-        )
-        self.meters.model(key, decision.fidelity, decision.retraining, faithful=not decision.degraded)
-        self.meters.serving(key, body["status"]["model"]["version"])
-        again = min((moment for moment in (decision.again, self.watch.due(key)) if moment is not None), default=None)
-        return replace(decision, again=again)
+            decision = await self._create_job(key, snapshot)
+        active = await self._active_job(key, snapshot, decision.retraining)
+        decision = replace(decision, retraining=decision.retraining.replace(active_job=active))
+        await self._emit_events(model, decision)
+        self._show(key, snapshot, decision)
+        times = (decision.again, self.data_checks.due(key))
+        return replace(decision, again=min((time for time in times if time is not None), default=None))
 
     def forget(self, key: Key) -> None:
-        """Drop what is known of a model that is gone."""
-        self.watch.forget(key)
+        """Drop what is known of a model that was deleted."""
+        self.data_checks.forget(key)
         self.meters.forget_model(key)
 
-    async def _make_job(self, key: Key, snapshot: UpkeepSnapshot) -> Upkeep:
-        """Make the job that is wanted, unless the API server knows of one that has not come by the watch yet."""
-        known = await self.resources.of_model(KIND, *key)
-        snapshot = replace(snapshot, jobs=known, retraining=accounted(snapshot.retraining, known))
+    async def _snapshot(self, key: Key, model: TwinModel) -> UpkeepSnapshot:
+        data = await self._data(key, model)
+        jobs = self._jobs_of(key)
+        return UpkeepSnapshot(
+            model=model,
+            health=await self.health(model),
+            trouble=self.access.trouble,
+            retraining=count_finished_jobs(model.status.retraining or RetrainingState(), jobs),
+            jobs=jobs,
+            data=data,
+            seen=self.data_checks.seen(key, data, model),
+        )
+
+    async def _data(self, key: Key, model: TwinModel) -> DataState | None:
+        """Return `status.data`; no check is begun where no data could start a job."""
+        spec = model.spec
+        if spec.suspend or spec.version is not None or spec.retraining.suspend:
+            return model.status.data
+        return await self.data_checks.observe(key, model)
+
+    async def _create_job(self, key: Key, snapshot: UpkeepSnapshot) -> Upkeep:
+        """Create the job that is wanted, unless the API server has one that no watch event has brought yet."""
+        known = await self.resources.of_model(RetrainingJob, *key)
+        snapshot = replace(snapshot, jobs=known, retraining=count_finished_jobs(snapshot.retraining, known))
         for job in known:
             self.job_seen(job, deleted=False)
         decision = upkeep(snapshot, self.clock())
         if decision.wanted is not None:
-            try:
-                self.job_seen(
-                    await self.resources.create(KIND, job_manifest(snapshot.body, decision.wanted)), deleted=False
-                )
-                logger.info("RetrainingJob %s/%s: %s", key[0], decision.wanted.name, decision.wanted.message)
-            except Changed:
-                logger.debug("RetrainingJob %s is there already.", decision.wanted.name)
+            await self._create(new_job(snapshot.model, decision.wanted), decision.wanted.message)
         return decision
 
-    async def _turn(self, key: Key, holder: str | None, *, cooled: bool) -> str | None:
-        """Return the job whose turn it is; a holder that the watch does not show is looked up before it loses it.
+    async def _create(self, job: RetrainingJob, message: str) -> None:
+        try:
+            self.job_seen(await self.resources.create(job), deleted=False)
+            logger.info("RetrainingJob %s/%s: %s", job.namespace, job.name, message)
+        except Changed:
+            logger.debug("RetrainingJob %s exists already.", job.name)
 
-        A job that was deleted takes its turn along, also where another of its name came at once.
+    async def _active_job(self, key: Key, snapshot: UpkeepSnapshot, retraining: RetrainingState) -> str | None:
+        """Return the job that may run; one whose watch event has not come yet is read before another takes its turn.
+
+        A job that was deleted loses its turn, also where another of its name was created at once.
         """
-        jobs = self._jobs.get(key, {})
+        before, allowed = snapshot.model.status.retraining, retraining.next_allowed_time
+        holder = None if before is None else before.active_job
+        cooled = allowed is None or self.clock() >= allowed.timestamp()
         gone = self._deleted.pop(key, set())
-        if holder is not None and holder not in jobs and holder not in gone and not await self._is_there(key, holder):
+        unseen = holder is not None and holder not in self._jobs.get(key, {}) and holder not in gone
+        if holder is not None and unseen and not await self._exists(key, holder):
             gone.add(holder)
-        return next_turn(list(self._jobs.get(key, {}).values()), holder, gone, cooled=cooled)
+        return next_turn(self._jobs_of(key), holder, gone, cooled=cooled)
 
-    async def _is_there(self, key: Key, name: str) -> bool:
+    async def _exists(self, key: Key, name: str) -> bool:
         """Whether the API server has a job of this name for this model; the watch may be behind."""
         try:
-            body = await self.resources.read(KIND, key[0], name)
+            job = await self.resources.read(RetrainingJob, key[0], name)
         except Gone:
             return False
-        return self.job_seen(body, deleted=False) == key
+        return self.job_seen(job, deleted=False) == key
 
-    async def _tell(self, body: JSON, decision: Upkeep) -> None:
-        """Tell an Event when the model is found unfaithful."""
-        before = _condition(body, "Faithful")
-        now = next((fact for fact in decision.facts if fact.type == "Faithful"), None)
-        if now is not None and now.status == "False" and before != "False":
-            await self.resources.emit(_degraded(body, now))
+    async def _emit_events(self, model: TwinModel, decision: Upkeep) -> None:
+        """Emit an Event when the model becomes unfaithful, and when its schedule passes without a retraining."""
+        now = next((fact for fact in decision.facts if fact.type is ConditionType.FAITHFUL), None)
+        before = model.status.condition(ConditionType.FAITHFUL)
+        known = before is not None and before.status is ConditionStatus.FALSE
+        if now is not None and now.status is ConditionStatus.FALSE and not known:
+            await self.resources.emit(_degraded(model, now))
         if decision.skipped is not None:
-            time = decision.retraining.next_scheduled_time
-            upcoming = str(None if time is None else timestamp(time.timestamp()))
-            message = f"The schedule passes without a retraining: {decision.skipped.message}"
-            await self.resources.emit(
-                Event(TwinModel.model_validate(body), "RetrainingSkipped", message, occasion=f"before {upcoming}")
-            )
+            await self.resources.emit(_skipped(model, decision.skipped, decision.retraining))
+
+    def _show(self, key: Key, snapshot: UpkeepSnapshot, decision: Upkeep) -> None:
+        fidelity = None if snapshot.health is None else decision.fidelity
+        self.meters.model(key, fidelity, decision.retraining, faithful=not decision.degraded)
+        self.meters.serving(key, serving_model(snapshot.model).version)
 
 
-def _held(body: JSON) -> bool:
-    """Whether nothing that the data may hold can start a job: then nobody looks at it."""
-    spec = body["spec"]
-    return bool(spec.get("suspend") or spec.get("version") or (spec.get("retraining") or {}).get("suspend"))
+def _degraded(model: TwinModel, fact: Fact) -> Event:
+    occasion = f"version {serving_model(model).version}"
+    return Event(model, fact.reason, fact.message, warning=True, occasion=occasion)
 
 
-def _degraded(body: JSON, fact: Fact) -> Event:
-    version = body["status"]["model"]["version"]
-    return Event(TwinModel.model_validate(body), fact.reason, fact.message, warning=True, occasion=f"version {version}")
-
-
-def _condition(body: JSON, kind: str) -> str | None:
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    return next((c["status"] for c in conditions if c["type"] == kind), None)
+def _skipped(model: TwinModel, obstacle: Obstacle, retraining: RetrainingState) -> Event:
+    message = f"The schedule passes without a retraining: {obstacle.message}"
+    upcoming = retraining.next_scheduled_time
+    occasion = f"before {None if upcoming is None else timestamp(upcoming.timestamp())}"
+    return Event(model, SKIPPED, message, occasion=occasion)

@@ -1,19 +1,17 @@
-"""What keeps a serving model faithful: its grade by outcomes, and whether and why it is retrained. Only decides."""
+"""What a serving model needs: its grade by outcomes, and whether and why it is retrained. Only decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from twin_operator.api.v1alpha1 import TwinModelSpec
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState, TwinFidelity
-from twin_operator.domain.fidelity.faithfulness import VerdictKind
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.outcomes.status import fidelity_status
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.status import Fact
-from twin_operator.services.retraining.policy import RetrainingPolicy, next_time
-from twin_operator.services.retraining.state import finished
+from twin_operator.services.retraining.schedule import ScheduledTimes, scheduled_times
 from twin_operator.services.retraining.triggers import (
     DataSeen,
     History,
@@ -23,15 +21,11 @@ from twin_operator.services.retraining.triggers import (
     Wanted,
     decide,
 )
-from twin_operator.services.runs.run import JSON
-from twin_operator.services.runs.times import seconds, timestamp
+from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.twin_spec import spec_digest
+from twin_operator.services.twin_models.data_checks import serving_model
 
-DEGRADED = {
-    "FidelityDegraded": Trigger.FIDELITY_DEGRADED,
-    "CoverageDrop": Trigger.COVERAGE_DROP,
-    "PredictionError": Trigger.PREDICTION_ERROR,
-}
+FAITHFUL = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -39,19 +33,21 @@ class UpkeepSnapshot:
     """A TwinModel that serves, and what is known of it.
 
     Attributes:
-        body: the object.
+        model: the object.
         health: None while the archive is down and nothing is known.
         trouble: what is wrong with the archive, if anything.
-        retraining: `status.retraining` with every job accounted for.
+        retraining: `status.retraining` with every finished job counted.
         jobs: the model's RetrainingJobs.
-        seen: what the last look at the data found by this spec and version, or why it found nothing.
+        data: `status.data` by the last check.
+        seen: what that check found by the present spec and version, or why it found nothing.
     """
 
-    body: JSON
+    model: TwinModel
     health: Health | None
     trouble: str | None
-    retraining: JSON
-    jobs: Sequence[JSON]
+    retraining: RetrainingState
+    jobs: Sequence[RetrainingJob]
+    data: DataState | None
     seen: DataSeen | Obstacle
 
 
@@ -60,17 +56,17 @@ class Upkeep:
     """What is to be written and done.
 
     Attributes:
-        fidelity, retraining, data: what the model's status is to say; `data` is added by the keeper.
+        fidelity, retraining, data: complete parts of the model's status; None where the status has none.
         facts: conditions beside Ready.
         degraded: whether Faithful is False.
-        wanted: a job to be made.
+        wanted: a job to be created.
         skipped: why the schedule passes without one, when it is due.
-        again: when to look again, seconds since the epoch.
+        again: when to reconcile again, seconds since the epoch.
     """
 
     fidelity: TwinFidelity | None
     retraining: RetrainingState
-    data: DataState | None = None
+    data: DataState | None
     facts: list[Fact] = field(default_factory=list)
     degraded: bool = False
     wanted: Wanted | None = None
@@ -80,36 +76,52 @@ class Upkeep:
 
 def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
     """Decide what a serving model needs; `now` in seconds since the epoch."""
-    policy = RetrainingPolicy.of(snapshot.body["spec"])
     facts = [*_archive(snapshot), *_faithful(snapshot)]
-    try:
-        due, upcoming = _schedule(snapshot, policy, now)
-        decision = decide(_triggers(snapshot, policy, due), now) if snapshot.health is not None else Idle()
-    except Stalled as stalled:
-        due, upcoming, decision = None, None, Obstacle(stalled.reason, stalled.message)
+    times, decision = _retraining(snapshot, now)
     if isinstance(decision, Obstacle):
         facts.append(Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, decision.reason, decision.message))
-    retraining = {**snapshot.retraining, "nextScheduledTime": timestamp(upcoming)}
-    allowed = seconds(retraining.get("lastFinishedTime"))
-    retraining["nextAllowedTime"] = None if allowed is None else timestamp(allowed + policy.cooldown)
-    degraded = any(fact.type == ConditionType.FAITHFUL and fact.status == "False" for fact in facts)
     return Upkeep(
-        fidelity=_fidelity(snapshot),
-        retraining=RetrainingState.model_validate(retraining),
-        facts=facts,
-        degraded=degraded,
+        _fidelity(snapshot),
+        _shown_times(snapshot, times),
+        snapshot.data,
+        facts,
+        degraded=any(f.type is ConditionType.FAITHFUL and f.status is ConditionStatus.FALSE for f in facts),
         wanted=decision if isinstance(decision, Wanted) else None,
-        skipped=decision if isinstance(decision, Obstacle) and due is not None else None,
-        again=upcoming,
+        skipped=decision if isinstance(decision, Obstacle) and times.due is not None else None,
+        again=times.upcoming,
     )
 
 
+def _retraining(snapshot: UpkeepSnapshot, now: float) -> tuple[ScheduledTimes, Wanted | Obstacle | Idle]:
+    try:
+        times = scheduled_times(snapshot.model.spec.retraining, _planned(snapshot), now)
+    except Stalled as stalled:
+        return ScheduledTimes(), Obstacle(stalled.reason, stalled.message)
+    return times, Idle() if snapshot.health is None else decide(_triggers(snapshot, snapshot.health, times.due), now)
+
+
+def _planned(snapshot: UpkeepSnapshot) -> float | None:
+    """Return when the schedule was to be due next, by its status; None where that may be of an earlier spec."""
+    model, planned = snapshot.model, snapshot.retraining.next_scheduled_time
+    if planned is None or model.status.observed_generation != model.metadata.generation:
+        return None
+    return planned.timestamp()
+
+
+def _shown_times(snapshot: UpkeepSnapshot, times: ScheduledTimes) -> RetrainingState:
+    """Return `status.retraining` with the end of the cool-down and the next scheduled time."""
+    last = snapshot.retraining.last_finished_time
+    allowed = None if last is None else moment((last + snapshot.model.spec.retraining.cooldown).timestamp())
+    upcoming = None if times.upcoming is None else moment(times.upcoming)
+    return snapshot.retraining.replace(next_allowed_time=allowed, next_scheduled_time=upcoming)
+
+
 def _fidelity(snapshot: UpkeepSnapshot) -> TwinFidelity | None:
-    """Return `status.fidelity`; the one that stands while nothing can be known."""
-    if snapshot.health is not None:
-        return fidelity_status(snapshot.health.window, snapshot.health.summary, snapshot.health.spread)
-    stands = (snapshot.body.get("status") or {}).get("fidelity")
-    return None if stands is None else TwinFidelity.model_validate(stands)
+    """Return `status.fidelity`: as it was while nothing is known."""
+    health = snapshot.health
+    if health is None:
+        return snapshot.model.status.fidelity
+    return fidelity_status(health.window, health.summary, health.spread)
 
 
 def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
@@ -123,67 +135,50 @@ def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
 
 
 def _faithful(snapshot: UpkeepSnapshot) -> list[Fact]:
+    """Return the condition Faithful: as it was while nothing is known."""
     if snapshot.health is None:
-        known = (snapshot.body.get("status") or {}).get("conditions") or ()
-        kept = [c for c in known if c["type"] == ConditionType.FAITHFUL]
-        return [
-            Fact(ConditionType.FAITHFUL, ConditionStatus(c["status"]), Reason(c["reason"]), c["message"]) for c in kept
-        ]
+        kept = snapshot.model.status.condition(ConditionType.FAITHFUL)
+        return [] if kept is None else [Fact(ConditionType.FAITHFUL, kept.status, Reason(kept.reason), kept.message)]
     verdict = snapshot.health.verdict
-    if verdict.kind in DEGRADED:
-        status = ConditionStatus.FALSE
-    elif verdict.kind in {VerdictKind.THRESHOLDS_MET, VerdictKind.WITHIN_CHANCE}:
-        status = ConditionStatus.TRUE
-    else:
-        status = ConditionStatus.UNKNOWN
-    sentence = verdict.sentence
+    status, sentence = FAITHFUL[verdict.faithful], verdict.sentence
     if status is ConditionStatus.FALSE and isinstance(snapshot.seen, DataSeen) and snapshot.seen.new_rows == 0:
         sentence += " It needs new data: there are no rows that this version was not trained on."
     return [Fact(ConditionType.FAITHFUL, status, Reason(verdict.kind), sentence)]
 
 
-def _schedule(snapshot: UpkeepSnapshot, policy: RetrainingPolicy, now: float) -> tuple[float | None, float | None]:
-    """Return when the schedule was due, if it was, and when it is due next; missed times are one."""
-    if policy.schedule is None:
-        return None, None
-    status = snapshot.body.get("status") or {}
-    settled = status.get("observedGeneration") == snapshot.body["metadata"].get("generation")
-    planned = seconds(snapshot.retraining.get("nextScheduledTime")) if settled else None
-    upcoming = next_time(policy.schedule, policy.zone, now)
-    if planned is None or planned > now:
-        return None, upcoming if planned is None else planned
-    return planned, upcoming
-
-
-def _breaches(health: Health | None) -> list[Trigger]:
+def _breaches(health: Health) -> list[Trigger]:
     """Return the triggers that fidelity gives: none while misses are within chance."""
-    if health is None or health.verdict.kind not in DEGRADED:
+    if health.verdict.faithful is not False:
         return []
-    return [DEGRADED[breach] for breach in health.verdict.breaches]
+    return [Trigger(breach) for breach in health.verdict.breaches]
 
 
-def _triggers(snapshot: UpkeepSnapshot, policy: RetrainingPolicy, due: float | None) -> TriggerSnapshot:
-    body, health, retraining = snapshot.body, snapshot.health, snapshot.retraining
-    spec, model = body["spec"], body["status"]["model"]
+def _triggers(snapshot: UpkeepSnapshot, health: Health, due: float | None) -> TriggerSnapshot:
+    model, serving = snapshot.model, serving_model(snapshot.model)
     return TriggerSnapshot(
-        uid=body["metadata"]["uid"],
-        name=body["metadata"]["name"],
-        policy=policy,
-        suspended=bool(spec.get("suspend")),
-        pinned=spec.get("version"),
-        version=model["version"],
-        trained_spec=model.get("specDigest"),
-        trained_data=model.get("dataDigest"),
-        spec=spec_digest(TwinModelSpec.model_validate(spec)),
+        uid=model.uid,
+        name=model.name,
+        policy=model.spec.retraining,
+        suspended=model.spec.suspend,
+        pinned=model.spec.version,
+        version=serving.version,
+        trained_spec=serving.spec_digest,
+        trained_data=serving.data_digest,
+        spec=spec_digest(model.spec),
         breaches=_breaches(health),
-        fault="" if health is None else health.verdict.sentence,
+        fault=health.verdict.sentence,
         data=snapshot.seen,
         due=due,
-        history=History(
-            failed_attempts=retraining.get("failedAttempts") or 0,
-            last_finished=retraining.get("lastFinishedTime"),
-            tried_spec=retraining.get("triedSpecDigest"),
-            tried_data=retraining.get("triedDataDigest"),
-            unfinished=any(not finished(job) for job in snapshot.jobs),
-        ),
+        history=_history(snapshot),
+    )
+
+
+def _history(snapshot: UpkeepSnapshot) -> History:
+    retraining = snapshot.retraining
+    return History(
+        failed_attempts=retraining.failed_attempts or 0,
+        last_finished=retraining.last_finished_time,
+        tried_spec=retraining.tried_spec_digest,
+        tried_data=retraining.tried_data_digest,
+        unfinished=any(not job.status.phase.finished for job in snapshot.jobs),
     )

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
+from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
 from twin_operator.services.reconciling.metrics import SimulationFigures
 
@@ -66,39 +67,35 @@ def test_an_object_counts_in_the_phase_that_it_is_in_and_no_more_when_it_is_gone
     assert phases() == {"Training": 0, "Ready": 1}
 
 
-def test_a_model_shows_its_fidelity_and_its_retraining_and_nothing_when_it_is_gone(registry: CollectorRegistry) -> None:
-    def shown(name: str) -> float | None:
-        return registry.get_sample_value(f"twinops_model_{name}", MODEL)
-
-    key, metrics = ("growth", "hillstrom"), ModelMetrics(registry)
-    fidelity = TwinFidelity(
-        score=0.7, validations=6, mean_relative_error=0.1, coverage=0.9, bias=-0.2, between_experiment_sd=0.3
-    )
-    retraining = RetrainingState(
-        failed_attempts=2, active_job="again", last_finished_time=datetime.fromtimestamp(60, UTC)
-    )
-    metrics.model(key, fidelity, retraining, faithful=False)
-    names = ("score", "validations", "mean_relative_error", "coverage", "bias", "between_experiment_sd")
-    assert [shown(f"fidelity_{name}") for name in names] == [0.7, 6, 0.1, 0.9, -0.2, 0.3]
-    assert (shown("faithful"), shown("retraining_failed_attempts"), shown("retraining_active")) == (0, 2, 1)
-    assert shown("retraining_last_finished_timestamp_seconds") == 60
-    metrics.model(key, None, RetrainingState(), faithful=True)
-    assert (shown("fidelity_score"), shown("faithful"), shown("retraining_active")) == (None, 1, 0)
-    metrics.forget_model(key)
-    assert (shown("faithful"), shown("retraining_last_finished_timestamp_seconds")) == (None, None)
-
-
-def test_a_model_shows_the_job_that_waits_longest_for_a_person(registry: CollectorRegistry) -> None:
+def test_a_model_shows_the_job_that_waits_longest_for_approval(registry: CollectorRegistry) -> None:
     metrics = ModelMetrics(registry)
-    metrics.job(JOB, "hillstrom", "AwaitingApproval", 200.0)
-    metrics.job(OTHER, "hillstrom", "AwaitingApproval", 100.0)
+    metrics.job(JOB, "hillstrom", RetrainingJobPhase.AWAITING_APPROVAL, 200.0)
+    metrics.job(OTHER, "hillstrom", RetrainingJobPhase.AWAITING_APPROVAL, 100.0)
     assert registry.get_sample_value(WAITING, MODEL) == 100
     metrics.forget_job(OTHER)
     assert registry.get_sample_value(WAITING, MODEL) == 200
-    metrics.job(JOB, "hillstrom", "Training", None)
+    metrics.job(JOB, "hillstrom", RetrainingJobPhase.TRAINING, None)
     assert registry.get_sample_value(WAITING, MODEL) is None
     job_phase = {"namespace": "growth", "phase": "Training"}
     assert registry.get_sample_value("twinops_retraining_jobs_phase", job_phase) == 1
+
+
+def test_a_model_shows_its_fidelity_while_it_is_known_and_its_retraining(registry: CollectorRegistry) -> None:
+    def shown(name: str) -> float | None:
+        return registry.get_sample_value(f"twinops_model_{name}", MODEL)
+
+    metrics = ModelMetrics(registry)
+    fidelity = TwinFidelity(score=0.8, mean_relative_error=0.1, validations=5, between_experiment_sd=0.2)
+    ended = datetime(2027, 1, 15, 8, tzinfo=UTC)
+    retraining = RetrainingState(failed_attempts=2, active_job="job-1", last_finished_time=ended)
+    metrics.model(("growth", "hillstrom"), fidelity, retraining, faithful=False)
+    named = ("score", "mean_relative_error", "coverage", "bias", "validations", "between_experiment_sd")
+    assert [shown(f"fidelity_{name}") for name in named] == [0.8, 0.1, None, None, 5, 0.2]
+    assert (shown("faithful"), shown("retraining_failed_attempts"), shown("retraining_active")) == (0, 2, 1)
+    assert shown("retraining_last_finished_timestamp_seconds") == 1_800_000_000
+    metrics.model(("growth", "hillstrom"), None, RetrainingState(), faithful=True)
+    assert [shown(f"fidelity_{name}") for name in named] == [None] * 6
+    assert (shown("faithful"), shown("retraining_failed_attempts"), shown("retraining_active")) == (1, 0, 0)
 
 
 def test_a_process_shows_its_version_and_neither_leads_nor_has_redis_before_it_says_so(

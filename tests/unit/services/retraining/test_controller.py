@@ -132,6 +132,19 @@ async def test_a_candidate_that_is_not_better_does_not_serve() -> None:
         assert reasons(site)[-1] == "NotBetter"
 
 
+async def test_what_a_status_says_of_earlier_versions_stays_when_a_job_ends() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        workers.better = False
+        earlier = {"previousVersion": "8", "rolledBackVersion": "7"}
+        site.cluster.patch_status(MODEL[0], "default", MODEL[1], {"status": {"retraining": earlier}})
+        await retrained(site, workers)
+        await site.until(lambda: site.status(*MODEL)["retraining"].get("failedAttempts") == 1)
+        retraining = site.status(*MODEL)["retraining"]
+        assert {name: retraining.get(name) for name in earlier} == earlier
+        assert "nextScheduledTime" not in retraining
+
+
 async def test_the_tasks_of_a_job_say_what_to_train_and_what_to_compare() -> None:
     async with Installation() as site:
         workers = await serving(site)
@@ -526,6 +539,42 @@ async def test_data_that_cannot_be_read_is_a_condition_of_a_model_that_serves() 
         await site.advance(SECONDS_BETWEEN_LOOKS)
         assert workers.work() == [TaskKind.VALIDATE]
         await site.until(lambda: not site.condition(*MODEL, "Retrainable"))
+
+
+async def test_what_is_known_of_data_stays_while_the_data_is_unchanged() -> None:
+    async with Installation(LOOKS) as site:
+        workers = await serving(site)
+        await news(site, workers, **NEWS)
+        await site.until(lambda: site.status(*MODEL).get("data", {}).get("newRows") == 400)
+        found = site.status(*MODEL)["data"]
+        await site.advance(SECONDS_BETWEEN_LOOKS)
+        assert workers.work() == [TaskKind.VALIDATE]
+        assert workers.done[-1].payload["known"] == {"stamp": "etag sha256:second", "digest": "sha256:second"}
+        await site.advance(1)
+        assert site.status(*MODEL)["data"] == found
+
+
+async def test_the_fidelity_of_a_status_stays_while_a_new_leader_cannot_read_the_archive() -> None:
+    async with Installation() as site:
+        await serving(site)
+        observe(site, 1, 0.073)
+        await site.until(lambda: site.status(*MODEL).get("fidelity"))
+        found = site.status(*MODEL)["fidelity"]
+        score = "twinops_model_fidelity_score", {"namespace": "default", "model": "letters"}
+        assert site.metric(score[0], **score[1]) == found["score"]
+        site.archive.reachable = False
+        await site.restart()
+        await site.until(lambda: site.condition(*MODEL, "ArchiveReachable"))
+        assert site.status(*MODEL)["fidelity"] == found
+        assert site.metric(score[0], **score[1]) == 0
+
+
+async def test_a_schedule_that_is_removed_is_shown_no_more() -> None:
+    async with Installation() as site:
+        await serving(site, retraining={"schedule": "5 8 * * *"})
+        await site.until(lambda: site.status(*MODEL)["retraining"].get("nextScheduledTime"))
+        site.patch(*MODEL, {"spec": {"retraining": {"schedule": None}}})
+        await site.until(lambda: "nextScheduledTime" not in site.status(*MODEL)["retraining"], seconds=70)
 
 
 async def test_a_model_whose_retraining_is_suspended_has_its_data_left_alone() -> None:

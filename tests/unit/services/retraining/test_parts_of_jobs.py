@@ -1,45 +1,43 @@
-"""What a RetrainingJob is made of: the object, its Events, its plan, its record, and when a person has to act."""
+"""What a RetrainingJob is made of: the object, its Events, its plan, its record, and since when it awaits approval."""
 
 from typing import Any
 
 import pytest
 
-from tests.unit.services.letters import COLUMNS
-from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
+from tests.unit.services.retraining.resources import retraining_job, twin_model
+from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
-from twin_operator.services.retraining.objects import archived, event_of, job_manifest
-from twin_operator.services.retraining.policy import RetrainingPolicy
-from twin_operator.services.retraining.state import waits_for_a_person_since
+from twin_operator.services.retraining.objects import archived, event_of, new_job, result_of
+from twin_operator.services.retraining.state import awaits_approval_since
 from twin_operator.services.retraining.tasks import training_plan
 from twin_operator.services.retraining.triggers import Wanted
 from twin_operator.services.runs.run import JSON
 
 NOW = 1_800_000_000.0
-HOUR, DAY = 3600.0, 86_400.0
-LEARNER = {"algorithm": "Linear", "folds": 5, "seed": 0}
-WANTED = Wanted(Trigger.NEW_DATA, "400 rows.", "letters-newdata-1")
+HOUR = 3600.0
+ENDED = "2027-01-15T08:00:00Z"
+WANTED = Wanted(Trigger.NEW_DATA, "400 rows.", "spring-newdata-1")
 
 
-def model(name: str = "letters", **spec: Any) -> JSON:
-    full = {"data": {"uri": "s3://shop/past.csv"}, "learner": LEARNER, "columns": COLUMNS, **spec}
-    return {"metadata": {"name": name, "namespace": "n", "uid": "m"}, "spec": full}
+def status(phase: RetrainingJobPhase, **fields: Any) -> JSON:
+    """A status with the conditions of a job that ended well."""
+    conditions = [condition("Ready", "Succeeded", "Done."), condition("Promoted", "GatePassed", "It serves.")]
+    return {"phase": phase, "conditions": conditions, **fields}
 
 
-def job(status: JSON | None = None, **spec: Any) -> JSON:
-    full = {"modelRef": {"name": "letters"}, "trigger": {"type": "Manual"}, **spec}
-    metadata = {"name": "again", "namespace": "n", "uid": "u", "creationTimestamp": "2027-01-15T07:00:00Z"}
-    return {"metadata": metadata, "spec": full, "status": status or {}}
+def condition(kind: str, reason: str, message: str) -> JSON:
+    return {"type": kind, "status": "True", "reason": reason, "message": message}
 
 
 def test_a_job_of_the_operator_belongs_to_its_model_and_goes_after_thirty_days() -> None:
-    made = job_manifest(model(), WANTED)
-    (owner,) = made["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == ("TwinModel", "letters", "m", True)
-    assert (made["metadata"]["name"], made["metadata"]["namespace"]) == ("letters-newdata-1", "n")
-    assert made["spec"] == {
-        "modelRef": {"name": "letters"},
+    made = new_job(twin_model(), WANTED)
+    (owner,) = made.metadata.owner_references
+    assert (owner.kind, owner.name, owner.uid, owner.controller) == ("TwinModel", "spring", "m", True)
+    assert (made.name, made.namespace) == ("spring-newdata-1", "n")
+    assert made.spec.model_dump(mode="json", exclude_unset=True) == {
+        "modelRef": {"name": "spring"},
         "trigger": {"type": "NewData", "message": "400 rows."},
         "ttlSecondsAfterFinished": 30 * 86_400,
     }
@@ -47,11 +45,7 @@ def test_a_job_of_the_operator_belongs_to_its_model_and_goes_after_thirty_days()
 
 @pytest.mark.parametrize(("length", "labels"), [(63, 1), (64, 0)])
 def test_a_name_that_is_too_long_for_a_label_gives_none(length: int, labels: int) -> None:
-    assert len(job_manifest(model("a" * length), WANTED)["metadata"]["labels"]) == labels
-
-
-def condition(kind: str, reason: str, message: str) -> JSON:
-    return {"type": kind, "status": "True", "reason": reason, "message": message}
+    assert len(new_job(twin_model("a" * length), WANTED).metadata.labels) == labels
 
 
 @pytest.mark.parametrize(
@@ -67,28 +61,44 @@ def condition(kind: str, reason: str, message: str) -> JSON:
     ],
 )
 def test_a_change_of_phase_that_concerns_users_is_an_event(
-    phase: str, gate: JSON | None, reason: str, *, warning: bool
+    phase: RetrainingJobPhase, gate: JSON | None, reason: str, *, warning: bool
 ) -> None:
-    conditions = [condition("Ready", "x", "It is ready."), condition("Promoted", "x", "It serves.")]
-    event = event_of(job({"phase": "Pending"}), {"phase": phase, "gate": gate, "conditions": conditions})
+    new = retraining_job(status=status(phase, gate=gate)).status
+    event = event_of(retraining_job(), new)
     assert event is not None
     assert (event.reason, event.warning) == (reason, warning)
-    assert event.message == ("It serves." if phase == "Completed" else "It is ready.")
+    assert event.message == ("It serves." if phase == "Completed" else "Done.")
 
 
 @pytest.mark.parametrize("phase", ["CoolingDown", "Approved", "Validating"])
-def test_other_phases_and_phases_that_stay_are_no_events(phase: str) -> None:
-    assert event_of(job({"phase": "Pending"}), {"phase": phase, "conditions": []}) is None
-    assert event_of(job({"phase": "Failed"}), {"phase": "Failed", "conditions": []}) is None
+def test_other_phases_and_phases_that_stay_are_no_events(phase: RetrainingJobPhase) -> None:
+    assert event_of(retraining_job(), retraining_job(status=status(phase)).status) is None
+    failed = retraining_job(status=status(RetrainingJobPhase.FAILED))
+    assert event_of(failed, failed.status) is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "gate", "result"),
+    [
+        ("Completed", {"passed": True}, "Promoted"),
+        ("Completed", {"passed": False}, "NotBetter"),
+        ("Failed", None, "Failed"),
+        ("Rejected", None, "Rejected"),
+        ("Cancelled", None, "Cancelled"),
+    ],
+)
+def test_the_result_of_a_job_is_whether_it_promoted_or_how_it_failed(
+    phase: RetrainingJobPhase, gate: JSON | None, result: str
+) -> None:
+    assert result_of(retraining_job(status=status(phase, gate=gate)).status) == result
 
 
 def test_a_plan_is_the_model_s_learner_with_what_the_job_asks_for() -> None:
-    twin = TwinModel.model_validate(model())
-    other = RetrainingJob.model_validate(job(learner={"algorithm": "RandomForest", "folds": 3, "seed": 4}))
-    wanted = training_plan(other, twin, None, NOW)
+    model = twin_model().manifest()
+    job = retraining_job(learner={"algorithm": "RandomForest", "folds": 3, "seed": 4}).manifest()
+    wanted = training_plan(job, model, None, NOW)
     assert (wanted.algorithm, wanted.folds, wanted.seed) == (Algorithm.RANDOM_FOREST, 3, 4)
-    same = training_plan(RetrainingJob.model_validate(job()), twin, None, NOW)
-    assert same == TrainingPlan(Algorithm.LINEAR, 5, 0)
+    assert training_plan(retraining_job().manifest(), model, None, NOW) == TrainingPlan(Algorithm.LINEAR, 5, 0)
 
 
 @pytest.mark.parametrize(
@@ -101,70 +111,47 @@ def test_a_plan_is_the_model_s_learner_with_what_the_job_asks_for() -> None:
         ({}, None),
     ],
 )
-def test_a_person_is_waited_for_since_nothing_else_is_missing(status: JSON, since: float | None) -> None:
-    assert waits_for_a_person_since(job(status)) == since
+def test_approval_is_awaited_since_nothing_else_is_missing(status: JSON, since: float | None) -> None:
+    assert awaits_approval_since(retraining_job(status=status)) == since
 
 
-def test_the_record_of_a_job_keeps_what_it_found_and_its_spec() -> None:
-    conditions = [condition("Ready", "Succeeded", "Done."), condition("Promoted", "GatePassed", "It serves.")]
-    status = {
-        "phase": "Completed",
-        "completionTime": "2027-01-15T08:00:00Z",
-        "conditions": conditions,
-        "candidate": {"version": "2"},
-        "traceID": "t",
-    }
-    record = archived(job(status), model(registeredModel="mine"))
-    assert (record.uid, record.namespace, record.name, record.model) == ("u", "n", "again", "letters")
+def test_the_record_of_a_job_keeps_its_results_and_its_spec() -> None:
+    ended = status(
+        RetrainingJobPhase.COMPLETED,
+        traceID="0" * 32,
+        observedGeneration=1,
+        notBefore="2027-01-15T07:30:00Z",
+        candidate={"version": "2"},
+        completionTime=ENDED,
+    )
+    record = archived(retraining_job("again", ended), twin_model(registeredModel="mine"))
+    assert (record.uid, record.namespace, record.name, record.model) == ("u", "n", "again", "spring")
     assert (record.registered_model, record.trigger, record.phase) == ("mine", "Manual", "Completed")
     assert (record.reason, record.message, record.promoted, record.completed) == ("Succeeded", "Done.", True, NOW)
     assert record.status == {
         "candidate": {"version": "2"},
-        "completionTime": "2027-01-15T08:00:00Z",
-        "spec": job()["spec"],
+        "completionTime": ENDED,
+        "spec": {"modelRef": {"name": "spring"}},
     }
+
+
+def test_the_record_of_a_job_has_every_field_of_its_results() -> None:
+    results = {
+        "plan": {"algorithm": "Linear", "folds": 5, "newestOnly": "2023-01-01T00:00:00Z", "specDigest": "s"},
+        "candidate": {"version": "2", "loss": 0.4, "backtestScore": 0.1},
+        "champion": {"version": "1", "loss": 0.5},
+        "gate": {"passed": True, "message": "It is as good."},
+        "attempts": 1,
+        "approvedBy": "jane",
+        "approvedTime": "2027-01-15T07:10:00Z",
+        "startTime": "2027-01-15T07:20:00Z",
+        "completionTime": ENDED,
+    }
+    job = retraining_job(status=status(RetrainingJobPhase.COMPLETED, **results), backoffLimit=1)
+    spec = {"modelRef": {"name": "spring"}, "backoffLimit": 1}
+    assert archived(job, None).status == {**results, "spec": spec}
 
 
 def test_the_record_of_a_job_whose_model_is_gone_names_the_usual_registered_model() -> None:
-    status = {"phase": "Failed", "completionTime": "2027-01-15T08:00:00Z"}
-    record = archived(job(status), None)
-    assert (record.registered_model, record.promoted, record.reason) == ("n.letters", False, "")
-
-
-def test_a_policy_that_says_nothing_has_defaults() -> None:
-    assert RetrainingPolicy.of({}) == RetrainingPolicy(
-        suspend=False,
-        cooldown=DAY,
-        automatic=False,
-        auto_approve_below=0.5,
-        max_attempts=3,
-        min_samples=1000,
-        max_data_age=90 * DAY,
-        schedule=None,
-        zone="Etc/UTC",
-    )
-
-
-def test_every_field_of_a_policy_is_read_in_seconds_and_counts() -> None:
-    value = {
-        "suspend": True,
-        "cooldown": "90m",
-        "approval": "Automatic",
-        "autoApproveBelow": 0.25,
-        "maxAttempts": 7,
-        "minSamples": 12,
-        "maxDataAge": "48h",
-        "schedule": "0 3 * * *",
-        "timeZone": "Europe/Berlin",
-    }
-    assert RetrainingPolicy.of({"retraining": value}) == RetrainingPolicy(
-        suspend=True,
-        cooldown=5400.0,
-        automatic=True,
-        auto_approve_below=0.25,
-        max_attempts=7,
-        min_samples=12,
-        max_data_age=2 * DAY,
-        schedule="0 3 * * *",
-        zone="Europe/Berlin",
-    )
+    record = archived(retraining_job(status={"phase": "Failed", "completionTime": ENDED}), None)
+    assert (record.registered_model, record.promoted, record.reason) == ("n.spring", False, "")

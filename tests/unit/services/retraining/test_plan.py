@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from twin_operator.api.v1alpha1.conditions import Reason
+from tests.unit.services.retraining.resources import retraining_job, twin_model
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
+from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult, TrainingPlan
+from twin_operator.domain.table.columns import Algorithm
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import JobPlan, JobSnapshot, Work
-from twin_operator.services.runs.run import Outcome, Run, Stop
+from twin_operator.services.runs.run import JSON, Outcome, Run, Stop
 
 NOW = 1_800_000_000.0
+NOW_TIME = datetime(2027, 1, 15, 8, tzinfo=UTC)
 HOUR = 3600.0
 ENDED = "2027-01-15T05:00:00Z"  # three hours before NOW
 ENDED_AT = NOW - 3 * HOUR
@@ -21,18 +27,15 @@ BETTER = Outcome(Reason.SUCCEEDED, "", {**SIDES, "gate": {"passed": True, "messa
 WORSE = Outcome(Reason.SUCCEEDED, "", {**SIDES, "gate": {"passed": False, "message": "It is worse."}})
 
 
-def model(**changes: Any) -> dict[str, Any]:
-    """A TwinModel that serves version 1 and whose turn is given to `job`."""
+def model(**changes: Any) -> TwinModel:
+    """A TwinModel that serves version 1 and lets `job` run."""
     status = {"model": {"version": "1"}, "retraining": {"activeJob": "job", **changes.pop("retraining", {})}}
     status |= changes.pop("status", {})
-    spec = {"retraining": {"cooldown": "24h", **changes.pop("policy", {})}, **changes}
-    return {"metadata": {"name": "spring", "namespace": "n", "uid": "m"}, "spec": spec, "status": status}
+    return twin_model(status=status, retraining={"cooldown": "24h", **changes.pop("policy", {})}, **changes)
 
 
-def job(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    metadata = {"name": "job", "namespace": "n", "uid": "u", "generation": 1}
-    full = {"modelRef": {"name": "spring"}, "trigger": {"type": "Manual"}, "backoffLimit": 2, **spec}
-    return {"metadata": metadata, "spec": full, "status": {"phase": "Pending", **(status or {})}}
+def job(status: JSON | None = None, **spec: Any) -> RetrainingJob:
+    return retraining_job(status=status, **spec)
 
 
 BEGUN = {"phase": "Training", "startTime": ENDED, "approvedBy": "jane", "approvedTime": ENDED}
@@ -40,8 +43,8 @@ APPROVED = {"approval": {"approved": True, "by": "jane"}}
 
 
 def next_for(
-    body: dict[str, Any],
-    of: dict[str, Any] | None,
+    body: RetrainingJob,
+    of: TwinModel | None,
     training: Run | None = None,
     validation: Run | None = None,
     *,
@@ -52,12 +55,20 @@ def next_for(
     return plan(JobSnapshot(body, of, *works, champion="1"), now)
 
 
-def reason(decision: JobPlan, kind: str = "Ready") -> str | None:
-    return next((c["reason"] for c in decision.status["conditions"] if c["type"] == kind), None)
+def reason(decision: JobPlan, kind: ConditionType = ConditionType.READY) -> str | None:
+    condition = decision.status.condition(kind)
+    return None if condition is None else condition.reason
 
 
-def has(decision: JobPlan, kind: str) -> bool:
-    return any(c["type"] == kind and c["status"] == "True" for c in decision.status["conditions"])
+def message(decision: JobPlan) -> str:
+    condition = decision.status.condition(ConditionType.READY)
+    assert condition is not None
+    return condition.message
+
+
+def has(decision: JobPlan, kind: ConditionType) -> bool:
+    condition = decision.status.condition(kind)
+    return condition is not None and condition.status is ConditionStatus.TRUE
 
 
 COOLING = {"retraining": {"lastFinishedTime": ENDED, "lastJob": "earlier"}}
@@ -79,12 +90,12 @@ COOLING = {"retraining": {"lastFinishedTime": ENDED, "lastJob": "earlier"}}
     ],
 )
 def test_what_a_job_waits_for_is_reconciling_never_stalled(
-    body: dict[str, Any], of: dict[str, Any] | None, phase: str, why: str
+    body: RetrainingJob, of: TwinModel | None, phase: str, why: str
 ) -> None:
     decision = next_for(body, of)
-    assert decision.status["phase"] == phase
-    assert reason(decision) == reason(decision, "Reconciling") == why
-    assert not has(decision, "Stalled")
+    assert decision.status.phase == phase
+    assert reason(decision) == reason(decision, ConditionType.RECONCILING) == why
+    assert not has(decision, ConditionType.STALLED)
     assert decision.promote is None
 
 
@@ -102,12 +113,12 @@ def test_what_a_job_waits_for_is_reconciling_never_stalled(
     ],
 )
 def test_what_ends_a_job_badly_is_stalled_with_its_reason(
-    body: dict[str, Any], of: dict[str, Any] | None, training: Run, phase: str, why: str
+    body: RetrainingJob, of: TwinModel | None, training: Run, phase: str, why: str
 ) -> None:
     decision = next_for(body, of, training)
-    assert decision.status["phase"] == phase
-    assert reason(decision) == reason(decision, "Stalled") == why
-    assert decision.status["completionTime"] == "2027-01-15T08:00:00Z"
+    assert decision.status.phase == phase
+    assert reason(decision) == reason(decision, ConditionType.STALLED) == why
+    assert decision.status.completion_time == NOW_TIME
     assert decision.promote is None
     assert decision.publish is None
 
@@ -116,24 +127,36 @@ def test_a_cancelled_job_stops_its_running_task() -> None:
     assert next_for(job(BEGUN, cancel=True), model(), Run(leased=True)).stop is Stop.CANCELLED
 
 
+def test_what_a_status_says_stays_when_a_job_is_cancelled() -> None:
+    compared = {**BEGUN, "phase": "Validating", "candidate": {"version": "2"}, "plan": {"folds": 5}}
+    status = next_for(job(compared, cancel=True), model()).status
+    assert (status.candidate, status.plan) == (Contender(version="2"), TrainingPlan(folds=5))
+    assert (status.approved_by, status.start_time) == ("jane", datetime(2027, 1, 15, 5, tzinfo=UTC))
+
+
+def test_a_job_without_a_cool_down_shows_no_end_of_one() -> None:
+    cooling = {"phase": "CoolingDown", "notBefore": ENDED}
+    assert next_for(job(cooling, overrideCooldown=True), model(**COOLING)).status.not_before is None
+
+
 def test_a_rejection_names_who_and_why() -> None:
     decision = next_for(job(approval={"approved": False, "by": "jane", "message": "not in May"}), model())
-    assert decision.status["conditions"][0]["message"] == "jane rejected it: not in May"
-    assert "approvedBy" not in decision.status
+    assert message(decision) == "jane rejected it: not in May"
+    assert decision.status.approved_by is None
 
 
 def test_a_cool_down_ends_when_it_ends() -> None:
     body, of = job(**APPROVED), model(**COOLING)
     end = ENDED_AT + 24 * HOUR
     waiting = next_for(body, of, now=end - 1)
-    assert waiting.status["phase"] == "CoolingDown"
-    assert waiting.status["notBefore"] == "2027-01-16T05:00:00Z"
+    assert waiting.status.phase == "CoolingDown"
+    assert waiting.status.not_before == datetime(2027, 1, 16, 5, tzinfo=UTC)
     assert waiting.again == end
-    assert next_for(body, of, now=end).status["phase"] == "Training"
+    assert next_for(body, of, now=end).status.phase == "Training"
 
 
 def test_an_override_does_not_wait_for_the_cool_down() -> None:
-    assert next_for(job(overrideCooldown=True, **APPROVED), model(**COOLING)).status["phase"] == "Training"
+    assert next_for(job(overrideCooldown=True, **APPROVED), model(**COOLING)).status.phase == "Training"
 
 
 @pytest.mark.parametrize(
@@ -146,22 +169,22 @@ def test_an_override_does_not_wait_for_the_cool_down() -> None:
         (model(status={"fidelity": {"score": 0.0}}, policy={"autoApproveBelow": 0}), None),
     ],
 )
-def test_the_model_decides_whether_a_job_needs_a_person(of: dict[str, Any], who: str | None) -> None:
+def test_the_model_decides_whether_a_job_needs_a_person(of: TwinModel, who: str | None) -> None:
     decision = next_for(job(), of)
-    assert decision.status.get("approvedBy") == who
-    assert decision.status["phase"] == ("Training" if who else "AwaitingApproval")
+    assert decision.status.approved_by == who
+    assert decision.status.phase == ("Training" if who else "AwaitingApproval")
 
 
 def test_the_policy_approves_no_sooner_than_a_job_could_start() -> None:
     of = model(**COOLING, policy={"approval": "Automatic"})
-    assert "approvedBy" not in next_for(job(), of).status
-    assert next_for(job(**APPROVED), of).status["approvedBy"] == "jane"
+    assert next_for(job(), of).status.approved_by is None
+    assert next_for(job(**APPROVED), of).status.approved_by == "jane"
 
 
 def test_a_start_is_written_before_the_task_is_published() -> None:
     first = next_for(job(**APPROVED), model())
-    assert (first.status["startTime"], first.publish) == ("2027-01-15T08:00:00Z", None)
-    assert next_for(job(first.status, **APPROVED), model()).publish == "train"
+    assert (first.status.start_time, first.publish) == (NOW_TIME, None)
+    assert next_for(job(**APPROVED).replace(status=first.status), model()).publish == "train"
 
 
 def test_a_task_on_its_way_is_not_published_again() -> None:
@@ -180,12 +203,12 @@ def test_a_failed_attempt_is_repeated_after_a_growing_wait(attempts: int, wait: 
 def test_a_deadline_counts_from_the_start_of_training() -> None:
     body = job(BEGUN, activeDeadlineSeconds=4 * 3600)
     assert next_for(body, model()).again == ENDED_AT + 4 * HOUR
-    assert next_for(job(activeDeadlineSeconds=1), model()).status["phase"] == "AwaitingApproval"
+    assert next_for(job(activeDeadlineSeconds=1), model()).status.phase == "AwaitingApproval"
 
 
 def test_a_suspended_model_stops_what_its_job_has_in_hand() -> None:
     decision = next_for(job(BEGUN), model(suspend=True), Run(leased=True))
-    assert (decision.stop, decision.status["phase"]) == (Stop.SUSPENDED, "Training")
+    assert (decision.stop, decision.status.phase) == (Stop.SUSPENDED, "Training")
     assert reason(decision) == "ModelSuspended"
 
 
@@ -196,34 +219,38 @@ def test_suspended_retraining_lets_a_job_that_is_at_work_finish() -> None:
 def test_a_queue_without_workers_is_named() -> None:
     decision = next_for(job(BEGUN), model(), served=False)
     assert reason(decision) == "NoWorkers"
-    assert "queue training" in decision.status["conditions"][0]["message"]
+    assert "queue training" in message(decision)
 
 
 def test_a_trained_candidate_is_compared_with_the_champion() -> None:
     decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED))
-    assert (decision.status["phase"], decision.publish) == ("Validating", "validate")
-    assert decision.status["candidate"] == {"version": "2"}
-    assert decision.status["champion"] == {"version": "1"}
-    assert decision.status["plan"]["algorithm"] == "Linear"
+    assert (decision.status.phase, decision.publish) == ("Validating", "validate")
+    assert decision.status.candidate == Contender(version="2")
+    assert decision.status.champion == Contender(version="1")
+    assert decision.status.plan == TrainingPlan(algorithm=Algorithm.LINEAR)
 
 
 def test_a_candidate_that_passes_the_gate_is_promoted() -> None:
     decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), Run(outcome=BETTER))
-    assert (decision.status["phase"], decision.promote) == ("Completed", "2")
-    assert (reason(decision), reason(decision, "Promoted")) == ("Succeeded", "GatePassed")
-    assert has(decision, "Ready")
-    assert has(decision, "Promoted")
+    assert (decision.status.phase, decision.promote) == ("Completed", "2")
+    assert (reason(decision), reason(decision, ConditionType.PROMOTED)) == ("Succeeded", "GatePassed")
+    assert decision.status.gate == GateResult(passed=True, message="It is as good.")
+    assert decision.status.candidate == Contender(version="2", loss=0.4)
+    assert decision.status.champion == Contender(version="1", loss=0.5)
+    assert decision.status.plan == TrainingPlan(algorithm=Algorithm.LINEAR)
+    assert has(decision, ConditionType.READY)
+    assert has(decision, ConditionType.PROMOTED)
 
 
 def test_a_candidate_that_is_worse_is_not_promoted_and_that_is_a_job_well_done() -> None:
     decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), Run(outcome=WORSE))
-    assert (decision.status["phase"], decision.promote) == ("Completed", None)
-    assert (reason(decision), reason(decision, "Promoted")) == ("Succeeded", "NotBetter")
-    assert has(decision, "Ready")
-    assert not has(decision, "Promoted")
+    assert (decision.status.phase, decision.promote) == ("Completed", None)
+    assert (reason(decision), reason(decision, ConditionType.PROMOTED)) == ("Succeeded", "NotBetter")
+    assert has(decision, ConditionType.READY)
+    assert not has(decision, ConditionType.PROMOTED)
 
 
 def test_a_comparison_that_fails_promotes_nothing() -> None:
     failed = Run(outcome=Outcome(Reason.DATA_INVALID, "The bank is broken."))
     decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), failed)
-    assert (decision.status["phase"], decision.promote) == ("Failed", None)
+    assert (decision.status.phase, decision.promote) == ("Failed", None)

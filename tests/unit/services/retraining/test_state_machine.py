@@ -8,16 +8,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.retraining.history import accounted, next_turn
+from tests.unit.services.retraining.resources import retraining_job, twin_model
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
+from twin_operator.api.v1alpha1.conditions import Reason, RetrainingJobPhase
+from twin_operator.api.v1alpha1.retraining_job import Approval
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
+from twin_operator.services.retraining.history import count_finished_jobs, next_turn
 from twin_operator.services.retraining.plan import plan
-from twin_operator.services.retraining.state import AT_WORK, JobSnapshot, Work, finished
+from twin_operator.services.retraining.state import JobSnapshot, Work
 from twin_operator.services.runs.run import Outcome, Run
-from twin_operator.services.runs.times import seconds, timestamp
+from twin_operator.services.runs.times import timestamp
 
 HOUR = 3600.0
 COOLDOWN = 24 * HOUR
 MOST_JOBS = 6
+JANE = Approval(approved=True, by="jane")
 
 
 class Retraining(RuleBasedStateMachine):
@@ -26,53 +31,57 @@ class Retraining(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_800_000_000.0
-        self.jobs: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[str, RetrainingJob] = {}
         self.runs: dict[str, Run] = {}
-        self.retraining: dict[str, Any] = {}
+        self.retraining = RetrainingState()
         self.champion = "1"
         self.versions = 1
         self.made = 0
         self.verdicts: dict[str, bool] = {}
         self.suspended = False
 
-    def body(self) -> dict[str, Any]:
+    def model(self) -> TwinModel:
         """The TwinModel."""
-        spec = {"retraining": {"cooldown": "24h", "suspend": self.suspended}}
         status = {"model": {"version": self.champion}, "retraining": self.retraining}
-        return {"metadata": {"name": "m", "namespace": "n", "uid": "m"}, "spec": spec, "status": status}
+        return twin_model(status=status, retraining={"cooldown": "24h", "suspend": self.suspended})
 
     def unfinished(self) -> list[str]:
         """Names of the jobs that have not ended."""
-        return [name for name, job in self.jobs.items() if not finished(job)]
+        return [name for name, job in self.jobs.items() if not job.status.phase.finished]
 
     @precondition(lambda self: len(self.jobs) < MOST_JOBS)
     @rule(override=st.booleans(), approved=st.booleans())
     def create(self, *, override: bool, approved: bool) -> None:
         self.made += 1
         name = f"job-{self.made}"
-        spec = {"modelRef": {"name": "m"}, "trigger": {"type": "Manual"}, "overrideCooldown": override}
+        created = timestamp(self.now) or ""
+        self.jobs[name] = retraining_job(name, created=created, overrideCooldown=override)
         if approved:
-            spec["approval"] = {"approved": True, "by": "jane"}
-        metadata = {"name": name, "namespace": "n", "uid": f"u-{name}", "creationTimestamp": timestamp(self.now)}
-        self.jobs[name] = {"metadata": metadata, "spec": spec, "status": {"phase": "Pending"}}
+            self.change(name, approval=JANE)
 
     @precondition(unfinished)
     @rule(data=st.data(), approved=st.booleans())
     def decide(self, data: Any, *, approved: bool) -> None:
-        spec = self.jobs[data.draw(st.sampled_from(self.unfinished()))]["spec"]
-        spec.setdefault("approval", {"approved": approved, "by": "jane"})
+        name = data.draw(st.sampled_from(self.unfinished()))
+        if self.jobs[name].spec.approval is None:
+            self.change(name, approval=Approval(approved=approved, by="jane"))
 
     @precondition(unfinished)
     @rule(data=st.data())
     def cancel(self, data: Any) -> None:
-        self.jobs[data.draw(st.sampled_from(self.unfinished()))]["spec"]["cancel"] = True
+        self.change(data.draw(st.sampled_from(self.unfinished())), cancel=True)
+
+    def change(self, name: str, **spec: Any) -> None:
+        """A user changes the spec of a job."""
+        job = self.jobs[name]
+        self.jobs[name] = job.replace(spec=job.spec.replace(**spec))
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
     def delete(self, data: Any) -> None:
         """A job goes; its name is not used again."""
         name = data.draw(st.sampled_from(sorted(self.jobs)))
-        if finished(self.jobs[name]) or data.draw(st.booleans()):
+        if self.jobs[name].status.phase.finished or data.draw(st.booleans()):
             self.reconcile_model()
             self.jobs.pop(name)
 
@@ -93,7 +102,7 @@ class Retraining(RuleBasedStateMachine):
     def train(self, data: Any, *, well: bool) -> None:
         """A worker ends the training of a job that is at it."""
         name = data.draw(st.sampled_from(self.unfinished()))
-        if self.jobs[name]["status"]["phase"] != "Training":
+        if self.jobs[name].status.phase is not RetrainingJobPhase.TRAINING:
             return
         self.versions += 1
         value = {"version": str(self.versions), "plan": {"specDigest": "s", "dataDigest": "d"}}
@@ -105,12 +114,17 @@ class Retraining(RuleBasedStateMachine):
     def compare(self, data: Any, *, better: bool) -> None:
         """A worker ends the comparison of a job that is at it; the same comparison always ends the same."""
         name = data.draw(st.sampled_from(self.unfinished()))
-        status = self.jobs[name]["status"]
-        if status["phase"] != "Validating":
+        status = self.jobs[name].status
+        if status.phase is not RetrainingJobPhase.VALIDATING:
             return
-        candidate = status["candidate"]["version"]
+        assert status.candidate is not None
+        assert status.champion is not None
+        candidate = str(status.candidate.version)
         passed = self.verdicts.setdefault(candidate, better)
-        sides = {"candidate": {"version": candidate, "loss": 0.4}, "champion": {**status["champion"], "loss": 0.5}}
+        sides = {
+            "candidate": {"version": candidate, "loss": 0.4},
+            "champion": {"version": status.champion.version, "loss": 0.5},
+        }
         outcome = Outcome(Reason.SUCCEEDED, "", {**sides, "gate": {"passed": passed, "message": "."}})
         self.runs[f"{name}-validate"] = Run(attempts=1, outcome=outcome)
 
@@ -137,10 +151,10 @@ class Retraining(RuleBasedStateMachine):
         for _ in range(2):
             self.settle()
             for name in self.unfinished():
-                if self.jobs[name]["status"]["phase"] == "Training":
+                if self.jobs[name].status.phase is RetrainingJobPhase.TRAINING:
                     value = {"version": "99", "plan": {"specDigest": "s", "dataDigest": "d"}}
                     self.runs[f"{name}-train"] = Run(attempts=1, outcome=Outcome(Reason.SUCCEEDED, "", value))
-                elif self.jobs[name]["status"]["phase"] == "Validating":
+                elif self.jobs[name].status.phase is RetrainingJobPhase.VALIDATING:
                     gate = {"gate": {"passed": False, "message": "."}, "candidate": {"version": "99"}}
                     self.runs[f"{name}-validate"] = Run(attempts=1, outcome=Outcome(Reason.SUCCEEDED, "", gate))
         self.settle()
@@ -149,43 +163,46 @@ class Retraining(RuleBasedStateMachine):
         """Plan and carry out what is next for a job."""
         job = self.jobs[name]
         works = (Work(self.runs.get(f"{name}-{work}", Run())) for work in ("train", "validate"))
-        decision = plan(JobSnapshot(job, self.body(), *works, champion=self.champion), self.now)
-        before = job["status"]["phase"]
+        decision = plan(JobSnapshot(job, self.model(), *works, champion=self.champion), self.now)
+        before = job.status.phase
         if decision.promote is not None:
             assert self.verdicts[decision.promote]
             self.champion = decision.promote
             if crash:
                 return
-        job["status"] = {**job["status"], **decision.status}
-        if job["status"]["phase"] == "Training" and before not in AT_WORK:
+        self.jobs[name] = job.replace(status=decision.status)
+        if decision.status.phase is RetrainingJobPhase.TRAINING and not before.running:
             self.check_start(job)
 
-    def check_start(self, job: dict[str, Any]) -> None:
+    def check_start(self, job: RetrainingJob) -> None:
         """No start without approval, none in a cool-down without an override, none while retraining is held."""
-        last = seconds(self.retraining.get("lastFinishedTime"))
-        assert job["spec"]["overrideCooldown"] or last is None or self.now >= last + COOLDOWN
-        assert job["spec"]["approval"] == {"approved": True, "by": "jane"}
+        assert job.spec.override_cooldown or self.cooled(self.retraining)
+        assert job.spec.approval == JANE
         assert not self.suspended
+
+    def cooled(self, state: RetrainingState) -> bool:
+        """Whether the cool-down is over."""
+        last = state.last_finished_time
+        return last is None or self.now >= last.timestamp() + COOLDOWN
 
     @rule()
     def reconcile_model(self) -> None:
-        """The operator accounts for jobs that ended, and gives the turn."""
+        """The operator counts jobs that ended, and chooses the one that may run."""
         jobs = list(self.jobs.values())
-        holder = self.retraining.get("activeJob")
+        holder = self.retraining.active_job
         gone = {holder} - set(self.jobs) if holder else set()
-        state = accounted(self.retraining, jobs)
-        last = seconds(state.get("lastFinishedTime"))
-        turn = next_turn(jobs, holder, gone, cooled=last is None or self.now >= last + COOLDOWN)
-        self.retraining = {**state, "activeJob": turn}
+        state = count_finished_jobs(self.retraining, jobs)
+        turn = next_turn(jobs, holder, gone, cooled=self.cooled(state))
+        self.retraining = state.replace(active_job=turn)
 
     @invariant()
     def one_job_works_at_a_time(self) -> None:
-        assert len([job for job in self.jobs.values() if job["status"]["phase"] in AT_WORK]) <= 1
+        assert len([job for job in self.jobs.values() if job.status.phase.running]) <= 1
 
     @invariant()
     def a_job_that_cools_down_keeps_nobody_from_work(self) -> None:
-        holder = self.jobs.get(self.retraining.get("activeJob") or "")
-        assert holder is None or holder["status"]["phase"] != "CoolingDown"
+        holder = self.jobs.get(self.retraining.active_job or "")
+        assert holder is None or holder.status.phase is not RetrainingJobPhase.COOLING_DOWN
 
     @invariant()
     def a_worse_model_never_serves(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.services.retraining.policy import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
 from twin_operator.services.retraining.triggers import (
     DataSeen,
     History,
@@ -24,6 +25,7 @@ from twin_operator.services.retraining.triggers import (
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
+ENDED = datetime(2026, 1, 1, tzinfo=UTC)
 NEWS = DataSeen("sha256:new", rows=5_000, new_rows=400)
 OLD = DataSeen("sha256:old", rows=5_000, new_rows=0)
 
@@ -33,7 +35,7 @@ def snapshot(policy: dict[str, Any] | None = None, **changes: Any) -> TriggerSna
     calm = TriggerSnapshot(
         uid="u",
         name="spring",
-        policy=RetrainingPolicy.of({"retraining": policy or {}}),
+        policy=RetrainingPolicy.model_validate(policy or {}),
         suspended=False,
         pinned=None,
         version="3",
@@ -168,12 +170,19 @@ def test_data_that_was_not_looked_at_yet_is_nothing_to_tell() -> None:
 def test_the_same_cause_gives_the_same_name_and_another_cause_another() -> None:
     first = decide(snapshot(**DEGRADED), NOW)
     again = decide(snapshot(**DEGRADED), NOW + 3600)
-    after_failure = decide(snapshot(**DEGRADED, history=History(failed_attempts=1, last_finished="t")), NOW)
+    after_failure = decide(snapshot(**DEGRADED, history=History(failed_attempts=1, last_finished=ENDED)), NOW)
     more_rows = decide(snapshot(**{**DEGRADED, "data": replace(NEWS, digest="sha256:newer")}), NOW)
     later = [decide(snapshot(data=replace(NEWS, digest="sha256:old"), due=due), NOW) for due in (NOW, NOW + 60)]
     decisions = [first, after_failure, more_rows, *later]
     assert first == again
     assert len({d.name for d in decisions if isinstance(d, Wanted)}) == len(decisions)
+
+
+def test_a_name_is_the_same_in_every_release() -> None:
+    history = History(failed_attempts=1, last_finished=ENDED)
+    decision = decide(snapshot(**DEGRADED, history=history), NOW)
+    assert isinstance(decision, Wanted)
+    assert decision.name == "spring-fidelitydegraded-c3dad18c86"
 
 
 def test_a_long_name_gives_a_valid_name() -> None:
@@ -190,12 +199,14 @@ DATA = st.one_of(
         new_rows=st.integers(0, 500),
         newest=st.none() | st.floats(NOW - 200 * DAY, NOW),
     ),
-    st.builds(Obstacle, reason=st.sampled_from(["DataNotReadable", "DataNotChecked"]), message=st.just("why")),
+    st.builds(
+        Obstacle, reason=st.sampled_from([Reason.DATA_NOT_READABLE, Reason.DATA_NOT_CHECKED]), message=st.just("why")
+    ),
 )
 HISTORIES = st.builds(
     History,
     failed_attempts=st.integers(0, 5),
-    last_finished=st.none() | st.just("2026-01-01T00:00:00Z"),
+    last_finished=st.none() | st.just(ENDED),
     tried_spec=st.none() | st.sampled_from(["spec-a", "spec-b"]),
     tried_data=st.none() | st.sampled_from(["sha256:old", "sha256:new"]),
     unfinished=st.booleans(),

@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_operator.api.v1alpha1 import TwinModel, TwinModelSpec
+from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.enums import Trigger
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, ServingModel, TwinFidelity
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
 from twin_operator.domain.twin.tau_mixture import Contrast, tau_weights
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
-from twin_operator.services.runs.twin_spec import spec_digest
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.twin_models.data_checks import current_spec_digest
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
-SPEC: dict[str, Any] = {
+SPEC: JSON = {
     "data": {"uri": "file:///data/a.csv"},
     "columns": {
         "features": [{"name": "age", "type": "Numeric"}],
@@ -32,7 +34,7 @@ SPEC: dict[str, Any] = {
 }
 MODEL = {
     "version": "1",
-    "specDigest": spec_digest(TwinModelSpec.model_validate(SPEC)),
+    "specDigest": "another",
     "dataDigest": "sha256:old",
     "trainedTime": "2027-01-01T00:00:00Z",
 }
@@ -77,9 +79,18 @@ RIGHT = [outcome(number, 0.073 + 0.002 * (-1) ** number) for number in range(6)]
 WRONG = [outcome(number, 0.012) for number in range(5)]
 
 
+def serving_model(*, settled: bool = True, **spec: Any) -> TwinModel:
+    """A TwinModel that serves a version of its present spec; its status is of that spec where it is settled."""
+    metadata = {"name": "m", "namespace": "n", "uid": "u", "generation": 2}
+    status = {"observedGeneration": 2 if settled else 1, "fidelity": {"score": 0.9}}
+    unserved = TwinModel.model_validate({"metadata": metadata, "spec": {**SPEC, **spec}, "status": status})
+    serving = ServingModel.model_validate({**MODEL, "specDigest": current_spec_digest(unserved)})
+    return unserved.replace(status=unserved.status.replace(model=serving))
+
+
 def keep(
     outcomes: list[RecordedOutcome] | None,
-    state: dict[str, Any] | None = None,
+    state: RetrainingState | None = None,
     seen: DataSeen | Obstacle = NEWS,
     *,
     trouble: str | None = None,
@@ -87,14 +98,11 @@ def keep(
     now: float = NOW,
     **spec: Any,
 ) -> Upkeep:
-    full = {**SPEC, **spec}
-    metadata = {"name": "m", "namespace": "n", "uid": "u", "generation": 2}
-    digest = spec_digest(TwinModelSpec.model_validate(full))
-    status = {"model": {**MODEL, "specDigest": digest}, "observedGeneration": 2 if settled else 1}
-    body = {"metadata": metadata, "spec": full, "status": status}
-    model = TwinModel.model_validate(body)
-    health = None if outcomes is None else health_of(model, outcomes, [CONTRAST, CONTRAST.reversed()])
-    return upkeep(UpkeepSnapshot(body, health, trouble, state or {}, [], seen), now)
+    model = serving_model(settled=settled, **spec)
+    health = None
+    if outcomes is not None:
+        health = health_of(model.spec.manifest(), MODEL, outcomes, [CONTRAST, CONTRAST.reversed()])
+    return upkeep(UpkeepSnapshot(model, health, trouble, state or RetrainingState(), [], None, seen), now)
 
 
 def fact(decision: Upkeep, kind: str) -> tuple[str, str] | None:
@@ -109,7 +117,8 @@ def test_a_model_whose_predictions_come_true_is_faithful() -> None:
     assert fidelity is not None
     assert (fidelity.grade, fidelity.validations, fidelity.coverage) == ("Excellent", 6, 1.0)
     assert [each.simulation for each in fidelity.recent] == ["s5", "s4", "s3", "s2", "s1", "s0"]
-    assert fidelity.between_experiment_sd
+    assert fidelity.between_experiment_sd is not None
+    assert fidelity.between_experiment_sd > 0
 
 
 def test_a_model_whose_predictions_fail_is_degraded_and_retrained() -> None:
@@ -175,37 +184,40 @@ def test_an_archive_that_is_down_is_told_and_stops_decisions() -> None:
     decision = keep(None, trouble="The archive does not answer.")
     assert fact(decision, "ArchiveReachable") == ("False", "ArchiveUnreachable")
     assert decision.wanted is None
-    assert decision.fidelity is None
+    assert decision.fidelity == TwinFidelity(score=0.9)
 
 
 CRON = {"retraining": {"schedule": "0 3 * * *"}}
-DUE = "2027-01-15T03:00:00Z"  # five hours before NOW
+TOMORROW = datetime(2027, 1, 16, 3, tzinfo=UTC)
+DUE = datetime(2027, 1, 15, 3, tzinfo=UTC)  # five hours before NOW
 SAME_BYTES = DataSeen("sha256:old", 5_000, 400)
 
 
 def test_a_schedule_that_is_due_makes_one_job_however_many_times_were_missed() -> None:
-    decision = keep(RIGHT, {"nextScheduledTime": "2027-01-01T03:00:00Z"}, SAME_BYTES, **CRON)
+    decision = keep(RIGHT, RetrainingState(next_scheduled_time=datetime(2027, 1, 1, 3, tzinfo=UTC)), SAME_BYTES, **CRON)
     assert decision.wanted is not None
     assert decision.wanted.trigger is Trigger.SCHEDULED
-    assert decision.retraining.next_scheduled_time == datetime(2027, 1, 16, 3, tzinfo=UTC)
+    assert decision.retraining.next_scheduled_time == TOMORROW
 
 
 @pytest.mark.parametrize(("now", "made"), [(NOW - 5 * 3600 - 1, False), (NOW - 5 * 3600, True)])
 def test_a_schedule_is_due_at_its_time(now: float, *, made: bool) -> None:
-    decision = keep(RIGHT, {"nextScheduledTime": DUE}, SAME_BYTES, now=now, **CRON)
+    decision = keep(RIGHT, RetrainingState(next_scheduled_time=DUE), SAME_BYTES, now=now, **CRON)
     assert (decision.wanted is not None) is made
 
 
 def test_a_new_schedule_starts_from_now() -> None:
-    decision = keep(RIGHT, {"nextScheduledTime": "2020-01-01T00:00:00Z"}, SAME_BYTES, settled=False, **CRON)
+    decision = keep(
+        RIGHT, RetrainingState(next_scheduled_time=datetime(2020, 1, 1, tzinfo=UTC)), SAME_BYTES, settled=False, **CRON
+    )
     assert decision.wanted is None
-    assert decision.retraining.next_scheduled_time == datetime(2027, 1, 16, 3, tzinfo=UTC)
+    assert decision.retraining.next_scheduled_time == TOMORROW
 
 
 def test_a_schedule_without_new_rows_says_so_and_goes_on() -> None:
-    decision = keep(RIGHT, {"nextScheduledTime": DUE}, DataSeen("sha256:old", 5_000, 0), **CRON)
+    decision = keep(RIGHT, RetrainingState(next_scheduled_time=DUE), DataSeen("sha256:old", 5_000, 0), **CRON)
     assert fact(decision, "Retrainable") == ("False", "NoNewData")
-    assert decision.retraining.next_scheduled_time == datetime(2027, 1, 16, 3, tzinfo=UTC)
+    assert decision.retraining.next_scheduled_time == TOMORROW
 
 
 def test_an_impossible_schedule_is_an_obstacle() -> None:
@@ -214,7 +226,7 @@ def test_an_impossible_schedule_is_an_obstacle() -> None:
 
 
 def test_the_end_of_the_cool_down_is_shown() -> None:
-    decision = keep(RIGHT, {"lastFinishedTime": "2027-01-15T00:00:00Z"})
+    decision = keep(RIGHT, RetrainingState(last_finished_time=datetime(2027, 1, 15, tzinfo=UTC)))
     assert decision.retraining.next_allowed_time == datetime(2027, 1, 16, tzinfo=UTC)
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 
 import pytest
 
+from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
 from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.retraining.policy import next_time
+from twin_operator.services.retraining.schedule import ScheduledTimes, next_time, scheduled_times
 
 
 def moment(text: str) -> float:
@@ -37,3 +38,23 @@ def test_a_schedule_that_is_never_due_says_so(cron: str, zone: str) -> None:
     with pytest.raises(Stalled) as caught:
         next_time(cron, zone, 0.0)
     assert caught.value.reason == "InvalidSchedule"
+
+
+NIGHTLY = RetrainingPolicy(schedule="0 3 * * *")
+THREE, NEXT = moment("2026-11-25T03:00:00Z"), moment("2026-11-26T03:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("policy", "planned", "now", "times"),
+    [
+        (RetrainingPolicy(), THREE, THREE, ScheduledTimes()),
+        (NIGHTLY, None, THREE - 1, ScheduledTimes(upcoming=THREE)),
+        (NIGHTLY, THREE, THREE - 1, ScheduledTimes(upcoming=THREE)),
+        (NIGHTLY, THREE, THREE, ScheduledTimes(due=THREE, upcoming=NEXT)),
+        (NIGHTLY, THREE - 86_400, THREE, ScheduledTimes(due=THREE - 86_400, upcoming=NEXT)),
+    ],
+)
+def test_a_schedule_is_due_once_at_its_planned_time(
+    policy: RetrainingPolicy, planned: float | None, now: float, times: ScheduledTimes
+) -> None:
+    assert scheduled_times(policy, planned, now) == times
