@@ -1,7 +1,7 @@
 """Train a twin: read the data, learn, store the bank, register the version. Runs in a worker."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
-from twin_operator.domain.train import TrainedTwin, train_by_plan
+from twin_operator.domain.train import ArmEffect, TrainedTwin, train_by_plan
 from twin_operator.domain.twin.bank import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.messages import Summary, TrainedEffect, TrainedVersion, TrainingPayload
@@ -174,9 +174,21 @@ def summarise(twin: TrainedTwin, spec: TwinModelSpec, raw: RawTable, now: float)
         algorithm=twin.plan.algorithm,
         plan=twin.plan,
         metrics=dict(twin.metrics),
-        effects=tuple(TrainedEffect(**asdict(effect)) for effect in twin.effects),
+        effects=tuple(_trained_effect(effect) for effect in twin.effects),
         warnings=twin.warnings,
         assignment_not_random=twin.assignment_not_random,
         contrasts=twin.contrasts,
         trained_time=moment(now),
+    )
+
+
+def _trained_effect(effect: ArmEffect) -> TrainedEffect:
+    return TrainedEffect(
+        arm=effect.arm,
+        estimate=effect.estimate,
+        standard_error=effect.standard_error,
+        low=effect.low,
+        high=effect.high,
+        confidence=effect.confidence,
+        calibrated=effect.calibrated,
     )
