@@ -61,7 +61,8 @@ async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[
 
 
 UNCERTAINTY: Final = {"confidence": 0.9, "betweenExperimentScale": 1, "acceptPrior": False}
-SIMULATION: Final = body("simulations", "question", {"modelRef": {"name": "letters"}})
+ASKED: Final = {"modelRef": {"name": "letters"}, "intervention": {"arm": "letter"}}
+SIMULATION: Final = body("simulations", "question", ASKED)
 TWIN: Final = body("twinmodels", "letters", {**twin_model()["spec"], "uncertainty": UNCERTAINTY})
 WORKER_POOL: Final = body("workerpools", "light", {"queues": ["simulations"]})
 JOB: Final = body("retrainingjobs", "again", {"modelRef": {"name": "letters"}})

@@ -574,7 +574,7 @@ async def test_a_schedule_that_is_removed_is_shown_no_more() -> None:
         await serving(site, retraining={"schedule": "5 8 * * *"})
         await site.until(lambda: site.status(*MODEL)["retraining"].get("nextScheduledTime"))
         site.patch(*MODEL, {"spec": {"retraining": {"schedule": None}}})
-        await site.until(lambda: "nextScheduledTime" not in site.status(*MODEL)["retraining"], seconds=70)
+        await site.until(lambda: "nextScheduledTime" not in site.status(*MODEL).get("retraining", {}), seconds=70)
 
 
 async def test_a_model_whose_retraining_is_suspended_has_its_data_left_alone() -> None:

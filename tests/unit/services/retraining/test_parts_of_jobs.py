@@ -94,11 +94,11 @@ def test_the_result_of_a_job_is_whether_it_promoted_or_how_it_failed(
 
 
 def test_a_plan_is_the_model_s_learner_with_what_the_job_asks_for() -> None:
-    model = twin_model().manifest()
-    job = retraining_job(learner={"algorithm": "RandomForest", "folds": 3, "seed": 4}).manifest()
+    model = twin_model()
+    job = retraining_job(learner={"algorithm": "RandomForest", "folds": 3, "seed": 4})
     wanted = training_plan(job, model, None, NOW)
     assert (wanted.algorithm, wanted.folds, wanted.seed) == (Algorithm.RANDOM_FOREST, 3, 4)
-    assert training_plan(retraining_job().manifest(), model, None, NOW) == TrainingPlan(Algorithm.LINEAR, 5, 0)
+    assert training_plan(retraining_job(), model, None, NOW) == TrainingPlan(Algorithm.LINEAR, 5, 0)
 
 
 @pytest.mark.parametrize(

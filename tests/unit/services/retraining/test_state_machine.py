@@ -155,7 +155,8 @@ class Retraining(RuleBasedStateMachine):
                     value = {"version": "99", "plan": {"specDigest": "s", "dataDigest": "d"}}
                     self.runs[f"{name}-train"] = Run(attempts=1, outcome=Outcome(Reason.SUCCEEDED, "", value))
                 elif self.jobs[name].status.phase is RetrainingJobPhase.VALIDATING:
-                    gate = {"gate": {"passed": False, "message": "."}, "candidate": {"version": "99"}}
+                    sides = {"candidate": {"version": "99"}, "champion": {"version": "1"}}
+                    gate = {**sides, "gate": {"passed": False, "message": "."}}
                     self.runs[f"{name}-validate"] = Run(attempts=1, outcome=Outcome(Reason.SUCCEEDED, "", gate))
         self.settle()
 

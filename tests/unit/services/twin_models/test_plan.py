@@ -249,7 +249,7 @@ def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> Non
 
 def test_what_is_known_of_a_version_s_fidelity_stays_while_nothing_new_is_known() -> None:
     fact = Fact(ConditionType.FAITHFUL, ConditionStatus.TRUE, Reason.THRESHOLDS_MET, "It is.")
-    upkeep = Upkeep(fidelity=None, retraining=RetrainingState(), facts=[fact])
+    upkeep = Upkeep(fidelity=None, retraining=RetrainingState(), data=None, facts=[fact])
     status = next_for(model(trained()), upkeep=upkeep).status
     assert reason(next_for(model(status)), "Faithful") == "ThresholdsMet"
 

@@ -17,7 +17,7 @@ from twin_operator.domain.twin.tau_mixture import Contrast, tau_weights
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.runs.run import JSON
-from twin_operator.services.twin_models.data_checks import current_spec_digest
+from twin_operator.services.runs.twin_spec import spec_digest
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
 
 NOW = 1_800_000_000.0
@@ -84,7 +84,7 @@ def serving_model(*, settled: bool = True, **spec: Any) -> TwinModel:
     metadata = {"name": "m", "namespace": "n", "uid": "u", "generation": 2}
     status = {"observedGeneration": 2 if settled else 1, "fidelity": {"score": 0.9}}
     unserved = TwinModel.model_validate({"metadata": metadata, "spec": {**SPEC, **spec}, "status": status})
-    serving = ServingModel.model_validate({**MODEL, "specDigest": current_spec_digest(unserved)})
+    serving = ServingModel.model_validate({**MODEL, "specDigest": spec_digest(unserved.spec)})
     return unserved.replace(status=unserved.status.replace(model=serving))
 
 
