@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from redis.asyncio import Redis
 
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.worker_pods import ClusterPods
 from twin_operator.adapters.leader_lease import LeaderLease
@@ -60,8 +60,7 @@ from twin_operator.services.twin_models.keeper import ModelKeeper
 from twin_operator.services.versions.registry import ThreadedVersions
 from twin_operator.services.versions.twins import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import database_of, looking_redis, operator_redis
-from twin_operator.wiring.signing import build_signing
+from twin_operator.wiring.connections import build_signing, database_of, looking_redis, operator_redis
 from twin_operator.wiring.tracing import build_tracer
 
 
@@ -86,11 +85,6 @@ class OperatorGraph:
         await self.looking.aclose()
         self.archive.close()
         await asyncio.to_thread(self.tracer.flush)
-
-
-async def connect() -> Configuration:
-    """Return how to reach the API server."""
-    return await load_configuration()
 
 
 @dataclass(frozen=True)

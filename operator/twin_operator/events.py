@@ -1,4 +1,7 @@
-"""The loops of `twin-operator events`: follow the events, look at the queues, serve the pages, stop on a signal."""
+"""The process that turns Celery's events into metrics; it needs no access to the Kubernetes API.
+
+Its loops follow the events, read the queues and serve the pages until a signal stops them.
+"""
 
 import asyncio
 import logging
@@ -10,10 +13,10 @@ from typing import Final
 from prometheus_client import disable_created_metrics
 from redis.exceptions import RedisError
 
+from twin_operator.adapters.health_pages import serve_pages
 from twin_operator.adapters.redis_queue.event_channel import Unreadable, read
 from twin_operator.settings import Settings
 from twin_operator.wiring.events import EventsGraph, build_events
-from twin_operator.wiring.status_pages import serve_status
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 5.0  # between two looks at the queues: several in a scrape interval
@@ -42,7 +45,9 @@ class EventsProcess:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with serve_status(settings, self.complaint, self.graph.registry), asyncio.TaskGroup() as group:
+        ports = {settings.health_port, settings.metrics_port}
+        pages = serve_pages(self.complaint, self.graph.registry, settings.bind_address, ports)
+        async with pages, asyncio.TaskGroup() as group:
             loops = [group.create_task(self._follow()), group.create_task(self._look_at_queues())]
             await stop.wait()
             for loop in loops:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
-from twin_operator.cli.logs import JsonFormatter, TextFormatter
+from twin_operator.cli.startup import JsonFormatter, TextFormatter
 from twin_operator.services.runs.trace_context import TraceContext
 from twin_operator.services.runs.tracing import within
 

@@ -1,8 +1,12 @@
-"""A person's client: the cluster, the namespace and the credentials of a kubeconfig, as kubectl would choose them."""
+"""The Kubernetes API for commands: a user's own client, CRDs that are applied, and the state of an installation.
 
-from collections.abc import AsyncIterator
+What the operator's process does with the API belongs in `resources` and `worker_pods`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -10,21 +14,22 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from yaml import YAMLError
 
-from twin_operator.adapters.kubernetes_api.client import JSON, KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi, load_configuration
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
 
 FIELD_MANAGER: Final = "twin-operator-cli"
-"""Not one that begins with kubectl: Flux takes those over, and would undo what a person wrote."""
+"""Not one that begins with kubectl: Flux takes those over, and would undo what a user wrote."""
 _REVIEWS: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+_CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 class NoCluster(Exception):  # noqa: N818 - a fact about the kubeconfig
-    """The kubeconfig does not tell how to reach a cluster; the message says why."""
+    """The kubeconfig names no cluster that can be reached; the message says why."""
 
 
 @dataclass(frozen=True)
-class PersonsClient:
-    """Reads and writes the resources of one namespace in a person's own name.
+class UserClient:
+    """Reads and writes the resources of one namespace with a user's credentials.
 
     Every method raises `ApiError` where the API server refuses.
     """
@@ -33,7 +38,7 @@ class PersonsClient:
     namespace: str
 
     async def user_name(self) -> str:
-        """Return the name that the API server knows the person by."""
+        """Return the name of the user, as the API server authenticates it."""
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         answer = await self.api.create(_REVIEWS, review)
         return str(answer["status"]["userInfo"]["username"])
@@ -60,10 +65,8 @@ class PersonsClient:
 
 
 @asynccontextmanager
-async def persons_client(
-    kubeconfig: Path | None, context: str | None, namespace: str | None
-) -> AsyncIterator[PersonsClient]:
-    """Give a client until the end of the block.
+async def user_client(kubeconfig: Path | None, context: str | None, namespace: str | None) -> AsyncIterator[UserClient]:
+    """Give a client, with the cluster and credentials that kubectl would choose, until the end of the block.
 
     Args:
         kubeconfig: the file; None for `$KUBECONFIG`, else the one in the home directory.
@@ -81,8 +84,39 @@ async def persons_client(
     except (config.ConfigException, YAMLError, OSError, TypeError) as error:  # the last one for an empty file
         raise NoCluster(f"No cluster to talk to: {error}") from error
     chosen = namespace or loaded.current_context["context"].get("namespace") or "default"
-    api = KubernetesApi(settings)
+    async with _closing(KubernetesApi(settings)) as api:
+        yield UserClient(api, chosen)
+
+
+async def apply_crds(definitions: Sequence[JSON]) -> list[str]:
+    """Apply custom resource definitions and return their names."""
+    names = [str(definition["metadata"]["name"]) for definition in definitions]
+    async with _closing(KubernetesApi(await load_configuration())) as api:
+        for name, definition in zip(names, definitions, strict=True):
+            await api.apply(f"{_CRDS}/{name}", definition)
+    return names
+
+
+async def read_installation(namespace: str, lease: str) -> tuple[JSON | None, list[JSON]]:
+    """Return the leader's Lease of an installation, None where there is none, and its WorkerPools."""
+    async with _closing(KubernetesApi(await load_configuration())) as api:
+        found = await _get_or_none(api, f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{lease}")
+        pools = api.items(f"/apis/{API_VERSION}/namespaces/{namespace}/workerpools")
+        return found, [pool async for pool in pools]
+
+
+async def _get_or_none(api: KubernetesApi, path: str) -> JSON | None:
     try:
-        yield PersonsClient(api, chosen)
+        return await api.get(path)
+    except ApiError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+
+
+@asynccontextmanager
+async def _closing(api: KubernetesApi) -> AsyncIterator[KubernetesApi]:
+    try:
+        yield api
     finally:
         await api.close()
