@@ -24,7 +24,7 @@ from twin_operator.services.runs.trace_context import RunTrace, parse
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
 LEASE_SECONDS = 10.0  # as in settings.py
-VISIBILITY_TIMEOUT_SECONDS = 15.0  # as in settings.py
+VISIBILITY_TIMEOUT_SECONDS = 15.0  # as a worker derives it from the lease of settings.py
 RUN_TTL_SECONDS = 86_400.0  # as in settings.py
 
 

@@ -95,9 +95,15 @@ def test_what_is_unsafe_is_refused_in_a_sentence(overrides: dict[str, object], s
     assert "secret" not in str(refused.value)
 
 
-def test_a_lease_that_outlives_the_visibility_timeout_is_refused() -> None:
+@pytest.mark.parametrize("lease", [1.1, 2, 10, 600])
+def test_the_visibility_timeout_outlives_every_lease(lease: float) -> None:
+    judge(lease_seconds=lease)
+
+
+def test_a_visibility_timeout_that_is_shorter_than_the_lease_is_refused() -> None:
+    overrides = {"broker_transport_options": {"visibility_timeout": 15}}
     with pytest.raises(Unsafe, match="more than TWINOPS_LEASE_SECONDS, 20, not 15"):
-        judge(lease_seconds=20)
+        judge(lease_seconds=20, celery_overrides=overrides)
 
 
 @pytest.mark.parametrize(
