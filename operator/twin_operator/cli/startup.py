@@ -8,6 +8,7 @@ import logging
 import sys
 from typing import Final
 
+from opentelemetry.trace import format_span_id, format_trace_id
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -68,9 +69,9 @@ class TextFormatter(logging.Formatter):
 
 
 def trace_fields() -> dict[str, str]:
-    """Return the names of the span that is worked in, as OpenTelemetry has them in logs; none outside of one."""
-    trace = current_trace()
-    return {} if trace is None else {"trace_id": trace.trace_id, "span_id": trace.span_id}
+    """Return the identities of the current span, as OpenTelemetry has them in logs; none outside of one."""
+    span = current_trace()
+    return {} if span is None else {"trace_id": format_trace_id(span.trace_id), "span_id": format_span_id(span.span_id)}
 
 
 def configure_logging(form: LogFormat) -> None:

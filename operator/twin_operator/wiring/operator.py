@@ -20,13 +20,12 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
-from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
-from twin_operator.adapters.redis_queue.traced_broker import TracedBroker
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.archiving import Archiving, Outbox

@@ -159,7 +159,7 @@ def common(snapshot: JobSnapshot, now: float) -> JSON:
     """Return what every status says: who approved and when, until when it cools down, and how often it was begun."""
     before = status_of(snapshot)
     told: JSON = {"observedGeneration": snapshot.body["metadata"].get("generation", 1)}
-    told["traceID"] = trace_of(ObjectMeta.model_validate(snapshot.body["metadata"])).context.trace_id
+    told["traceID"] = trace_of(ObjectMeta.model_validate(snapshot.body["metadata"])).trace_id
     told["attempts"] = max(before.get("attempts") or 0, snapshot.training.run.attempts)
     if snapshot.model is None:
         return told

@@ -61,7 +61,7 @@ def _common(simulation: Simulation, run: Run, version: str | None) -> JSON:
         **dict.fromkeys(FIELDS),
         "observedGeneration": simulation.body["metadata"].get("generation", 1),
         "modelVersion": version,
-        "traceID": simulation.trace.context.trace_id,
+        "traceID": simulation.trace.trace_id,
         "attempts": run.attempts,
         "worker": run.worker,
         "queuedTime": timestamp(run.queued),

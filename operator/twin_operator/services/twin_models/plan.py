@@ -275,7 +275,7 @@ def _head(body: JSON) -> JSON:
     return {
         "observedGeneration": body["metadata"].get("generation", 1),
         "registeredModel": registered_model(body),
-        "traceID": trace_of(ObjectMeta.model_validate(body["metadata"])).context.trace_id,
+        "traceID": trace_of(ObjectMeta.model_validate(body["metadata"])).trace_id,
     }
 
 

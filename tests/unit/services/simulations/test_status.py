@@ -35,7 +35,7 @@ def test_the_facts_of_the_run_are_in_every_status() -> None:
     ):
         assert (status["attempts"], status["worker"], status["observedGeneration"]) == (2, "light-1", 3)
         assert (status["queuedTime"], status["startTime"]) == ("2027-01-15T07:59:51Z", "2027-01-15T07:59:55Z")
-        assert status["traceID"] == asked().trace.context.trace_id
+        assert status["traceID"] == asked().trace.trace_id
 
 
 def test_the_completion_is_when_the_worker_was_done() -> None:
