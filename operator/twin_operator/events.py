@@ -19,10 +19,10 @@ from twin_operator.settings import Settings
 from twin_operator.wiring.events import EventsGraph, build_events
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS: Final = 5.0  # between two looks at the queues: several in a scrape interval
+READ_SECONDS: Final = 5.0  # between two readings of the queues: several in a scrape interval
 FIRST_PAUSE: Final = 0.2  # seconds before Redis is tried again; doubles
 LONGEST_PAUSE: Final = 5.0
-STALE_SECONDS: Final = 60.0  # without a look at the queues, successful or not, the process hangs
+STALE_SECONDS: Final = 60.0  # without a reading of the queues, successful or not, the process hangs
 LOST = (RedisError, OSError)
 
 
@@ -38,7 +38,7 @@ class EventsProcess:
     _pause: float = FIRST_PAUSE
     _ever: bool = False
     _up: bool = False
-    _looked: float = field(default_factory=time.monotonic)
+    _read_at: float = field(default_factory=time.monotonic)
 
     async def run(self, settings: Settings) -> None:
         """Run until stopped."""
@@ -48,7 +48,7 @@ class EventsProcess:
         ports = {settings.health_port, settings.metrics_port}
         pages = serve_pages(self.complaint, self.graph.registry, settings.bind_address, ports)
         async with pages, asyncio.TaskGroup() as group:
-            loops = [group.create_task(self._follow()), group.create_task(self._look_at_queues())]
+            loops = [group.create_task(self._follow()), group.create_task(self._read_queues())]
             await stop.wait()
             for loop in loops:
                 loop.cancel()
@@ -56,7 +56,7 @@ class EventsProcess:
 
     def complaint(self) -> str | None:
         """Return what is wrong with this process; without Redis it is well, and waits."""
-        age = time.monotonic() - self._looked
+        age = time.monotonic() - self._read_at
         return f"No look at the queues for {age:.0f} seconds." if age > STALE_SECONDS else None
 
     async def _follow(self) -> None:
@@ -94,25 +94,25 @@ class EventsProcess:
             what = "does not answer any more" if self._ever else "is not there yet"
             logger.warning("Redis %s (%s); trying again every few seconds.", what, error)
 
-    async def _look_at_queues(self) -> None:
+    async def _read_queues(self) -> None:
         while True:
             try:
-                await self._look()
-            except LOST:  # the other loop says so
+                await self._read_depths()
+            except LOST:  # the other loop logs it
                 self.graph.metrics.lengths(None)
-            self._looked = time.monotonic()
-            await asyncio.sleep(LOOK_SECONDS)
+            self._read_at = time.monotonic()
+            await asyncio.sleep(READ_SECONDS)
 
-    async def _look(self) -> None:
+    async def _read_depths(self) -> None:
         queues = self.graph.events.queues
         for queue in sorted(await self.graph.feed.queues()):
             queues.admit(queue)
         self.graph.metrics.lengths(await self.graph.depths(sorted(queues.known)))
-        if self._up:  # a worker is not silent because nobody listens
+        if self._up:  # a worker does not count as silent while this process is not connected
             self.graph.events.sweep()
 
 
 def run_events(settings: Settings) -> None:
-    """Run the exporter until it is told to stop."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks for them, and they double the series
+    """Run the exporter until a signal stops it."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # unused, and they double the series
     asyncio.run(EventsProcess(build_events(settings)).run(settings))
