@@ -1,7 +1,7 @@
 """Every setting of the operator and of the workers, read from the environment.
 
-The chart sets these; nothing else in the package reads the environment. Each field says its unit and
-the reason for its default.
+The chart sets these; those that it does not set are in docs/settings.md. Nothing else in the package reads the
+environment. Each field says its unit and the reason for its default.
 """
 
 import socket
@@ -78,10 +78,10 @@ class Settings(BaseSettings):
     )
     second_writes_per_second: float = Field(20, gt=0, description="Rate of those writes: they serve people's eyes.")
     lease_seconds: float = Field(
-        10, gt=1, description="Life of a worker's claim without renewal; renewed at a third of it."
-    )
-    visibility_timeout_seconds: int = Field(
-        15, ge=5, description="After which an unacknowledged message returns to its queue; leases renew it."
+        10,
+        gt=1,
+        description="Life of a worker's claim without renewal; renewed at a third of it. A message that is not "
+        "acknowledged returns to its queue after one and a half of it (the visibility timeout).",
     )
     grace_seconds: float = Field(
         120, gt=0, description="From SIGTERM to SIGKILL: a worker gives back what it cannot finish in this time."

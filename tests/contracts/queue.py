@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
 from twin_operator.services.runs.run import BoundVersion, Run, TaskKind
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext
+from twin_operator.services.runs.trace_context import RunTrace, span_context
 
 
 async def test_what_is_published_is_found_in_its_queue(system: QueueSystem) -> None:
@@ -31,7 +31,7 @@ async def test_a_publication_is_announced_by_its_queues(system: QueueSystem) -> 
 
 
 async def test_a_message_arrives_as_it_was_published_with_the_context_of_its_trace(system: QueueSystem) -> None:
-    parent, context = TraceContext("a" * 32, "c" * 16), TraceContext("a" * 32, "b" * 16, sampled=True)
+    parent, context = span_context(7, 3, sampled=False), span_context(7, 4, sampled=True)
     payload = {"spec": {"arm": "B", "share": 0.1}, "pair": ("a", 1), "none": None}
     work = task(kind=TaskKind.TRAIN, payload=payload, deadline=1e10, priority=7, trace=RunTrace(context, parent))
     await system.queue.publish([work])

@@ -20,11 +20,11 @@ from tests.fakes.redis_content import Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
 from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Task
-from twin_operator.services.runs.trace_context import RunTrace, parse
+from twin_operator.services.runs.trace_context import RunTrace, parse, traceparent_of
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
 LEASE_SECONDS = 10.0  # as in settings.py
-VISIBILITY_TIMEOUT_SECONDS = 15.0  # as in settings.py
+VISIBILITY_TIMEOUT_SECONDS = 15.0  # as a worker derives it from the lease of settings.py
 RUN_TTL_SECONDS = 86_400.0  # as in settings.py
 
 
@@ -287,7 +287,7 @@ def message_of(task: Task, now: float) -> bytes:
     """Return the parts of a Celery message that are read; `default=list` as in `Messages`."""
     headers = {"id": task.run, "task": f"twinops.{task.kind}", keys.PUBLISHED_AT: now}
     if task.trace is not None:
-        headers["traceparent"] = task.trace.context.traceparent
+        headers["traceparent"] = traceparent_of(task.trace.context)
     properties = {"priority": LEAST_PRIORITY - task.priority}
     return orjson.dumps({"headers": headers, "properties": properties, "body": task.to_json()}, default=list)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import AliasChoices, ValidationError
 
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import operator_redis, worker_redis
 from twin_operator.worker.celery_app import create_app
 
+REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "open-sesame"  # noqa: S105 - what no text may show
 SECRETIVE = Settings(
     redis_url=f"rediss://operator:{PASSWORD}@redis:6379/0",
@@ -19,6 +22,25 @@ SECRETIVE = Settings(
     archive_url=f"postgresql://archive:{PASSWORD}@database/archive",
     worker_env=[{"name": "AWS_SECRET_ACCESS_KEY", "value": PASSWORD}],
 )
+
+
+def variables() -> Iterator[str]:
+    """The environment variable of each setting; the last one where a setting has several."""
+    for name, field in Settings.model_fields.items():
+        match field.validation_alias:
+            case None:
+                yield f"TWINOPS_{name.upper()}"
+            case AliasChoices(choices=choices):
+                yield str(choices[-1])
+            case alias:
+                yield str(alias)
+
+
+def test_every_setting_is_set_by_the_chart_or_documented() -> None:
+    pages = [*(REPOSITORY / "charts").rglob("*.yaml"), *(REPOSITORY / "charts").rglob("*.tpl")]
+    pages += (REPOSITORY / "docs").glob("*.md")
+    named = set(re.findall(r"\b(?:TWINOPS|OTEL)_[A-Z_]+\b", "\n".join(page.read_text() for page in pages)))
+    assert set(variables()) - named == set()
 
 
 def test_no_password_is_printed_with_the_settings() -> None:

@@ -7,35 +7,33 @@ import logging
 import threading
 from typing import Final
 
-from opentelemetry import context as otel_context
-from opentelemetry import trace as otel
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
 
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext
-from twin_operator.services.runs.tracing import Span, SpanKind
+from twin_operator.services.runs.trace_context import RunTrace, around
+from twin_operator.services.runs.tracing import Span
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 3.0  # a collector that is down must not hold up the end of a process
 NANOSECONDS: Final = 1e9
-KINDS: Final = {kind: otel.SpanKind[kind.name] for kind in SpanKind}
 
 
 class _GivenIds(IdGenerator):
     """Gives a span the identities that it has already: they stood in messages before it was recorded."""
 
     def __init__(self) -> None:
-        self.next = TraceContext("0" * 32, "0" * 16)
+        self.next = INVALID_SPAN_CONTEXT
 
     def generate_trace_id(self) -> int:
-        return int(self.next.trace_id, 16)
+        return self.next.trace_id
 
     def generate_span_id(self) -> int:
-        return int(self.next.span_id, 16)
+        return self.next.span_id
 
 
 class OtlpTracer:
@@ -57,8 +55,7 @@ class OtlpTracer:
 
     def sampled(self, trace: RunTrace) -> bool:
         """Ask the sampler that `OTEL_TRACES_SAMPLER` names."""
-        around = _around(trace.parent)
-        result = self._provider.sampler.should_sample(around, int(trace.context.trace_id, 16), "")
+        result = self._provider.sampler.should_sample(around(trace.parent), trace.context.trace_id, "")
         return result.decision is Decision.RECORD_AND_SAMPLE
 
     def record(self, span: Span) -> None:
@@ -67,15 +64,15 @@ class OtlpTracer:
             self._ids.next = span.context
             recorded = self._tracer.start_span(
                 span.name,
-                context=_around(span.parent),
-                kind=KINDS[span.kind],
+                context=around(span.parent),
+                kind=span.kind,
                 attributes=dict(span.attributes),
                 start_time=_nanoseconds(span.start),
             )
         for event in span.events:
             recorded.add_event(event.name, dict(event.attributes), _nanoseconds(event.time))
         if span.error is not None:
-            recorded.set_status(otel.StatusCode.ERROR, span.error)
+            recorded.set_status(StatusCode.ERROR, span.error)
         recorded.end(_nanoseconds(max(span.start, span.end)))
 
     def flush(self) -> None:
@@ -85,15 +82,6 @@ class OtlpTracer:
         sending.join(FLUSH_SECONDS)
         if sending.is_alive():
             logger.warning("Spans are lost: the collector did not take them within %.0f s.", FLUSH_SECONDS)
-
-
-def _around(parent: TraceContext | None) -> otel_context.Context:
-    """Return the context of a span's parent, which another process may have recorded; an empty one without."""
-    if parent is None:
-        return otel_context.Context()
-    flags = otel.TraceFlags(otel.TraceFlags.SAMPLED if parent.sampled else otel.TraceFlags.DEFAULT)
-    known = otel.SpanContext(int(parent.trace_id, 16), int(parent.span_id, 16), is_remote=True, trace_flags=flags)
-    return otel.set_span_in_context(otel.NonRecordingSpan(known), otel_context.Context())
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from twin_operator.cli.archive import app as archive
-from twin_operator.cli.check import check
-from twin_operator.cli.crds import app as crds
 from twin_operator.cli.dead_letters import app as dead_letters
-from twin_operator.cli.environment import MISCONFIGURED, read_settings
-from twin_operator.cli.logs import configure_logging
+from twin_operator.cli.installation import check, crds
 from twin_operator.cli.output import fail
+from twin_operator.cli.startup import MISCONFIGURED, configure_logging, read_settings
 from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import TracingRefused, check_tracing
@@ -72,7 +70,7 @@ def worker(
 @app.command()
 def events() -> None:
     """Show Celery's events as Prometheus metrics; workers and operator tell them where TWINOPS_TASK_EVENTS is set."""
-    from twin_operator.events.process import run_events  # noqa: PLC0415 - likewise
+    from twin_operator.events import run_events  # noqa: PLC0415 - likewise
 
     run_events(_settings())
 

@@ -9,9 +9,9 @@ from twin_operator.domain.effects.simulate import effect_of
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
 from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.learning.contrasts import contrasts_of
+from twin_operator.domain.learning.cross_fitting import fit_by_plan
 from twin_operator.domain.learning.doubly_robust_scores import bank_of
 from twin_operator.domain.learning.learners import one_thread
-from twin_operator.domain.learning.model_choice import fit_by_plan
 from twin_operator.domain.learning.old_experiments import without_old_experiments
 from twin_operator.domain.learning.propensity import propensity_of
 from twin_operator.domain.learning.training_plan import TrainingPlan

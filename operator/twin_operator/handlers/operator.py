@@ -9,13 +9,14 @@ from typing import Any, cast
 import kopf
 from prometheus_client import REGISTRY
 
+from twin_operator.adapters.health_pages import serve_pages
+from twin_operator.adapters.kubernetes_api.client import load_configuration
 from twin_operator.adapters.leader_lease import LeaseLost
+from twin_operator.adapters.redis_queue.memory import refuse_evicting_redis
 from twin_operator.handlers import events
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import refuse_evicting_redis
-from twin_operator.wiring.operator import OperatorGraph, build_operator, connect
-from twin_operator.wiring.signing import NOT_SIGNED, build_signing
-from twin_operator.wiring.status_pages import serve_status
+from twin_operator.wiring.connections import NOT_SIGNED, build_signing
+from twin_operator.wiring.operator import OperatorGraph, build_operator
 
 logger = logging.getLogger(__name__)
 STALE_FACTOR = 5  # resync intervals without a resync after which the process is not healthy
@@ -39,7 +40,8 @@ class OperatorProcess:
         """Run until stopped; return the exit code, which is 1 where the election of the leader ended by itself."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.end)
-        async with serve_status(self.settings, self.complaint, REGISTRY):
+        ports = {self.settings.health_port, self.settings.metrics_port}
+        async with serve_pages(self.complaint, REGISTRY, self.settings.bind_address, ports):
             code = await self._run_election()
             await self.graph.close(leading=self.leading)
         return code
@@ -111,5 +113,5 @@ def run_operator(settings: Settings) -> int:
 
 
 async def _run(settings: Settings) -> int:
-    graph = await build_operator(settings, await connect())
+    graph = await build_operator(settings, await load_configuration())
     return await OperatorProcess(settings, graph).run()

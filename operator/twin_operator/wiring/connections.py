@@ -1,31 +1,33 @@
-"""Connections to Redis, patient enough to outlive its restart; and whether it is one to rely on."""
+"""How each process is connected to Redis, patient enough to outlive its restart, and the keys that sign messages."""
 
-import logging
 from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004 - Redis' own
+from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
+from twin_operator.adapters.redis_queue.signature import Signing
 from twin_operator.services.reconciling.errors import Unsafe
-
-logger = logging.getLogger(__name__)
+from twin_operator.settings import Settings
 
 RETRIES: Final = 60  # with at most 2 s between them: two minutes, more than a restart with a large log takes
 BACKOFF: Final = ExponentialWithJitterBackoff(cap=2.0, base=0.05)  # seconds
 ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadingError]
 SOCKET_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 2.0  # of a look at the queues: scaling holds what there is rather than wait
+READ_SECONDS: Final = 2.0  # of a reading of the queues: scaling keeps what there is rather than wait
 IMPATIENT_SECONDS: Final = 1.0  # of a caller that asks again soon, and meanwhile must do other things
 OPTIONS: Final[dict[str, Any]] = {
     "socket_timeout": SOCKET_SECONDS,
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
-ONE_LOOK: Final = 3.0  # seconds that a start may wait for a Redis that does not answer
+NOT_SIGNED: Final = (
+    "Messages are neither signed nor checked, since TWINOPS_SIGNING_KEY is empty: whoever can write to Redis can give "
+    "orders to workers."
+)
 
 
 def worker_redis(url: str) -> Redis:
@@ -46,7 +48,7 @@ def operator_redis(url: str) -> AsyncRedis:
 
 def looking_redis(url: str) -> AsyncRedis:
     """Return an asynchronous connection that gives up soon: whoever only looks comes again."""
-    return AsyncRedis.from_url(url, retry=AsyncRetry(NoBackoff(), 1), **_hurried(LOOK_SECONDS))
+    return AsyncRedis.from_url(url, retry=AsyncRetry(NoBackoff(), 1), **_hurried(READ_SECONDS))
 
 
 def events_redis(url: str) -> AsyncRedis:
@@ -63,24 +65,13 @@ def _hurried(seconds: float) -> dict[str, Any]:
     return OPTIONS | {"socket_timeout": seconds, "socket_connect_timeout": seconds}
 
 
-def refuse_evicting_redis(url: str) -> None:
-    """Ask Redis, once, whether it drops keys when its memory is full: a queue may be among them.
-
-    INFO is asked, since users with an ACL may seldom read the configuration. A Redis that does not answer, or not
-    this, is left to its administrator with a warning: neither operator nor workers wait for Redis when they start.
+def build_signing(settings: Settings) -> Signing | None:
+    """Return what signs and verifies messages; None where there is no key.
 
     Raises:
-        Unsafe: it does.
+        Unsafe: there is a previous key and no current one.
     """
-    try:
-        once = Retry(NoBackoff(), 0)
-        with Redis.from_url(url, retry=once, socket_timeout=ONE_LOOK, socket_connect_timeout=ONE_LOOK) as redis:
-            memory = redis.info("memory")
-    except RedisError as error:
-        logger.warning("Redis does not tell its maxmemory-policy, which has to be noeviction: %s", error)
-        return
-    policy = memory.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction" and memory.get("maxmemory"):
-        raise Unsafe(f"Set maxmemory-policy of Redis to noeviction, not {policy}: it would drop queues and records.")
-    if policy != "noeviction":
-        logger.warning("Set maxmemory-policy of Redis to noeviction, not %s, before you limit its memory.", policy)
+    key, previous = settings.signing_key.get_secret_value(), settings.signing_key_previous.get_secret_value()
+    if previous and not key:
+        raise Unsafe("Set TWINOPS_SIGNING_KEY besides TWINOPS_SIGNING_KEY_PREVIOUS: messages would not be signed.")
+    return Signing(key.encode(), previous.encode()) if key else None

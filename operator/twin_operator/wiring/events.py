@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from twin_operator.adapters.metrics.celery import CeleryMetrics
 from twin_operator.adapters.redis_queue.broker import queue_depths
-from twin_operator.adapters.redis_queue.event_feed import EventFeed
+from twin_operator.adapters.redis_queue.event_channel import EventFeed
 from twin_operator.services.task_events import TaskEvents
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import database_of, events_redis

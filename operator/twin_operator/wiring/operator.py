@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from redis.asyncio import Redis
 
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi, load_configuration
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
@@ -21,13 +21,12 @@ from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
-from twin_operator.adapters.redis_queue.broker import Broker
+from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
-from twin_operator.adapters.redis_queue.traced_broker import TracedBroker
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.access import ArchiveAccess
 from twin_operator.services.archive.archiving import Archiving, Outbox
@@ -61,8 +60,7 @@ from twin_operator.services.twin_models.keeper import ModelKeeper
 from twin_operator.services.versions.registry import ThreadedVersions
 from twin_operator.services.versions.twins import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import database_of, looking_redis, operator_redis
-from twin_operator.wiring.signing import build_signing
+from twin_operator.wiring.connections import build_signing, database_of, looking_redis, operator_redis
 from twin_operator.wiring.tracing import build_tracer
 
 
@@ -87,11 +85,6 @@ class OperatorGraph:
         await self.looking.aclose()
         self.archive.close()
         await asyncio.to_thread(self.tracer.flush)
-
-
-async def connect() -> Configuration:
-    """Return how to reach the API server."""
-    return await load_configuration()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from secrets import token_hex
+from secrets import randbits
 from time import time
 from typing import Final
 
+from opentelemetry.trace import SpanContext
+
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.runs.spans import attempt_span
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext, parse, run_trace
+from twin_operator.services.runs.trace_context import SPAN_BITS, RunTrace, parse, run_trace
 from twin_operator.services.runs.tracing import NoTracer, SpanEvent, Tracer, current_trace
 
 logger = logging.getLogger(__name__)
-SPAN_BYTES: Final = 8  # of a span's identity
 MOST_EVENTS: Final = 128  # of one span, as OpenTelemetry limits them
 STOPPED: Final = "The run was cancelled, suspended or deleted, or its lease was lost."
 
@@ -24,10 +25,10 @@ def continued(task: Task, traceparent: str | None) -> Task:
     return task if context is None else replace(task, trace=RunTrace(context))
 
 
-def trace_of_attempt(task: Task) -> TraceContext:
+def trace_of_attempt(task: Task) -> SpanContext:
     """Return the span of a new attempt; without a trace to continue, in one of the run's own."""
-    context = task.trace.context if task.trace else run_trace(task.run, task.run, None).context
-    return context.child(token_hex(SPAN_BYTES))
+    trace = task.trace or run_trace(task.run, task.run, None)
+    return trace.child(randbits(SPAN_BITS)).context
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Attempt:
     """An attempt under way."""
 
     task: Task
-    context: TraceContext
+    context: SpanContext
     start: float
     number: int
     events: list[SpanEvent] = field(default_factory=list)
@@ -75,7 +76,7 @@ class Attempts:
             self._open.events.append(SpanEvent(phrase, time(), {"twinops.share": share}))
 
     def abandon(self) -> None:
-        """Record the attempt in hand as one that was stopped, and send all spans: the process is about to end."""
+        """Record the running attempt as stopped, and send all spans: the process is about to end."""
         self._close(STOPPED)
         self.tracer.flush()
 

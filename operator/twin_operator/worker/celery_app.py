@@ -1,5 +1,6 @@
 """The Celery application of the workers: one configuration, safe for work that must neither be lost nor run twice."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from twin_operator.adapters.redis_queue import keys
 from twin_operator.settings import Settings
 
 SOCKET_SECONDS: Final = 10  # a dead connection is noticed within this time
+VISIBILITY_LEASES: Final = 1.5
+"""Visibility timeout in lives of a lease: longer than one, or a message returns while its claim still holds."""
 RESTORE_SECONDS: Final = 2  # between two looks for messages whose visibility timeout has passed
 HEALTH_SECONDS: Final = 5  # between two checks of an idle connection: a half-open one waits for ever
 
@@ -58,7 +61,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         "global_keyprefix": keys.PREFIX,
         "priority_steps": list(keys.PRIORITY_STEPS),
         "sep": keys.PRIORITY_SEPARATOR,
-        "visibility_timeout": settings.visibility_timeout_seconds,
+        "visibility_timeout": math.ceil(VISIBILITY_LEASES * settings.lease_seconds),
         "unacked_restore_interval": RESTORE_SECONDS,
         "unacked_restore_throttle": 1,
         "socket_timeout": SOCKET_SECONDS,

@@ -8,13 +8,12 @@ from typing import Protocol
 from celery.worker import WorkController, state
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
+from twin_operator.adapters.health_pages import serve_from_thread
 from twin_operator.adapters.metrics.process import dead_letter_counter
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import worker_redis
-from twin_operator.wiring.signing import NOT_SIGNED, build_signing
-from twin_operator.wiring.status_pages import serve_worker_status
+from twin_operator.wiring.connections import NOT_SIGNED, build_signing, worker_redis
 from twin_operator.wiring.worker import build_parent_claims
 from twin_operator.worker.celery_app import create_app
 from twin_operator.worker.celery_events import HEARTBEAT_SECONDS, tell_of_worker
@@ -40,7 +39,7 @@ def serve(
         build: builds what carries out tasks, in each child process.
     """
     worker = build_worker(settings, queues, concurrency, tier, build, REGISTRY)
-    serve_worker_status(settings, REGISTRY)
+    serve_from_thread(REGISTRY, settings.bind_address, settings.metrics_port)
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.cli.logs import configure_logging
+from twin_operator.cli.startup import configure_logging
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.settings import LogFormat, Settings
 from twin_operator.wiring.worker import build_claims

@@ -93,7 +93,7 @@ async def test_a_worker_that_reconnects_while_its_child_works_takes_the_next_tas
 async def test_the_run_of_a_child_that_dies_while_redis_is_away_begins_again(
     lonely: Workplace, server: MortalRedis
 ) -> None:
-    worker = lonely.ready(lonely.worker("one", lease_seconds="2", visibility_timeout_seconds="5"))
+    worker = lonely.ready(lonely.worker("one", lease_seconds="2"))
     work = lonely.task(3)
     await lonely.broker.publish([work])
     until(lambda: lonely.begun(work))

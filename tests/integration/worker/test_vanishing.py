@@ -12,7 +12,7 @@ from tests.integration.worker.workplace import Workplace, until
 from twin_operator.services.runs.run import Stop
 
 pytestmark = pytest.mark.slow
-SHORT = {"lease_seconds": "2", "visibility_timeout_seconds": "5"}  # so that a test need not wait for long
+SHORT = {"lease_seconds": "2"}  # so that a test need not wait for long
 
 
 async def test_a_child_that_is_killed_costs_an_attempt_and_its_message_comes_back(place: Workplace) -> None:

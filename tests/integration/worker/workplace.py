@@ -23,7 +23,7 @@ from twin_operator.services.runs.run import Target, Task, TaskKind
 
 SLEEPING = Path(__file__).with_name("sleeping.py")
 QUEUE = "sleep"
-WITHIN = 300.0  # seconds for a condition: the visibility timeout is 15, and the machine may be busy
+WITHIN = 300.0  # seconds for a condition: the visibility timeout is 15 by default, and the machine may be busy
 
 
 def until(look: Callable[[], Any], within: float = WITHIN) -> Any:

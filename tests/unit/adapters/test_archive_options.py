@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from twin_operator.cli import app
-from twin_operator.cli.moments import first_moment, moment_after
+from twin_operator.cli.archive import first_moment, moment_after
 
 DAY = datetime(2026, 3, 31, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import orjson
 
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.services.runs.run import Target, Task, TaskKind
-from twin_operator.services.runs.trace_context import run_trace
+from twin_operator.services.runs.trace_context import run_trace, traceparent_of
 
 TRACE = run_trace("u", "u", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 TASK = Task("u", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", "u"), 4, {}, trace=TRACE)
@@ -17,7 +17,7 @@ TASK = Task("u", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s"
 
 def test_the_trace_stands_in_the_headers_where_instrumentation_of_celery_looks_for_it() -> None:
     _, content = Messages().write(TASK)
-    assert orjson.loads(content)["headers"]["traceparent"] == TRACE.context.traceparent
+    assert orjson.loads(content)["headers"]["traceparent"] == traceparent_of(TRACE.context)
 
 
 def test_the_body_is_the_same_with_and_without_a_trace() -> None:

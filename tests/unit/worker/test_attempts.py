@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from opentelemetry.trace import SpanContext, SpanKind
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext
-from twin_operator.services.runs.tracing import Span, SpanKind, within
+from twin_operator.services.runs.trace_context import RunTrace, traceparent_of
+from twin_operator.services.runs.tracing import Span, within
 from twin_operator.worker.attempts import STOPPED, Attempts, continued, trace_of_attempt
 
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -24,7 +25,7 @@ class ListTracer:
     flushed: int = 0
 
     def sampled(self, trace: RunTrace) -> bool:
-        return trace.parent is None or trace.parent.sampled
+        return trace.parent is None or trace.parent.trace_flags.sampled
 
     def record(self, span: Span) -> None:
         self.spans.append(span)
@@ -33,7 +34,7 @@ class ListTracer:
         self.flushed = len(self.spans)
 
 
-def carry_out(tracer: ListTracer, header: str | None, result: Outcome | Exception) -> TraceContext:
+def carry_out(tracer: ListTracer, header: str | None, result: Outcome | Exception) -> SpanContext:
     task = continued(TASK, header)
     context = trace_of_attempt(task)
 
@@ -52,7 +53,7 @@ def test_an_attempt_is_a_consumer_under_the_span_that_its_message_names() -> Non
     context = carry_out(tracer, HEADER, Outcome(Reason.SUCCEEDED, "done"))
     (span,) = tracer.spans
     assert span.parent is not None
-    assert span.parent.traceparent == HEADER
+    assert traceparent_of(span.parent) == HEADER
     assert (span.context, span.kind, span.error) == (context, SpanKind.CONSUMER, None)
     assert (span.name, span.attributes["twinops.attempt"]) == ("process simulations", 2)
     assert span.attributes["messaging.destination.name"] == "simulations"

@@ -29,9 +29,13 @@ def test_no_message_is_lost_with_a_process_or_a_connection(name: str, value: obj
     assert configuration(Settings())[name] == value
 
 
-def test_the_transport_is_configured_from_the_settings() -> None:
-    options = configuration(Settings(visibility_timeout_seconds=21))["broker_transport_options"]
-    assert (options["visibility_timeout"], options["global_keyprefix"]) == (21, "twinops:")
+def test_the_transport_uses_the_prefix_of_the_keys() -> None:
+    assert configuration(Settings())["broker_transport_options"]["global_keyprefix"] == "twinops:"
+
+
+@pytest.mark.parametrize(("lease", "timeout"), [(1.1, 2), (10, 15), (600, 900)])
+def test_a_message_returns_to_its_queue_after_one_and_a_half_leases(lease: float, timeout: int) -> None:
+    assert configuration(Settings(lease_seconds=lease))["broker_transport_options"]["visibility_timeout"] == timeout
 
 
 def test_events_are_sent_where_they_are_asked_for() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 import pytest
 from celery import Celery
+from opentelemetry.trace import format_trace_id
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.fakes.queue import InMemoryQueue
@@ -265,7 +266,7 @@ def test_the_work_runs_within_the_trace_that_its_message_names(child: Child) -> 
 
     def work(_payload: JSON) -> Outcome:
         context = current_trace()
-        traces.append(context.trace_id if context else None)
+        traces.append(format_trace_id(context.trace_id) if context else None)
         return DONE
 
     frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work})

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from secrets import randbits
 from time import time
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of
 from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Task
+from twin_operator.services.runs.spans import publication
+from twin_operator.services.runs.trace_context import SPAN_BITS
+from twin_operator.services.runs.tracing import Tracer
 
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
 
@@ -153,6 +157,35 @@ class Broker:
             for message in page:
                 yield bytes(message)  # type: ignore[arg-type]  # text only where decode_responses is on
             start += PAGE
+
+
+@dataclass
+class TracedBroker(Broker):
+    """A broker that records a PRODUCER span for each message, where traces are recorded.
+
+    Args:
+        tracer: takes spans.
+    """
+
+    tracer: Tracer
+
+    async def publish(self, tasks: Collection[Task]) -> None:
+        """Put tasks into their queues, with the span of their publication as parent of what workers do."""
+        traces = {
+            task.run: task.trace.decided(sampled=self.tracer.sampled(task.trace))
+            for task in tasks
+            if task.trace is not None
+        }
+        published = {
+            run: trace.child(randbits(SPAN_BITS)) for run, trace in traces.items() if trace.context.trace_flags.sampled
+        }
+        places = traces | published
+        start = time()
+        await super().publish([replace(task, trace=places.get(task.run)) for task in tasks])
+        end = time()
+        for task in tasks:
+            if task.run in published:
+                self.tracer.record(publication(task, published[task.run], start, end))
 
 
 def _reports(entries: Iterable[Any]) -> list[Report]:

@@ -1,20 +1,24 @@
-"""Celery's events as they travel through Redis: the channel, one event written, and a message of events read.
+"""Celery's events as they travel through Redis: the channel, one event written, and messages of events read.
 
-kombu publishes them with PUBLISH on a channel for each routing key; nothing is stored, so who is not there misses them.
+kombu publishes them with PUBLISH on a channel for each routing key; nothing is stored, so what is published while no
+reader is connected is lost. Why not Celery's own receiver: docs/decisions/celery-events.md.
 """
 
 import base64
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from redis.asyncio import Redis
 
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.services.runs.run import JSON, Task
 from twin_operator.services.task_events import SENDER
 
 EXCHANGE: Final = "celeryev"
+READ_SECONDS: Final = 1.0  # longest wait for a message before the connection's health is checked
 
 
 class Unreadable(ValueError):  # noqa: N818 - a fact about the message
@@ -87,3 +91,36 @@ def _message(event: JSON) -> bytes:
         },
     }
     return orjson.dumps(envelope)
+
+
+@dataclass(frozen=True)
+class EventFeed:
+    """Reads the messages of events of one database.
+
+    Args:
+        redis: a client that does not try again by itself: what is missed meanwhile is to be known.
+        database: number of the Redis database that the queues are in.
+    """
+
+    redis: Redis
+    database: int
+
+    async def messages(self) -> AsyncIterator[bytes | None]:
+        """Yield None once subscribed and whenever nothing came for a second, and each message.
+
+        Raises:
+            redis.exceptions.RedisError: the connection is lost.
+        """
+        async with self.redis.pubsub() as feed:
+            await feed.psubscribe(channel(self.database, "*"))
+            while True:
+                message = await feed.get_message(timeout=READ_SECONDS)
+                if message is None or message["type"] == "psubscribe":
+                    yield None
+                elif message["type"] == "pmessage":
+                    yield message["data"]
+
+    async def queues(self) -> set[str]:
+        """Return the queues that tasks were ever published to."""
+        names = await self.redis.hkeys(keys.PUBLISHED)
+        return {name.decode() if isinstance(name, bytes) else name for name in names}

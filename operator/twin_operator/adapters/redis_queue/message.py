@@ -11,6 +11,7 @@ from celery import Celery
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
 from twin_operator.services.runs.run import JSON, Task
+from twin_operator.services.runs.trace_context import traceparent_of
 
 LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
 
@@ -64,7 +65,7 @@ def run_of(message: bytes) -> str | None:
 
 def _tracing(task: Task) -> dict[str, str]:
     """Return the header by which OpenTelemetry's instrumentation of Celery continues a trace."""
-    return {} if task.trace is None else {"traceparent": task.trace.context.traceparent}
+    return {} if task.trace is None else {"traceparent": traceparent_of(task.trace.context)}
 
 
 def _properties(task: Task, priority: int, properties: JSON) -> JSON:

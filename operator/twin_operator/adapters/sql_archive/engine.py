@@ -1,4 +1,8 @@
-"""Connections to the two databases: how long they wait, what keeps a record safe, and which errors mean unreachable."""
+"""Connections to the two databases: how long they wait, what keeps a record safe, and which errors mean unreachable.
+
+Those to PostgreSQL give up on a server which keeps its sockets open and answers nothing: a server limits its own
+statements, and the kernel tells of a machine that is gone; neither notices a server that is frozen, or whose disk is.
+"""
 
 import json
 import random
@@ -7,16 +11,62 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import psycopg
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from twin_operator.adapters.sql_archive.address import Address
-from twin_operator.adapters.sql_archive.patience import be_patient
 from twin_operator.services.archive.ports import ArchiveUnreachable
+
+# Beyond the server's own limit, which is the better one: it keeps the connection.
+_GRACE: Final = 15.0  # seconds
+_INTERVAL: Final = 0.1  # seconds between looks for Ctrl-C, psycopg's own
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection that closes itself when an answer takes longer than `patience` seconds; None waits for ever."""
+
+    patience: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = _INTERVAL, timeout: float | None = None) -> RV:
+        """Wait for an answer."""
+        try:
+            return super().wait(gen, interval, self.patience if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            # Only after our own limit is the question still open; whatever came later would be taken for its answer.
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.close()
+            raise psycopg.OperationalError(f"it has not answered for {self.patience:.0f} s") from error
+
+
+def be_patient(engine: Engine, seconds: int) -> None:
+    """Limit every statement of an engine, by the server where it can and by the client where it must."""
+    # For each transaction, and not as an option of the connection: a pooler such as PgBouncer refuses those.
+    limit = f"SET LOCAL statement_timeout = {seconds * 1000}"
+
+    def connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> PatientConnection:
+        connection = PatientConnection.connect(*arguments, **options)
+        connection.patience = seconds + _GRACE
+        return connection
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(limit))
+
+
+def wait_for_ever(connection: Connection) -> None:
+    """Take the limits from a connection, which is not to be used for anything else then."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    raw = connection.connection.dbapi_connection
+    if isinstance(raw, PatientConnection):
+        raw.patience = None
+    connection.detach()
+
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 30  # the largest batch takes about one

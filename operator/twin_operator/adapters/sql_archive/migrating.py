@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from twin_operator.adapters.sql_archive.patience import wait_for_ever
+from twin_operator.adapters.sql_archive.engine import wait_for_ever
 from twin_operator.services.archive.ports import ArchiveUnusable
 
 # Of our own: the database may be shared with MLflow, whose revision stands in Alembic's usual table.

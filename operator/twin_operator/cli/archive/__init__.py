@@ -4,21 +4,41 @@ Here are the options; what they lead to is in `commands`, imported when it is ru
 seconds to import, which neither the operator nor a worker should wait for.
 """
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twin_operator.adapters.sql_archive.filters import Filters, Kind
-from twin_operator.cli.environment import read_settings
-from twin_operator.cli.moments import first_moment, moment_after
 from twin_operator.cli.output import Output, fail
+from twin_operator.cli.startup import read_settings
 from twin_operator.domain.fidelity.ledger import Grade
 
 app = typer.Typer(no_args_is_help=True, help="What is known of Simulations, outcomes and retrainings.")
 
 _SHOWN = 50  # rows a list shows: some screens
+_DATE = r"\d{4}-\d\d-\d\d"
+_TIME = r"[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)"
+
+
+def first_moment(text: str) -> datetime:
+    """Read the moment at which a date, in UTC, or a date-time begins."""
+    try:
+        if re.fullmatch(_DATE, text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        if re.fullmatch(_DATE + _TIME, text):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # the thirteenth month
+        pass
+    raise typer.BadParameter(f'"{text}" is no moment: write 2026-03-31 or, with its offset, 2026-03-31T12:00:00Z.')
+
+
+def moment_after(text: str) -> datetime:
+    """Read the first moment that is no longer within a date, in UTC; a date-time is that moment."""
+    start = first_moment(text)
+    return start + timedelta(days=1) if re.fullmatch(_DATE, text) else start
 
 
 Url = Annotated[

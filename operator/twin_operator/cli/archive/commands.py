@@ -1,9 +1,12 @@
-"""What the commands of `twin-operator archive` do."""
+"""What the commands of `twin-operator archive` do, and how they print rows: as tables, and as JSON."""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -11,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.codec import weights_row
 from twin_operator.adapters.sql_archive.export import WRITERS, copy_archive, write_file
-from twin_operator.adapters.sql_archive.filters import Filters
+from twin_operator.adapters.sql_archive.filters import Filters, Kind
 from twin_operator.adapters.sql_archive.reader import ArchiveReader, columns
-from twin_operator.cli.archive.text import as_json, print_rows, print_weights
-from twin_operator.cli.output import Output, fail
+from twin_operator.cli.output import Output, fail, print_line, print_table
+from twin_operator.domain.twin.tau_mixture import TauWeights
 from twin_operator.services.archive.ports import ArchiveUnreachable, ArchiveUnusable
 
 
@@ -80,3 +83,112 @@ def _sentences() -> Iterator[None]:
         fail(str(error))
     except DBAPIError as error:  # such as a right that the user does not have
         fail(f"The archive refused: {str(error.orig).splitlines()[0].rstrip('.')}.")
+
+
+Row = Mapping[str, Any]
+_DIGITS: Final = 4  # significant ones: more than an interval resolves
+_MOST_WEIGHT: Final = 0.0005  # below it a share of the mixture prints as 0.0 %
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Return rows as a JSON list; moments as RFC 3339, numbers that are not finite as null."""
+    return json.dumps([{name: _json(value) for name, value in row.items()} for row in rows], indent=2)
+
+
+def print_rows(kind: Kind, rows: Sequence[Row]) -> None:
+    """Print rows as a table."""
+    if not rows:
+        print_line(f"No {kind} found.")
+        return
+    print_table(list(_COLUMNS[kind]), [[_text(show(row)) for show in _COLUMNS[kind].values()] for row in rows])
+
+
+def print_weights(weights: TauWeights) -> None:
+    """Print a mixture over tau: what it rests on, and the values that have any weight to speak of."""
+    print_line(
+        f"{weights.experiments} experiments and {weights.outcomes} outcomes; median of tau {_figure(weights.median)} "
+        "in units of the outcome"
+    )
+    pairs = zip(weights.tau.tolist(), weights.weight.tolist(), strict=True)
+    print_table(["TAU", "WEIGHT"], [[_figure(t), f"{w:.1%}"] for t, w in pairs if w >= _MOST_WEIGHT])
+
+
+def _model(row: Row) -> str | None:
+    return f"{row['namespace']}/{row['model']}" if row["model"] else row["registered_model"]
+
+
+def _predicted(row: Row) -> str | None:
+    if row["estimate"] is None:
+        return None
+    interval = "" if row["low"] is None else f" ({_figure(row['low'])} to {_figure(row['high'])})"
+    return f"{_figure(row['estimate'])}{interval}"
+
+
+def _contrast(row: Row) -> str:
+    return f"{row['arm']} / {row['against']}" if row["against"] else str(row["arm"])
+
+
+def _grade(row: Row) -> str | None:
+    return f"{row['grade']} (hindsight)" if row["hindsight"] else row["grade"]
+
+
+def _of(name: str) -> Callable[[Row], Any]:
+    return lambda row: row[name]
+
+
+_COLUMNS: Final[dict[Kind, dict[str, Callable[[Row], Any]]]] = {
+    Kind.OUTCOMES: {
+        "KNOWN": _of("time"),
+        "MODEL": _model,
+        "VERSION": _of("model_version"),
+        "SIMULATION": _of("name"),
+        "EXPERIMENT": _of("experiment"),
+        "ARMS": _contrast,
+        "PREDICTED": _predicted,
+        "OBSERVED": _of("observed"),
+        "COVERED": _of("covered"),
+        "GRADE": _grade,
+    },
+    Kind.SIMULATIONS: {
+        "ENDED": _of("completed"),
+        "MODEL": _model,
+        "VERSION": _of("model_version"),
+        "SIMULATION": _of("name"),
+        "ARMS": _contrast,
+        "REASON": _of("reason"),
+        "PREDICTED": _predicted,
+        "ACTION": _of("action"),
+        "GRADE": _grade,
+    },
+    Kind.RETRAININGS: {
+        "ENDED": _of("completed"),
+        "MODEL": _model,
+        "RETRAINING": _of("name"),
+        "TRIGGER": _of("trigger"),
+        "PHASE": _of("phase"),
+        "REASON": _of("reason"),
+        "CANDIDATE": _of("candidate_version"),
+        "PROMOTED": _of("promoted"),
+        "APPROVED BY": _of("approved_by"),
+    },
+}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return _figure(value)
+    return "" if value is None else str(value)
+
+
+def _figure(number: float) -> str:
+    return f"{number:.{_DIGITS}g}"
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return None if isinstance(value, float) and not math.isfinite(value) else value

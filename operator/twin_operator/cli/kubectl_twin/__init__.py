@@ -1,7 +1,7 @@
-"""The kubectl plugin `kubectl twin`: what people decide and record, signed with the name the cluster knows them by.
+"""The kubectl plugin `kubectl twin`: what users decide and record, signed with the name the cluster knows them by.
 
-Commands belong in `commands`, what they send in `requests`, what they print of models in `table`, and how a cluster
-is found and a refusal is told in `session`. Nothing here does what plain kubectl could not.
+Commands belong in `commands`, what they send in `requests` and what they print of models in `table`. Nothing here
+does what plain kubectl could not.
 """
 
 from twin_operator.cli.kubectl_twin.commands import app

@@ -1,13 +1,23 @@
-"""The commands of `kubectl twin`: each reads what it needs, sends one write and says what was asked for."""
+"""The commands of `kubectl twin`: each reads what it needs, sends one write and says what was asked for.
 
-from typing import Annotated
+A command ends well, or with one sentence and exit code 1.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
+from twin_operator.adapters.kubernetes_api.client import ApiError
+from twin_operator.adapters.kubernetes_api.commands import NoCluster, UserClient, user_client
 from twin_operator.cli.kubectl_twin import requests
-from twin_operator.cli.kubectl_twin.session import Context, Kubeconfig, Namespace, Session
+from twin_operator.cli.kubectl_twin.requests import Impossible
 from twin_operator.cli.kubectl_twin.table import model_table
-from twin_operator.wiring.plugin_client import PersonsClient
+
+_POLICY_PREFACE: Final = "denied request: "
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,9 +25,39 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Decide about retrainings of digital twins, record outcomes, and see how twins do.",
 )
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Namespace; the context's when absent.", show_default=False)
+]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; the current one when absent.")]
+Kubeconfig = Annotated[Path | None, typer.Option(help="Path of the kubeconfig; $KUBECONFIG when absent.")]
 Job = Annotated[str, typer.Argument(help="Name of the RetrainingJob.", show_default=False)]
 Model = Annotated[str, typer.Argument(help="Name of the TwinModel.", show_default=False)]
 Message = Annotated[str | None, typer.Option(help="Why, for people.")]
+
+
+@dataclass(frozen=True)
+class Session:
+    """How to reach the cluster, as kubectl's options of the same names."""
+
+    namespace: str | None
+    context: str | None
+    kubeconfig: Path | None
+
+    def run(self, work: Callable[[UserClient], Awaitable[str]]) -> None:
+        """Carry out `work` and print what it returns.
+
+        Raises:
+            typer.Exit: with code 1, after the sentence of whoever refused.
+        """
+        try:
+            typer.echo(asyncio.run(self._carry_out(work)))
+        except (ApiError, NoCluster, Impossible) as refusal:
+            typer.echo(f"error: {sentence(refusal)}", err=True)
+            raise typer.Exit(1) from refusal
+
+    async def _carry_out(self, work: Callable[[UserClient], Awaitable[str]]) -> str:
+        async with user_client(self.kubeconfig, self.context, self.namespace) as client:
+            return await work(client)
 
 
 @app.command()
@@ -48,7 +88,7 @@ def reject(
 def cancel(job: Job, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
     """Stop a retraining, whoever asked for it."""
 
-    async def work(client: PersonsClient) -> str:
+    async def work(client: UserClient) -> str:
         await client.change("RetrainingJob", job, requests.cancellation())
         return f"retrainingjob/{job} is to stop"
 
@@ -73,7 +113,7 @@ def retrain(
 ) -> None:
     """Ask for a retraining of a model."""
 
-    async def work(client: PersonsClient) -> str:
+    async def work(client: UserClient) -> str:
         await client.read("TwinModel", model)  # a job would wait for a model whose name is misspelt
         body = requests.retraining(model, message, max_regression, override_cooldown=override_cooldown)
         created = await client.create(body)
@@ -95,7 +135,7 @@ def rollback(
 ) -> None:
     """Let an earlier version of a model serve again, in your own name. Needs the RBAC verb approve."""
 
-    async def work(client: PersonsClient) -> str:
+    async def work(client: UserClient) -> str:
         body = await client.read("TwinModel", model)
         patch = requests.rollback(body, to, reason, await client.user_name())
         await client.change("TwinModel", model, patch)
@@ -134,7 +174,7 @@ def observe(  # noqa: PLR0913 - an outcome in each form that people have it in
         time=time,
     )
 
-    async def work(client: PersonsClient) -> str:
+    async def work(client: UserClient) -> str:
         await client.change("Simulation", simulation, patch)
         return f"simulation/{simulation} has its outcome"
 
@@ -152,7 +192,7 @@ def status(
 ) -> None:
     """Print how models do: version, fidelity, whether they are faithful and can be retrained, and the active job."""
 
-    async def work(client: PersonsClient) -> str:
+    async def work(client: UserClient) -> str:
         found = (
             [await client.read("TwinModel", model)] if model else await client.list("TwinModel", everywhere=everywhere)
         )
@@ -161,7 +201,14 @@ def status(
     Session(namespace, context, kubeconfig).run(work)
 
 
-async def _decide(client: PersonsClient, job: str, message: str | None, *, approved: bool) -> str:
+async def _decide(client: UserClient, job: str, message: str | None, *, approved: bool) -> str:
     by = await client.user_name()
     await client.change("RetrainingJob", job, requests.decision(approved=approved, by=by, message=message))
     return f"retrainingjob/{job} {'approved' if approved else 'rejected'} by {by}"
+
+
+def sentence(refusal: Exception) -> str:
+    """Return what a refusal says; of an admission policy its own sentence, without the policy's name."""
+    text = refusal.message if isinstance(refusal, ApiError) else str(refusal)
+    _, preface, own = text.partition(_POLICY_PREFACE)
+    return own if preface else text

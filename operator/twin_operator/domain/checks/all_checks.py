@@ -7,16 +7,16 @@ import numpy as np
 from twin_operator.domain.checks.assignment_check import check_assignment
 from twin_operator.domain.checks.balance import check_balance, check_gaps, check_sample_ratio
 from twin_operator.domain.checks.findings import Findings, arm_metric
-from twin_operator.domain.checks.leave_one_out import check_backtest
 from twin_operator.domain.checks.placebo import check_placebo
 from twin_operator.domain.checks.sensitivity import check_confounding, check_trend
+from twin_operator.domain.effects.predictive import Predictive
 from twin_operator.domain.effects.weighted_effect import WeightedEffect
 from twin_operator.domain.learning.cross_fitting import OutcomeModels
 from twin_operator.domain.learning.propensity import Propensity, effective_rows
 from twin_operator.domain.table.columns import Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
 from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.domain.twin.tau_mixture import Contrast, tau_weights
 
 
 @dataclass(frozen=True)
@@ -100,3 +100,38 @@ def _not_compared(trained: Trained) -> Findings:
     control = trained.bank.control
     warning = f'No experiment compared {quoted} with the control "{control}": there is no average effect to show.'
     return Findings({}, (warning,) if missing else ())
+
+
+# One experiment cannot be predicted from the others where there are none.
+_LEAST_EXPERIMENTS = 2
+
+
+def check_backtest(contrasts: tuple[Contrast, ...], control: str, uncertainty: Uncertainty) -> Findings:
+    """Share of left-out experiments inside their interval, and the mean absolute error in control-arm SDs."""
+    left_out = [
+        _leave_out(contrast, position, uncertainty)
+        for contrast in contrasts
+        if contrast.against == control and len(contrast.experiments) >= _LEAST_EXPERIMENTS
+        for position in range(len(contrast.experiments))
+    ]
+    if not left_out:
+        return Findings()
+    covered, errors = zip(*left_out, strict=True)
+    return Findings(
+        {
+            "backtest_experiments": float(len(left_out)),
+            "backtest_coverage": float(np.mean(covered)),
+            "backtest_mean_absolute_error_sd": float(np.mean(errors)),
+        }
+    )
+
+
+def _leave_out(contrast: Contrast, position: int, uncertainty: Uncertainty) -> tuple[bool, float]:
+    others = contrast.without(position)
+    weights = tau_weights(others, uncertainty.between_experiment_scale)
+    estimate = float(others.pi @ others.y)
+    variance = float(others.pi**2 @ others.v) + contrast.v[position]
+    spread = np.sqrt(variance + weights.tau**2 * (1 + float(others.pi @ others.pi)))
+    predicted = Predictive(estimate, spread, np.full(spread.size, np.inf), weights.weight)
+    error = abs(float(contrast.y[position]) - estimate)
+    return error <= predicted.half_width(uncertainty.confidence), error / contrast.sd0

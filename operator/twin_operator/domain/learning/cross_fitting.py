@@ -1,15 +1,17 @@
 """Outcome models of each arm, fitted on other folds than they are asked about (Chernozhukov et al. 2018).
 
-The result is m_a(x) for every row and arm; what is made of it belongs to the scores.
+The result is m_a(x) for every row and arm, by the algorithm with the lowest out-of-fold loss where a plan has several;
+what is made of it belongs to the scores.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twin_operator.domain.learning.design import Design, Units, encoding_of
 from twin_operator.domain.learning.learners import OutcomeModel
+from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.arrays import Floats, Identifiers, Integers, Mask
 from twin_operator.domain.table.columns import Learner
 from twin_operator.domain.table.experiment_data import ExperimentData
@@ -198,3 +200,31 @@ def log_loss(event: Floats, probability: Floats) -> Floats:
     """(n,) log loss of (n,) probabilities of (n,) events, 0 or 1; certainty counts as nearly certain."""
     kept = np.clip(probability, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     return np.asarray(-(event * np.log(kept) + (1 - event) * np.log1p(-kept)))
+
+
+def fit_by_plan(
+    data: ExperimentData, plan: TrainingPlan, progress: Callable[[float], None]
+) -> tuple[OutcomeModels, TrainingPlan]:
+    """The chosen models, and the plan as it was carried out: nothing is left to choose in it."""
+    seeds = plan.seed_count(usual_seeds(data.rows))
+    algorithms = plan.candidates or (plan.algorithm,)
+    settled = [replace(plan, algorithm=each, seeds=seeds, seed_factor=1, candidates=()) for each in algorithms]
+    fitted = []
+    for number, each in enumerate(settled):
+        share = _part(progress, number, len(settled))
+        fitted.append((cross_fit(data, each.learner, share, seeds), each))
+    models, chosen = min(fitted, key=lambda pair: loss_in_use(data, pair[0]))
+    if plan.candidates:
+        chosen = replace(chosen, reason=f"{plan.reason} {chosen.algorithm} had the lowest loss.".strip())
+    return models, chosen
+
+
+def loss_in_use(data: ExperimentData, models: OutcomeModels) -> float:
+    """Mean out-of-fold loss over rows of all arms, each by what the twin uses: its model, or its mean where better."""
+    rows = np.bincount(data.arm[models.fold != HELD_OUT], minlength=len(data.arms))
+    used = np.where(models.learned, models.loss, models.mean_loss)
+    return float(rows @ used / rows.sum())
+
+
+def _part(progress: Callable[[float], None], number: int, of: int) -> Callable[[float], None]:
+    return lambda share: progress((number + share) / of)

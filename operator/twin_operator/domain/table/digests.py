@@ -1,6 +1,7 @@
 """Sixty-four-bit content hashes of rows, the same on every machine and for every order of rows and columns.
 
-They decide which rows are held out and which fold a row falls into; they protect nothing.
+They decide which rows are held out, which fold a row falls into, and how many rows of a table are new; they protect
+nothing.
 """
 
 from collections.abc import Sequence
@@ -55,3 +56,15 @@ def content_hashes(parts: Sequence[tuple[str, Hashes]]) -> Hashes:
     """(n,) hashes of rows from (name, (n,) hashes) per column, whatever the order of the columns."""
     salted = [mixed(values ^ label_hashes([name])) for name, values in parts]
     return mixed(np.sum(salted, axis=0, dtype=np.uint64))
+
+
+def new_rows(new: Hashes, known: Hashes) -> int:
+    """Rows of the (n,) content hashes `new` beyond those in the (m,) hashes `known`.
+
+    Equal rows count as often as they occur: a second unit like the first is a unit of its own. Sorting takes
+    O((n + m) log(n + m)) time and a few arrays of their size.
+    """
+    content, occurrences = np.unique(new, return_counts=True)
+    ordered = np.sort(known)
+    trained = np.searchsorted(ordered, content, side="right") - np.searchsorted(ordered, content, side="left")
+    return int(np.maximum(occurrences - trained, 0).sum())

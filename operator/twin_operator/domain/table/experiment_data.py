@@ -11,8 +11,14 @@ import numpy as np
 from twin_operator.domain.table import digests
 from twin_operator.domain.table.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask, RawColumn
 from twin_operator.domain.table.columns import Columns, FeatureType
-from twin_operator.domain.table.outcome_column import read_outcome, require_varying
-from twin_operator.domain.table.raw_columns import Labels, read_labels, read_numbers, read_times
+from twin_operator.domain.table.raw_columns import (
+    Labels,
+    read_labels,
+    read_numbers,
+    read_outcome,
+    read_times,
+    require_varying,
+)
 from twin_operator.domain.table.table_rules import (
     require_arms,
     require_clusters,

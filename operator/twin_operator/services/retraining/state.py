@@ -158,7 +158,7 @@ def base_status(snapshot: JobSnapshot, now: float) -> RetrainingJobStatus:
     job = snapshot.job
     status = job.status.replace(
         observed_generation=job.metadata.generation,
-        trace_id=trace_of(job.metadata).context.trace_id,
+        trace_id=trace_of(job.metadata).trace_id,
         attempts=max(job.status.attempts or 0, snapshot.training.run.attempts),
     )
     if snapshot.model is None:

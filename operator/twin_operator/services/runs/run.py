@@ -1,6 +1,6 @@
 """What travels between operator and workers: tasks, outcomes and the record of a run."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -70,7 +70,7 @@ class Task:
 
     def to_json(self) -> JSON:
         """Return the task as plain JSON values, without its trace."""
-        content = asdict(self)
+        content = asdict(replace(self, trace=None))
         del content["trace"]
         return content
 

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from opentelemetry.trace import SpanContext, SpanKind
 
 from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.services.runs.run import Run, Task
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext
-from twin_operator.services.runs.tracing import Attribute, Span, SpanEvent, SpanKind, Tracer, trace_of, within
+from twin_operator.services.runs.trace_context import RunTrace
+from twin_operator.services.runs.tracing import Attribute, Span, SpanEvent, Tracer, trace_of, within
 
 logger = logging.getLogger(__name__)
 MESSAGING_SYSTEM: Final = "celery"
@@ -74,12 +76,12 @@ def object_span(resource: Traced, trace: RunTrace, run: Run, begun: float, now: 
     )
 
 
-def publication(task: Task, trace: RunTrace, span_id: str, start: float, end: float) -> Span:
-    """Return the span of a message that was put into its queue."""
+def publication(task: Task, place: RunTrace, start: float, end: float) -> Span:
+    """Return the span of a message that was put into its queue, at its place in the trace."""
     return Span(
         name=f"publish {task.queue}",
-        context=trace.context.child(span_id),
-        parent=trace.context,
+        context=place.context,
+        parent=place.parent,
         start=start,
         end=end,
         kind=SpanKind.PRODUCER,
@@ -89,7 +91,7 @@ def publication(task: Task, trace: RunTrace, span_id: str, start: float, end: fl
 
 def attempt_span(
     task: Task,
-    context: TraceContext,
+    context: SpanContext,
     number: int,
     moments: tuple[float, float],
     error: str | None,
@@ -123,11 +125,6 @@ def message_attributes(task: Task, operation: str, kind: str) -> dict[str, Attri
         "twinops.run": task.run,
         "twinops.task": str(task.kind),
     }
-
-
-def decided(trace: RunTrace, *, sampled: bool) -> RunTrace:
-    """Return the trace with what was decided on whether its spans are kept."""
-    return replace(trace, context=TraceContext(trace.context.trace_id, trace.context.span_id, sampled))
 
 
 def _moments(run: Run) -> tuple[SpanEvent, ...]:

@@ -1,58 +1,54 @@
-"""W3C Trace Context, level 1 (https://www.w3.org/TR/trace-context-1/): what names a span of a trace between processes.
+"""The place of a run in its trace: identities that a restart of the operator and a loss of the queue do not change.
 
-The format and the identities that belong to a run. Random identities are given by the caller; where spans go is not
-said here.
+Spans are named by OpenTelemetry's `SpanContext`, whose propagator for W3C Trace Context reads and writes the header
+`traceparent`. Random identities are given by the caller.
 """
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = "00"
-SAMPLED: Final = 0x01
-"""The only flag of level 1; the others are to be 0."""
-_FIELDS: Final = re.compile("([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
-_FORBIDDEN_VERSION: Final = "ff"
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+HEADER: Final = "traceparent"
+SPAN_BITS: Final = 64  # of a span's identity
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
-@dataclass(frozen=True)
-class TraceContext:
-    """One span of one trace.
+def parse(traceparent: str | None) -> SpanContext | None:
+    """Read a header's value; None where the specification has it ignored."""
+    found = get_current_span(_PROPAGATOR.extract({HEADER: traceparent or ""}, Context())).get_span_context()
+    return found if found.is_valid else None
 
-    Attributes:
-        trace_id: 32 lower-case hexadecimal digits, not all zero.
-        span_id: 16 of them, not all zero; the specification calls it parent-id.
-        sampled: whether the caller may have recorded the trace.
+
+def traceparent_of(context: SpanContext) -> str:
+    """Return the header's value that names a span."""
+    headers: dict[str, str] = {}
+    _PROPAGATOR.inject(headers, around(context))
+    return headers[HEADER]
+
+
+def around(context: SpanContext | None) -> Context:
+    """Return the context in which a span is the current one; an empty context without a span."""
+    return Context() if context is None else set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def span_context(trace_id: int, span_id: int, *, sampled: bool) -> SpanContext:
+    """Return what names a span; `sampled`: whether the trace may be recorded, the only flag of level 1.
+
+    It counts as remote, as after `parse`: any process may record the span.
     """
-
-    trace_id: str
-    span_id: str
-    sampled: bool = False
-
-    @property
-    def traceparent(self) -> str:
-        """The header's value."""
-        return f"{VERSION}-{self.trace_id}-{self.span_id}-{SAMPLED if self.sampled else 0:02x}"
-
-    def child(self, span_id: str) -> "TraceContext":
-        """Return another span of the trace."""
-        return TraceContext(self.trace_id, span_id, self.sampled)
-
-
-def parse(traceparent: str | None) -> TraceContext | None:
-    """Read a header's value; None where the specification has it ignored.
-
-    A version that is not known yet is read as far as this one goes (section 4.3).
-    """
-    found = _FIELDS.fullmatch(traceparent or "")
-    if found is None:
-        return None
-    version, trace_id, span_id, flags, rest = found.groups()
-    too_long = version == VERSION and rest is not None
-    if version == _FORBIDDEN_VERSION or too_long or not int(trace_id, 16) or not int(span_id, 16):
-        return None
-    return TraceContext(trace_id, span_id, bool(int(flags, 16) & SAMPLED))
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)
 
 
 @dataclass(frozen=True)
@@ -64,18 +60,36 @@ class RunTrace:
         parent: the span that asked for it, where it was named.
     """
 
-    context: TraceContext
-    parent: TraceContext | None = None
+    context: SpanContext
+    parent: SpanContext | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace, as statuses and logs have it: 32 lower-case hexadecimal digits."""
+        return format_trace_id(self.context.trace_id)
+
+    def child(self, span_id: int) -> "RunTrace":
+        """Return the place of another span below this one."""
+        return RunTrace(_child(self.context, span_id), self.context)
+
+    def decided(self, *, sampled: bool) -> "RunTrace":
+        """Return the same place, with the decision whether its spans are kept."""
+        return RunTrace(span_context(self.context.trace_id, self.context.span_id, sampled=sampled), self.parent)
 
 
 def run_trace(uid: str, run: str, traceparent: str | None) -> RunTrace:
     """Return the trace of a run: the one that is named, or one that belongs to the object with this uid.
 
-    Both identities are digests of what they stand for, so that a restart of the operator and a loss of the queue keep
-    them. Not the uid itself: the upper two of the 64 bits that samplers by ratio look at are the same in all of them.
+    Both identities are digests. Not the uid itself: the upper two of the 64 bits that samplers by ratio read are the
+    same in all of them.
     """
-    span_id = hashlib.sha256(run.encode()).hexdigest()[32:48]
+    span_id = int.from_bytes(hashlib.sha256(run.encode()).digest()[16:24])
     parent = parse(traceparent)
     if parent is None:
-        return RunTrace(TraceContext(hashlib.sha256(uid.encode()).hexdigest()[:32], span_id))
-    return RunTrace(parent.child(span_id), parent)
+        trace_id = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:16])
+        return RunTrace(span_context(trace_id, span_id, sampled=False))
+    return RunTrace(_child(parent, span_id), parent)
+
+
+def _child(context: SpanContext, span_id: int) -> SpanContext:
+    return span_context(context.trace_id, span_id, sampled=context.trace_flags.sampled)

@@ -3,28 +3,18 @@
 Spans are recorded when they end, as facts with their times: nothing is kept open, and nothing is to be torn down.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Protocol
 
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, get_current_span, use_span
+
 from twin_operator.api.v1alpha1.resource import ObjectMeta
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext, run_trace
+from twin_operator.services.runs.trace_context import RunTrace, run_trace
 
 ANNOTATION: Final = "twinops.dev/traceparent"
 Attribute = str | int | float | bool
-
-_current: ContextVar[TraceContext | None] = ContextVar("twin_operator_trace", default=None)
-
-
-class SpanKind(StrEnum):
-    """The role of a span, in OpenTelemetry's words."""
-
-    INTERNAL = "INTERNAL"
-    PRODUCER = "PRODUCER"
-    CONSUMER = "CONSUMER"
 
 
 @dataclass(frozen=True)
@@ -48,8 +38,8 @@ class Span:
     """
 
     name: str
-    context: TraceContext
-    parent: TraceContext | None
+    context: SpanContext
+    parent: SpanContext | None
     start: float
     end: float
     kind: SpanKind = SpanKind.INTERNAL
@@ -93,16 +83,12 @@ def trace_of(metadata: ObjectMeta, run: str | None = None) -> RunTrace:
     return run_trace(metadata.uid, run or metadata.uid, metadata.annotations.get(ANNOTATION))
 
 
-def current_trace() -> TraceContext | None:
+def current_trace() -> SpanContext | None:
     """Return the span that this thread or coroutine works in."""
-    return _current.get()
+    context = get_current_span().get_span_context()
+    return context if context.is_valid else None
 
 
-@contextmanager
-def within(context: TraceContext) -> Iterator[None]:
-    """Let log lines until the end of the block say which span they belong to."""
-    token = _current.set(context)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def within(context: SpanContext) -> AbstractContextManager[object]:
+    """Let log lines until the end of the block name the span that they belong to."""
+    return use_span(NonRecordingSpan(context))

@@ -54,7 +54,7 @@ def _of_run(simulation: Simulation, run: Run) -> SimulationStatus:
         observed_generation=simulation.metadata.generation,
         model_version=bound.version if bound else simulation.status.model_version,
         registered_model=bound.registered_model if bound else simulation.status.registered_model,
-        trace_id=trace_of(simulation.metadata).context.trace_id,
+        trace_id=trace_of(simulation.metadata).trace_id,
         attempts=run.attempts,
         worker=run.worker,
         queued_time=None if run.queued is None else moment(run.queued),

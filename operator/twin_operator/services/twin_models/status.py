@@ -98,7 +98,7 @@ def _head(model: TwinModel) -> TwinModelStatus:
     return model.status.replace(
         observed_generation=model.metadata.generation,
         registered_model=registered_model(model),
-        trace_id=trace_of(model.metadata).context.trace_id,
+        trace_id=trace_of(model.metadata).trace_id,
     )
 
 

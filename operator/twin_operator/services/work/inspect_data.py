@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy as np
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.domain.learning.new_rows import new_rows
 from twin_operator.domain.learning.old_experiments import without_old_experiments
+from twin_operator.domain.table.digests import new_rows
 from twin_operator.domain.table.experiment_data import ExperimentData, prepare
 from twin_operator.services.runs.messages import DataCheckPayload, DataFound, DataUnchanged, KnownData, TrainedVersion
 from twin_operator.services.runs.run import JSON, Outcome

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
+from opentelemetry.trace import SpanKind
 
 from tests.unit.services.letters import job, twin_model
 from twin_operator.api.v1alpha1 import (
@@ -19,13 +20,15 @@ from twin_operator.api.v1alpha1 import (
 )
 from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, RetrainingJobPhase, SimulationPhase
 from twin_operator.services.runs.run import Run, Target, Task, TaskKind
-from twin_operator.services.runs.spans import RunTraces, attempt_span, decided, publication
-from twin_operator.services.runs.trace_context import RunTrace, TraceContext
-from twin_operator.services.runs.tracing import ANNOTATION, NoTracer, Span, SpanKind, current_trace, trace_of, within
+from twin_operator.services.runs.spans import RunTraces, attempt_span, publication
+from twin_operator.services.runs.trace_context import RunTrace, span_context
+from twin_operator.services.runs.tracing import ANNOTATION, NoTracer, Span, current_trace, trace_of, within
 
 NOW = 1_800_000_000.0
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
+RUN = span_context(int(TRACE, 16), int(PARENT, 16), sampled=False)
+OTHER = span_context(int(TRACE, 16), 7, sampled=False)
 TASK = Task(
     run="run-1",
     kind=TaskKind.SIMULATE,
@@ -79,8 +82,8 @@ def simulation(phase: SimulationPhase = SimulationPhase.SUCCEEDED) -> Simulation
 
 def test_the_trace_that_an_object_names_is_continued() -> None:
     trace = trace_of(metadata(**{ANNOTATION: f"00-{TRACE}-{PARENT}-01"}))
-    assert trace.context.trace_id == TRACE
-    assert trace.parent == TraceContext(TRACE, PARENT, sampled=True)
+    assert trace.trace_id == TRACE
+    assert trace.parent == span_context(int(TRACE, 16), int(PARENT, 16), sampled=True)
 
 
 def test_an_object_that_names_none_has_a_trace_of_its_own_that_every_process_finds_again() -> None:
@@ -95,11 +98,10 @@ def test_two_runs_of_an_object_are_two_spans_of_one_trace() -> None:
 
 
 def test_log_lines_belong_to_the_span_of_the_block_that_they_are_written_in() -> None:
-    outer, inner = TraceContext(TRACE, PARENT), TraceContext(TRACE, "c7ad6b7169203331")
-    with within(outer):
-        with within(inner):
-            assert current_trace() == inner
-        assert current_trace() == outer
+    with within(RUN):
+        with within(OTHER):
+            assert current_trace() == OTHER
+        assert current_trace() == RUN
     assert current_trace() is None
 
 
@@ -171,10 +173,9 @@ def test_what_is_not_sampled_is_logged_all_the_same(caplog: pytest.LogCaptureFix
 
 
 def test_a_span_of_publication_is_a_child_of_its_run_with_the_attributes_of_messaging() -> None:
-    trace = RunTrace(TraceContext(TRACE, PARENT))
-    span = publication(TASK, trace, "c7ad6b7169203331", NOW, NOW + 1)
-    assert (span.name, span.kind, span.parent) == ("publish simulations", SpanKind.PRODUCER, trace.context)
-    assert (span.context.trace_id, span.context.span_id) == (TRACE, "c7ad6b7169203331")
+    span = publication(TASK, RunTrace(RUN).child(7), NOW, NOW + 1)
+    assert (span.name, span.kind, span.parent) == ("publish simulations", SpanKind.PRODUCER, RUN)
+    assert span.context == OTHER
     assert (span.start, span.end) == (NOW, NOW + 1)
     assert span.attributes == {
         "messaging.system": "celery",
@@ -192,9 +193,8 @@ def test_a_span_of_publication_is_a_child_of_its_run_with_the_attributes_of_mess
 
 @pytest.mark.parametrize("traced", [True, False])
 def test_a_span_of_an_attempt_counts_it_and_belongs_to_the_run(*, traced: bool) -> None:
-    trace = RunTrace(TraceContext(TRACE, PARENT)) if traced else None
-    context = TraceContext(TRACE, "c7ad6b7169203331")
-    span = attempt_span(replace(TASK, trace=trace), context, 2, (NOW, NOW + 3), "boom", ())
+    trace = RunTrace(RUN) if traced else None
+    span = attempt_span(replace(TASK, trace=trace), OTHER, 2, (NOW, NOW + 3), "boom", ())
     assert (span.name, span.kind, span.error) == ("process simulations", SpanKind.CONSUMER, "boom")
     assert span.parent == (trace.context if trace else None)
     assert (span.start, span.end) == (NOW, NOW + 3)
@@ -204,12 +204,10 @@ def test_a_span_of_an_attempt_counts_it_and_belongs_to_the_run(*, traced: bool) 
 
 @pytest.mark.parametrize("sampled", [True, False])
 def test_a_decision_on_sampling_changes_nothing_else_of_a_trace(*, sampled: bool) -> None:
-    trace = RunTrace(TraceContext(TRACE, PARENT), TraceContext(TRACE, "c7ad6b7169203331"))
-    after = decided(trace, sampled=sampled)
-    assert after.context == TraceContext(TRACE, PARENT, sampled)
-    assert after.parent == trace.parent
+    after = RunTrace(RUN, OTHER).decided(sampled=sampled)
+    assert after == RunTrace(span_context(RUN.trace_id, RUN.span_id, sampled=sampled), OTHER)
 
 
 def test_without_an_endpoint_no_trace_is_kept() -> None:
-    tracer, trace = NoTracer(), RunTrace(TraceContext(TRACE, PARENT))
+    tracer, trace = NoTracer(), RunTrace(RUN)
     assert not tracer.sampled(trace)

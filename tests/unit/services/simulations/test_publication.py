@@ -83,7 +83,7 @@ async def test_the_trace_of_the_message_is_the_one_that_the_object_names() -> No
         install_twin(site)
         task = await task_of(site, body)
         assert task.trace is not None
-        assert task.trace.context.trace_id == trace
+        assert task.trace.trace_id == trace
         await site.until_phase("Simulation", "question", "Succeeded")
         assert site.status("Simulation", "question")["traceID"] == trace
 

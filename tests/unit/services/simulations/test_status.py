@@ -37,7 +37,7 @@ def test_the_facts_of_the_run_are_in_every_status() -> None:
     ):
         assert (status.attempts, status.worker, status.observed_generation) == (2, "light-1", 3)
         assert (status.queued_time, status.start_time) == (moment(NOW - 9), moment(NOW - 5))
-        assert status.trace_id == trace_of(asked().metadata).context.trace_id
+        assert status.trace_id == trace_of(asked().metadata).trace_id
 
 
 def test_the_completion_is_when_the_worker_was_done() -> None:

@@ -101,7 +101,7 @@ def keep(
     model = serving_model(settled=settled, **spec)
     health = None
     if outcomes is not None:
-        health = health_of(model.spec.manifest(), MODEL, outcomes, [CONTRAST, CONTRAST.reversed()])
+        health = health_of(model, outcomes, [CONTRAST, CONTRAST.reversed()])
     return upkeep(UpkeepSnapshot(model, health, trouble, state or RetrainingState(), [], None, seen), now)
 
 

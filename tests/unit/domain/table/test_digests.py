@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.unit.domain.tables import BINARY, COLUMNS, Table, trial
-from twin_operator.domain.learning.new_rows import new_rows
 from twin_operator.domain.table.columns import Columns, Feature, FeatureType, OutcomeType
+from twin_operator.domain.table.digests import new_rows
 from twin_operator.domain.table.experiment_data import ExperimentData, prepare
 
 FILE = Path(__file__).parents[4] / "examples" / "hillstrom" / "hillstrom.csv.gz"

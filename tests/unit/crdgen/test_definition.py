@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from twin_operator.crdgen import generate
-from twin_operator.crdgen.files import differing
+from twin_operator.crdgen.__main__ import differing
 
 REPOSITORY: Final = Path(__file__).parents[3]
 GOLDEN: Final = Path(__file__).parent / "golden"

@@ -1,4 +1,7 @@
-"""What the commands of `twin-operator dead-letters` do."""
+"""`twin-operator dead-letters`: messages that could not be carried out.
+
+They need the address of Redis and the signing key, as the operator's Pod has them in its environment.
+"""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from time import time
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from redis import Redis
@@ -14,18 +17,27 @@ from redis.exceptions import RedisError
 
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetter, DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
-from twin_operator.cli.environment import MISCONFIGURED, read_settings
 from twin_operator.cli.output import Output, fail, print_line, print_table
+from twin_operator.cli.startup import MISCONFIGURED, read_settings
 from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import SOCKET_SECONDS
-from twin_operator.wiring.signing import build_signing
+from twin_operator.wiring.connections import SOCKET_SECONDS, build_signing
 
+app = typer.Typer(no_args_is_help=True, help="Messages that could not be carried out.")
+
+_SHOWN: Final = 50  # rows a list shows: some screens
 _OF_SIGNATURES: Final = (Reason.UNSIGNED, Reason.FORGED, Reason.OUTDATED)
+Entry = Annotated[str, typer.Argument(help="As `list` shows it.", metavar="ID")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")]
 
 
-def list_letters(limit: int, output: Output) -> None:
-    """Print dead letters, newest first."""
+@app.command(name="list")
+def show_all(
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows.")] = _SHOWN,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """List dead letters, newest first; at most 1,000 are kept."""
     with _letters(read_settings()) as letters:
         found = list(letters.newest(limit))
     if output is Output.JSON:
@@ -38,16 +50,21 @@ def list_letters(limit: int, output: Output) -> None:
         print_table(heads, [[_printable(cell) for cell in row] for row in rows])
 
 
-def show_letter(entry: str) -> None:
-    """Print one as JSON."""
+@app.command()
+def show(entry: Entry) -> None:
+    """Print one, with the message as it was found, as JSON."""
     with _letters(read_settings()) as letters:
         letter = _found(letters, entry)
     message = letter.message.decode(errors="backslashreplace")
     typer.echo(json.dumps({**_row(letter), "message": message}, indent=2))
 
 
-def requeue_letter(entry: str) -> None:
-    """Put one back into its queue, if it would be carried out now."""
+@app.command()
+def requeue(entry: Entry) -> None:
+    """Put one back into its queue; refused for what workers would put aside again.
+
+    Seldom needed: the operator publishes what is unfinished again by itself.
+    """
     settings = read_settings()
     with _letters(settings) as letters:
         letter = _found(letters, entry)
@@ -56,6 +73,16 @@ def requeue_letter(entry: str) -> None:
             fail(f"Dead letter {entry} stays: {obstacle}.")
         letters.requeue(letter)
     typer.echo(f"Dead letter {entry} is in the queue {letter.queue} again.")
+
+
+@app.command()
+def purge(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Drop all of them."""
+    if not yes:
+        typer.confirm("Drop all dead letters?", abort=True)
+    with _letters(read_settings()) as letters:
+        count = letters.purge()
+    typer.echo(f"{count} dead letters dropped.")
 
 
 def refusal_to_requeue(letter: DeadLetter, settings: Settings, now: float) -> str | None:
@@ -71,15 +98,6 @@ def refusal_to_requeue(letter: DeadLetter, settings: Settings, now: float) -> st
     if refusal is None:
         return None
     return f"{refusal.because} ({refusal.reason}); the operator publishes unfinished runs again by itself"
-
-
-def purge_letters(*, ask: bool) -> None:
-    """Drop all of them and say how many they were."""
-    if ask:
-        typer.confirm("Drop all dead letters?", abort=True)
-    with _letters(read_settings()) as letters:
-        count = letters.purge()
-    typer.echo(f"{count} dead letters dropped.")
 
 
 @contextmanager

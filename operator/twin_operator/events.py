@@ -1,4 +1,7 @@
-"""The loops of `twin-operator events`: follow the events, look at the queues, serve the pages, stop on a signal."""
+"""The process that turns Celery's events into metrics; it needs no access to the Kubernetes API.
+
+Its loops follow the events, read the queues and serve the pages until a signal stops them.
+"""
 
 import asyncio
 import logging
@@ -10,16 +13,16 @@ from typing import Final
 from prometheus_client import disable_created_metrics
 from redis.exceptions import RedisError
 
+from twin_operator.adapters.health_pages import serve_pages
 from twin_operator.adapters.redis_queue.event_channel import Unreadable, read
 from twin_operator.settings import Settings
 from twin_operator.wiring.events import EventsGraph, build_events
-from twin_operator.wiring.status_pages import serve_status
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS: Final = 5.0  # between two looks at the queues: several in a scrape interval
+READ_SECONDS: Final = 5.0  # between two readings of the queues: several in a scrape interval
 FIRST_PAUSE: Final = 0.2  # seconds before Redis is tried again; doubles
 LONGEST_PAUSE: Final = 5.0
-STALE_SECONDS: Final = 60.0  # without a look at the queues, successful or not, the process hangs
+STALE_SECONDS: Final = 60.0  # without a reading of the queues, successful or not, the process hangs
 LOST = (RedisError, OSError)
 
 
@@ -35,15 +38,17 @@ class EventsProcess:
     _pause: float = FIRST_PAUSE
     _ever: bool = False
     _up: bool = False
-    _looked: float = field(default_factory=time.monotonic)
+    _read_at: float = field(default_factory=time.monotonic)
 
     async def run(self, settings: Settings) -> None:
         """Run until stopped."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with serve_status(settings, self.complaint, self.graph.registry), asyncio.TaskGroup() as group:
-            loops = [group.create_task(self._follow()), group.create_task(self._look_at_queues())]
+        ports = {settings.health_port, settings.metrics_port}
+        pages = serve_pages(self.complaint, self.graph.registry, settings.bind_address, ports)
+        async with pages, asyncio.TaskGroup() as group:
+            loops = [group.create_task(self._follow()), group.create_task(self._read_queues())]
             await stop.wait()
             for loop in loops:
                 loop.cancel()
@@ -51,7 +56,7 @@ class EventsProcess:
 
     def complaint(self) -> str | None:
         """Return what is wrong with this process; without Redis it is well, and waits."""
-        age = time.monotonic() - self._looked
+        age = time.monotonic() - self._read_at
         return f"No look at the queues for {age:.0f} seconds." if age > STALE_SECONDS else None
 
     async def _follow(self) -> None:
@@ -89,25 +94,25 @@ class EventsProcess:
             what = "does not answer any more" if self._ever else "is not there yet"
             logger.warning("Redis %s (%s); trying again every few seconds.", what, error)
 
-    async def _look_at_queues(self) -> None:
+    async def _read_queues(self) -> None:
         while True:
             try:
-                await self._look()
-            except LOST:  # the other loop says so
+                await self._read_depths()
+            except LOST:  # the other loop logs it
                 self.graph.metrics.lengths(None)
-            self._looked = time.monotonic()
-            await asyncio.sleep(LOOK_SECONDS)
+            self._read_at = time.monotonic()
+            await asyncio.sleep(READ_SECONDS)
 
-    async def _look(self) -> None:
+    async def _read_depths(self) -> None:
         queues = self.graph.events.queues
         for queue in sorted(await self.graph.feed.queues()):
             queues.admit(queue)
         self.graph.metrics.lengths(await self.graph.depths(sorted(queues.known)))
-        if self._up:  # a worker is not silent because nobody listens
+        if self._up:  # a worker does not count as silent while this process is not connected
             self.graph.events.sweep()
 
 
 def run_events(settings: Settings) -> None:
-    """Run the exporter until it is told to stop."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks for them, and they double the series
+    """Run the exporter until a signal stops it."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # unused, and they double the series
     asyncio.run(EventsProcess(build_events(settings)).run(settings))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from twin_operator.adapters.kubernetes_api.commands import leader_of
 from twin_operator.services.installation import Leader
-from twin_operator.wiring.installation_check import leader_of
 
 HELD = {"holderIdentity": "operator-1", "renewTime": "2026-11-25T12:00:00.000001Z", "leaseDurationSeconds": 20}
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 
-from twin_operator.cli.logs import JsonFormatter, TextFormatter
-from twin_operator.services.runs.trace_context import TraceContext
+from twin_operator.cli.startup import JsonFormatter, TextFormatter
+from twin_operator.services.runs.trace_context import span_context
 from twin_operator.services.runs.tracing import within
 
-CONTEXT = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+CONTEXT = span_context(int(TRACE, 16), int(SPAN, 16), sampled=False)
 
 
 def record() -> logging.LogRecord:
@@ -19,13 +20,13 @@ def record() -> logging.LogRecord:
 def test_a_line_in_json_has_the_trace_in_fields() -> None:
     with within(CONTEXT):
         content = json.loads(JsonFormatter().format(record()))
-    assert (content["trace_id"], content["span_id"]) == (CONTEXT.trace_id, CONTEXT.span_id)
+    assert (content["trace_id"], content["span_id"]) == (TRACE, SPAN)
 
 
 def test_a_line_for_people_has_the_trace_at_its_end() -> None:
     with within(CONTEXT):
         line, more = TextFormatter("%(message)s").format(record()).split("\n")
-    assert line == f"Run u. trace_id={CONTEXT.trace_id} span_id={CONTEXT.span_id}"
+    assert line == f"Run u. trace_id={TRACE} span_id={SPAN}"
     assert more == "More."
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twin_operator.crdgen.__main__ import main
-from twin_operator.crdgen.files import FOLDERS
+from twin_operator.crdgen.__main__ import FOLDERS, main
 
 POOLS = "twinops.dev_workerpools.yaml"
 
