@@ -71,7 +71,7 @@ class InMemoryCluster(ApiServer):
         def write() -> JSON:
             self._existing(*place)
             written = self.patch_status(*place, patch)
-            self.emitted.status(kind, status)
+            self.emitted.status(kind, written["status"])
             return written
 
         return await self.request(write, Write("patch", *place, "status"))

@@ -99,7 +99,7 @@ class Workers:
 
     Attributes:
         site: the installation.
-        digest, rows, new_rows: what reading the data finds.
+        digest, rows, new_rows, newest: what reading the data finds.
         refusal: how a training ends instead of with a version.
         unreadable: how a look at the data ends instead of with what it found.
         better: whether candidates pass the gate.
@@ -110,6 +110,7 @@ class Workers:
     digest: str = "sha256:first"
     rows: int = 5_000
     new_rows: int = 0
+    newest: datetime | None = None
     refusal: Outcome | None = None
     unreadable: Outcome | None = None
     better: bool = True
@@ -189,7 +190,9 @@ class Workers:
         stamp = f"etag {self.digest}"
         if known.digest == self.digest:
             return Outcome(Reason.SUCCEEDED, "", DataUnchanged(stamp=stamp).wire())
-        found = DataFound(stamp=stamp, digest=self.digest, rows=self.rows, new_rows=self.new_rows, newest_row_time=None)
+        found = DataFound(
+            stamp=stamp, digest=self.digest, rows=self.rows, new_rows=self.new_rows, newest_row_time=self.newest
+        )
         return Outcome(Reason.SUCCEEDED, "", found.wire())
 
 
