@@ -124,8 +124,7 @@ async def test_arms_that_no_experiment_compared_are_not_comparable() -> None:
         arm = np.where(second & (table["arm"] == "none"), "call", table["arm"]).astype(object)
         arm = np.where(second & (table["arm"] == "letter"), "visit", arm).astype(object)
         await settled(site, InMemoryData({URI: {**table, "arm": arm}}), "Ready")
-        asked = {"intervention": {"arm": "visit", "against": "letter"}}
-        site.apply(simulation(model="letters", **asked))
+        site.apply(simulation(model="letters", intervention={"arm": "visit", "against": "letter"}))
         await site.until_phase("Simulation", "question", "Failed")
         assert site.condition("Simulation", "question")["reason"] == "ArmsNotCompared"
 
