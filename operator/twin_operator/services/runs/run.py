@@ -1,6 +1,6 @@
 """What travels between operator and workers: tasks, outcomes and the record of a run."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -69,15 +69,17 @@ class Task:
     trace: RunTrace | None = None
 
     def to_json(self) -> JSON:
-        """Return the task as plain JSON values, without its trace."""
-        content = asdict(replace(self, trace=None))
-        del content["trace"]
-        return content
+        """Return the task as plain JSON values, without its trace; the payload is the same object, not a copy."""
+        content = {name: getattr(self, name) for name in _TASK_FIELDS}
+        return {**content, "target": asdict(self.target)}
 
     @classmethod
     def from_json(cls, value: JSON) -> "Task":
         """Read what `to_json` wrote."""
         return cls(**{**value, "kind": TaskKind(value["kind"]), "target": Target(**value["target"])})
+
+
+_TASK_FIELDS = tuple(each.name for each in fields(Task) if each.name != "trace")
 
 
 @dataclass(frozen=True)
