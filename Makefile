@@ -54,7 +54,7 @@ e2e: $(SYNCED) ## The built image on a kind cluster: install, helm test, journey
 lint: $(SYNCED) ## Style, types, layers, and whether CRDs, dashboards and the chart's README are as generated
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p dashboards -p benchmarks -p tests.fakes -p tests.contracts
+	$(BIN)/mypy -p twin_operator -p devcluster -p demo -p dashboards -p benchmarks -p tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m twin_operator.crdgen --check
 	$(BIN)/python -m dashboards --check

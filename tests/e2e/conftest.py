@@ -80,9 +80,10 @@ def kube(kind_cluster: KindCluster, images: list[str], tmp_path_factory: pytest.
     """The kind cluster, ready for its first Pod, with the images on its node."""
     kind_cluster.ensure_kubectl()
     helm = shutil.which("helm")
-    paths = [Path(kind_cluster.kubeconfig_path).resolve(), tmp_path_factory.mktemp("kind")]
+    kubeconfig, directory = Path(kind_cluster.kubeconfig_path).resolve(), tmp_path_factory.mktemp("kind")
     kubectl = Path(kind_cluster.kubectl_path).absolute()  # not resolved: a link may name the program
-    kube = Kube(Kind(*paths, kubectl, Path(helm) if helm else binaries.find().helm))  # type: ignore[arg-type]
+    kind = Kind(kubeconfig, directory, kubectl, Path(helm) if helm else binaries.find().helm)
+    kube = Kube(kind)  # type: ignore[arg-type]  # it has what the tests of this folder use of a Cluster
     for image in images:
         kind_cluster.load_docker_image(image)
     kube.until(lambda: "default" in kube.kubectl("get", "serviceaccount", "default", check=False), 60)

@@ -93,9 +93,10 @@ def test_a_twin_that_fails_is_retrained_after_approval(letters: Twins) -> None:
     letters.until_phase("TwinModel", "letters", "Degraded")
     later = experiments.rows(experiments.waves(5, "real"), REAL, seed=7)
     put_data(letters.kube, experiments.rows(experiments.waves(6), EFFECT) + later)
-    name = letters.kube.until(lambda: _job(letters, "AwaitingApproval"), 240)
-    letters.patch("RetrainingJob", name, {"approval": {"approved": True, "by": "kubernetes-admin"}})
-    status = letters.until_phase("RetrainingJob", name, "Completed", within=300)
+    job = letters.kube.until(lambda: _job(letters, "AwaitingApproval"), 240)
+    assert job is not None
+    letters.patch("RetrainingJob", job, {"approval": {"approved": True, "by": "kubernetes-admin"}})
+    status = letters.until_phase("RetrainingJob", job, "Completed", within=300)
     assert status["gate"]["passed"] is True
     letters.until("TwinModel", "letters", lambda status: status["model"]["version"] == "2")
 

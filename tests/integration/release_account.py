@@ -101,9 +101,9 @@ def _is_the_operators(manifest: dict[str, Any]) -> bool:
     if "helm.sh/hook" in manifest["metadata"].get("annotations", {}):
         return False
     if manifest["kind"] == "ServiceAccount":
-        return manifest["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
-    ours = manifest["metadata"]["name"].startswith(_OPERATOR)
-    return ours and manifest["apiVersion"].startswith("rbac.authorization.k8s.io")
+        return bool(manifest["metadata"]["labels"]["app.kubernetes.io/component"] == "operator")
+    name, version = str(manifest["metadata"]["name"]), str(manifest["apiVersion"])
+    return name.startswith(_OPERATOR) and version.startswith("rbac.authorization.k8s.io")
 
 
 def _asked(kube: Kube, account: str) -> Iterator[dict[str, Any]]:

@@ -1,10 +1,4 @@
 """The soak's operator, workers and Redis: those of the slow tests."""
 
-from tests.slow.conftest import (  # noqa: F401 - fixtures
-    killable_redis,
-    kube,
-    mlflow_server,
-    platform,
-    redis_restart,
-    trained,
-)
+from tests.integration.conftest import kube, mlflow_server  # noqa: F401 - fixtures
+from tests.slow.conftest import killable_redis, platform, redis_restart, trained  # noqa: F401 - fixtures

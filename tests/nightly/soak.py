@@ -147,7 +147,7 @@ class Soak:
         self.platform.apply("Simulation", "soak-first", self.question())
         uid = self.platform.until_phase("Simulation", "soak-first", "Succeeded")["metadata"]["uid"]
         with Redis.from_url(self.platform.redis_url) as redis:
-            outcome = json.loads(redis.hget(f"twinops:run:{uid}", "outcome"))  # type: ignore[arg-type]
+            outcome = json.loads(redis.hget(f"twinops:run:{uid}", "outcome"))
         (self.folder / "answer.json").write_text(json.dumps(outcome["value"]))
         here = Path(__file__).parent
         worker = {

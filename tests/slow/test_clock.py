@@ -13,7 +13,7 @@ from tests.integration.journey import experiments
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.api.v1alpha1 import RetrainingJob
+from twin_operator.api.v1alpha1 import RetrainingJob, Simulation
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator import build_operator
@@ -193,7 +193,7 @@ async def test_a_simulation_that_ended_goes_when_its_time_is_over_and_is_archive
     still.operator.stop()
     clock = Clock()
     async with loop_at(still, clock, monkeypatch) as loop:
-        loop.expiry.fill([each async for each in loop.resources.finished("Simulation")])
+        loop.expiry.fill([each async for each in loop.resources.finished(Simulation)])
         clock.wait(7 * 24 - 0.1)
         await loop.expiry.sweep()
         assert still.get("Simulation", "clocked-question")["metadata"]["uid"] == uid

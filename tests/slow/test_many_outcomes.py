@@ -53,13 +53,12 @@ def share(platform: Platform, trained: str) -> None:
     """Register a trained version under the name of each model, as its champion."""
     client = MlflowClient(platform.mlflow_url, platform.mlflow_url)
     version = client.get_model_version(f"{platform.namespace}.{trained}", "1")
+    source = str(version.source)
     for number in range(MODELS):
         name = f"{NAMESPACE}.{model_name(number)}"
         client.create_registered_model(name)
-        model_id = version.source.rpartition("/")[2]
-        client.create_model_version(
-            name, version.source, run_id=version.run_id, model_id=model_id, tags=dict(version.tags)
-        )
+        model_id = source.rpartition("/")[2]
+        client.create_model_version(name, source, run_id=version.run_id, model_id=model_id, tags=dict(version.tags))
         client.set_registered_model_alias(name, "champion", "1")
 
 
@@ -130,7 +129,7 @@ def validations(platform: Platform) -> list[int]:
 
 
 def phases(platform: Platform) -> list[str]:
-    text = platform.kube.kubectl("get", "simulations", "-n", NAMESPACE, "-o", "jsonpath={.items[*].status.phase}")
+    text: str = platform.kube.kubectl("get", "simulations", "-n", NAMESPACE, "-o", "jsonpath={.items[*].status.phase}")
     return text.split()
 
 

@@ -131,7 +131,7 @@ def test_deleted_and_expired_simulations_and_another_leader_change_no_figure(tra
     for number in range(4):
         answer = ask(trained, f"asked-{number}")["status"]["effect"]
         trained.patch("Simulation", f"asked-{number}", outcome(f"later-{number}", answer["estimate"]))
-        trained.kube.until(lambda count=number + 1: fidelity(trained).get("validations") == count)  # type: ignore[misc]
+        trained.kube.until(lambda count=number + 1: fidelity(trained).get("validations") == count)
     ask(trained, "brief-question", ttlSecondsAfterFinished=3)
     trained.patch("Simulation", "brief-question", outcome("brief", 0.16))
     gone = ("get", "simulation", "brief-question", "-n", trained.namespace, "--ignore-not-found", "-o", "name")

@@ -6,6 +6,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import AliasChoices, ValidationError
@@ -22,6 +23,12 @@ SECRETIVE = Settings(
     archive_url=f"postgresql://archive:{PASSWORD}@database/archive",
     worker_env=[{"name": "AWS_SECRET_ACCESS_KEY", "value": PASSWORD}],
 )
+
+
+def tls_of_broker(settings: Settings) -> dict[str, Any]:
+    options = create_app(settings, ["simulations"]).connection().ssl
+    assert isinstance(options, dict)
+    return options
 
 
 def variables() -> Iterator[str]:
@@ -69,7 +76,7 @@ def test_celery_shows_stars_in_its_banner() -> None:
 def test_with_tls_every_client_demands_a_certificate_for_the_host(authority: Path | None, query: str) -> None:
     settings = Settings(redis_url=f"rediss://redis:6379/0{query}", redis_ca_file=authority)
     operator = operator_redis(settings.redis_url).connection_pool.connection_kwargs
-    broker = create_app(settings, ["simulations"]).connection().ssl
+    broker = tls_of_broker(settings)
     for options in (operator, broker):
         assert options["ssl_check_hostname"] is True
         assert options.get("ssl_ca_certs") == (str(authority) if authority else None)
@@ -79,7 +86,7 @@ def test_with_tls_every_client_demands_a_certificate_for_the_host(authority: Pat
 
 def test_a_clients_own_certificate_may_be_part_of_the_address() -> None:
     settings = Settings(redis_url="rediss://redis:6379/0?ssl_certfile=/tls.crt&ssl_keyfile=/tls.key")
-    assert create_app(settings, ["simulations"]).connection().ssl["ssl_certfile"] == "/tls.crt"
+    assert tls_of_broker(settings)["ssl_certfile"] == "/tls.crt"
 
 
 def test_without_tls_an_address_stays_as_it_is() -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.archived import START, failed, outcome, retraining, simulation, weights
 from twin_operator.adapters.sql_archive.archive import SqlArchive

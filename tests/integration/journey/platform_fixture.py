@@ -95,7 +95,7 @@ class Platform:
         kubeconfig = self.operator.environment["KUBECONFIG"] if operator else str(self.kube.kubeconfig)
         chosen = Configuration()
         chosen.disable_strict_ssl_verification = True
-        await config.load_kube_config(config_file=kubeconfig, client_configuration=chosen)
+        await config.load_kube_config(config_file=kubeconfig, client_configuration=chosen)  # type: ignore[no-untyped-call]
         return chosen
 
     def tags(self, model: str, version: str) -> dict[str, str]:

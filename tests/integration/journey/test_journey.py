@@ -18,7 +18,9 @@ def test_a_twin_is_trained_and_says_what_it_learned(trained: Platform) -> None:
     assert model["dataDigest"].startswith("sha256:")
     assert effect["arm"] == "Letter"
     assert abs(effect["estimate"] - EFFECT) < 0.05
-    assert trained.condition("TwinModel", "letters", "Ready")["status"] == "True"
+    ready = trained.condition("TwinModel", "letters", "Ready")
+    assert ready is not None
+    assert ready["status"] == "True"
 
 
 def test_a_question_is_answered_in_status(trained: Platform) -> None:
@@ -53,4 +55,4 @@ def test_status_and_logs_have_the_trace_of_the_caller_without_a_collector(traine
     assert traces["own"] != invalid
     for trace in traces.values():
         for program in (trained.operator, trained.workers["light"]):
-            trained.kube.until(lambda log=program.log, trace=trace: f"trace_id={trace}" in log.read_text())  # type: ignore[misc]
+            trained.kube.until(lambda log=program.log, trace=trace: f"trace_id={trace}" in log.read_text())

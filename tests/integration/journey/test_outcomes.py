@@ -82,7 +82,7 @@ def test_each_outcome_is_graded_and_four_make_the_twin_calibrated(platform: Plat
     assert [each["simulation"] for each in model["recent"]] == [f"asked-{n}" for n in (4, 3, 2, 1, 0)]
     labels = f'{{model="calibrated",namespace="{platform.namespace}"}}'
     for sample in (f"twinops_model_fidelity_validations{labels} 5.0", f"twinops_model_faithful{labels} 1.0"):
-        platform.kube.until(lambda sample=sample: sample in platform.metrics())  # type: ignore[misc]
+        platform.kube.until(lambda sample=sample: sample in platform.metrics())
     assert "twinops_archive_up 1.0" in platform.metrics()
 
 

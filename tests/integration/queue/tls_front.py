@@ -20,11 +20,11 @@ def tls_front(port: int, pair: Pair) -> Iterator[int]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pair.certificate, pair.key)
     front, ready = free_ports(1)[0], threading.Event()
-    stops: list[Callable[[], None]] = []
+    stops: list[Callable[[], object]] = []
 
     async def serve() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        stops.append(lambda: loop.call_soon_threadsafe(stop.set) and None)
+        stops.append(lambda: loop.call_soon_threadsafe(stop.set))
         server = await asyncio.start_server(lambda r, w: _pass_on(r, w, port), LOOPBACK, front, ssl=context)
         ready.set()
         await stop.wait()

@@ -8,11 +8,19 @@ import time
 
 import pytest
 
-from tests.integration.worker.workplace import Workplace, until
-from twin_operator.services.runs.run import Stop
+from tests.integration.worker.workplace import Worker, Workplace, until
+from twin_operator.services.runs.run import Stop, Task
 
 pytestmark = pytest.mark.slow
-SHORT = {"lease_seconds": "2"}  # so that a test need not wait for long
+SHORT = "2"  # seconds of a lease, so that a test need not wait for long
+
+
+def until_begun(place: Workplace, task: Task, attempts: int) -> None:
+    until(lambda: len(place.begun(task)) == attempts)
+
+
+def until_gone(worker: Worker, child: int) -> None:
+    until(lambda: child not in worker.children())
 
 
 async def test_a_child_that_is_killed_costs_an_attempt_and_its_message_comes_back(place: Workplace) -> None:
@@ -31,21 +39,21 @@ async def test_a_task_that_kills_its_child_each_time_has_as_many_attempts_as_its
     work = place.task(60)
     await place.broker.publish([work])
     for attempt in range(1, work.attempt_limit + 1):
-        until(lambda begun=attempt: len(place.begun(work)) == begun)
+        until_begun(place, work, attempt)
         (child,) = worker.children()
         os.kill(child, signal.SIGKILL)
-        until(lambda gone=child: gone not in worker.children())
+        until_gone(worker, child)
     until(lambda: "exhausted" in worker.log.read_text())
     assert (place.begun(work), place.attempts(work)) == (["one"] * work.attempt_limit, work.attempt_limit)
     assert place.redis.zcard("twinops:leases:sleep") == 0
 
 
 async def test_the_run_of_a_node_that_vanished_is_taken_over_when_its_lease_has_ended(place: Workplace) -> None:
-    lost = place.ready(place.worker("one", **SHORT))
+    lost = place.ready(place.worker("one", lease_seconds=SHORT))
     work = place.task(8)
     await place.broker.publish([work])
     until(lambda: place.begun(work))
-    place.worker("two", **SHORT)
+    place.worker("two", lease_seconds=SHORT)
     lost.signal_all(signal.SIGKILL)
     until(lambda: place.outcome(work))
     assert (place.begun(work), place.attempts(work)) == (["one", "two"], 2)
@@ -53,12 +61,12 @@ async def test_the_run_of_a_node_that_vanished_is_taken_over_when_its_lease_has_
 
 
 async def test_a_frozen_worker_that_wakes_too_late_ends_its_run_and_records_nothing(place: Workplace) -> None:
-    frozen = place.ready(place.worker("one", **SHORT))
+    frozen = place.ready(place.worker("one", lease_seconds=SHORT))
     work = place.task(8)
     await place.broker.publish([work])
     until(lambda: place.begun(work))
     frozen.signal_all(signal.SIGSTOP)
-    place.ready(place.worker("two", **SHORT))
+    place.ready(place.worker("two", lease_seconds=SHORT))
     until(lambda: place.begun(work) == ["one", "two"])
     frozen.signal_all(signal.SIGCONT)
     until(lambda: place.outcome(work))
@@ -73,7 +81,7 @@ async def test_a_frozen_worker_that_wakes_too_late_ends_its_run_and_records_noth
 
 
 async def test_an_attempt_is_given_back_when_its_run_is_suspended(place: Workplace) -> None:
-    worker = place.ready(place.worker("one", **SHORT))
+    worker = place.ready(place.worker("one", lease_seconds=SHORT))
     work = place.task(60)
     await place.broker.publish([work])
     until(lambda: place.begun(work))

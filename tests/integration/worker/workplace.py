@@ -139,7 +139,7 @@ class Workplace:
 
     def queued(self) -> int:
         """Return how many messages wait in the queue."""
-        return sum(int(self.redis.llen(key)) for key in self.redis.keys(f"twinops:{QUEUE}*"))  # type: ignore[union-attr, arg-type]
+        return sum(int(self.redis.llen(key)) for key in self.redis.keys(f"twinops:{QUEUE}*"))
 
     def reported(self) -> Counter[str]:
         """Return the events on the results stream by run."""

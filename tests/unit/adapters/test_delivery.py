@@ -23,7 +23,7 @@ UNSIGNED = Check(None, DAY)
 
 def reason(message: bytes, check: Check = SIGNED, queue: str = "simulations", later: float = 0) -> str | None:
     refusal = check.refusal(message, queue, time.time() + later)
-    return refusal and refusal.reason
+    return refusal.reason if refusal else None
 
 
 def signed_by_hand(body: bytes, task_name: str = "twinops.simulate") -> bytes:

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.cli.kubectl_twin import app, requests
-from twin_operator.cli.kubectl_twin.commands import sentence
+from twin_operator.cli.kubectl_twin import requests
+from twin_operator.cli.kubectl_twin.commands import app, sentence
 from twin_operator.cli.kubectl_twin.table import model_table
 
 GRADED = {

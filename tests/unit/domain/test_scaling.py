@@ -30,7 +30,8 @@ def first(*loads: QueueLoad, policy: ScalingPolicy = POLICY, current: int = 0) -
 
 def follow(looks: Iterable[QueueLoad], policy: ScalingPolicy = POLICY, current: int = 0) -> list[int]:
     """Return the workers wanted at each look, one poll apart."""
-    wanted, window = [], ()
+    wanted: list[int] = []
+    window: tuple[Want, ...] = ()
     for number, load in enumerate(looks):
         decision = decide(policy, (load,), current, window, NOW + number * POLL)
         current, window = decision.replicas, decision.window
@@ -276,7 +277,8 @@ def test_nothing_shrinks_at_the_first_look(policy: ScalingPolicy, loads: list[Qu
 @quick
 @given(policies, pools)
 def test_a_load_that_stays_the_same_settles_at_once(policy: ScalingPolicy, loads: list[QueueLoad]) -> None:
-    current, window = 0, ()
+    current = 0
+    window: tuple[Want, ...] = ()
     wanted = []
     for number in range(5):
         decision = decide(policy, loads, current, window, NOW + number * POLL)

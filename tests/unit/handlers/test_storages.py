@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import kopf
 import pytest
 
@@ -27,7 +29,7 @@ async def test_an_event_costs_no_copy_of_the_object(server: WatchedServer, monke
 
 def test_nothing_is_kept_of_an_object() -> None:
     persistence = events.settings().persistence
-    body, patch = kopf.Body(WORKER_POOL), kopf.Patch()
+    body, patch = kopf.Body(cast("kopf.RawBody", WORKER_POOL)), kopf.Patch()
     essence = persistence.diffbase_storage.build(body=body)
     persistence.diffbase_storage.store(body=body, patch=patch, essence=essence)
     persistence.progress_storage.touch(body=body, patch=patch, value="now")

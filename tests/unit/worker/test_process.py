@@ -17,6 +17,7 @@ from tests.unit.worker.celery_parts import traced
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, task
 from twin_operator.adapters.redis_queue.delivery import Reason
 from twin_operator.adapters.redis_queue.message import Messages
+from twin_operator.api.v1alpha1 import conditions
 from twin_operator.services.runs.run import Outcome, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.worker.leases import LeaseThread
@@ -52,7 +53,7 @@ class Shop:
         return Frame(
             claims,
             LeaseThread(claims, lambda: None),
-            {TaskKind.SIMULATE: lambda _payload: Outcome(Reason.SUCCEEDED, "done")},
+            {TaskKind.SIMULATE: lambda _payload: Outcome(conditions.Reason.SUCCEEDED, "done")},
         )
 
 

@@ -1,6 +1,7 @@
 """The verdict on a window, and how often it is right in simulated worlds."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ DEGRADED, DROP, ERROR = VerdictKind.FIDELITY_DEGRADED, VerdictKind.COVERAGE_DROP
     ],
 )
 def test_a_twin_is_unfaithful_only_by_a_missed_threshold_and_a_significant_miss(
-    changes: dict[str, float], found: Significance, kind: str, *, faithful: bool | None
+    changes: dict[str, Any], found: Significance, kind: str, *, faithful: bool | None
 ) -> None:
     verdict = judge(replace(GOOD, **changes), found, THRESHOLDS, 6)
     assert (verdict.kind, verdict.faithful) == (kind, faithful)

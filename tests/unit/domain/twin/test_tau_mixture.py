@@ -32,7 +32,7 @@ def restricted(tau: float, y: np.ndarray, v: np.ndarray) -> float:
     inverse, ones = np.linalg.inv(np.diag(v + tau**2)), np.ones(y.size)
     information = ones @ inverse @ ones
     residual = y - ones * (ones @ inverse @ y) / information
-    return -0.5 * (-np.linalg.slogdet(inverse)[1] + np.log(information) + residual @ inverse @ residual)
+    return float(-0.5 * (-np.linalg.slogdet(inverse)[1] + np.log(information) + residual @ inverse @ residual))
 
 
 def unexplained(found: TauWeights, prior: TauWeights) -> np.ndarray:

@@ -91,7 +91,7 @@ class RecordingOutbox(InMemoryOutbox):
         super().__init__(site.queue)
         self.sent = sent
 
-    async def put(self, entries: Collection[JSON]) -> None:  # type: ignore[override]
+    async def put(self, entries: Collection[JSON]) -> None:
         """Append entries, and keep them."""
         self.sent.extend(entries)
         await super().put(list(entries))

@@ -49,6 +49,9 @@ class Retraining(RuleBasedStateMachine):
         """Names of the jobs that have not ended."""
         return [name for name, job in self.jobs.items() if not job.status.phase.finished]
 
+    def has_unfinished(self) -> bool:
+        return bool(self.unfinished())
+
     @precondition(lambda self: len(self.jobs) < MOST_JOBS)
     @rule(override=st.booleans(), approved=st.booleans())
     def create(self, *, override: bool, approved: bool) -> None:
@@ -59,14 +62,14 @@ class Retraining(RuleBasedStateMachine):
         if approved:
             self.change(name, approval=JANE)
 
-    @precondition(unfinished)
+    @precondition(has_unfinished)
     @rule(data=st.data(), approved=st.booleans())
     def decide(self, data: Any, *, approved: bool) -> None:
         name = data.draw(st.sampled_from(self.unfinished()))
         if self.jobs[name].spec.approval is None:
             self.change(name, approval=Approval(approved=approved, by="jane"))
 
-    @precondition(unfinished)
+    @precondition(has_unfinished)
     @rule(data=st.data())
     def cancel(self, data: Any) -> None:
         self.change(data.draw(st.sampled_from(self.unfinished())), cancel=True)
@@ -97,7 +100,7 @@ class Retraining(RuleBasedStateMachine):
     def redis_forgets(self) -> None:
         self.runs = {}
 
-    @precondition(unfinished)
+    @precondition(has_unfinished)
     @rule(data=st.data(), well=st.booleans())
     def train(self, data: Any, *, well: bool) -> None:
         """A worker ends the training of a job that is at it."""
@@ -109,7 +112,7 @@ class Retraining(RuleBasedStateMachine):
         outcome = Outcome(Reason.SUCCEEDED, "", value) if well else Outcome(Reason.DATA_INVALID, "No rows.")
         self.runs[f"{name}-train"] = Run(attempts=1, outcome=outcome)
 
-    @precondition(unfinished)
+    @precondition(has_unfinished)
     @rule(data=st.data(), better=st.booleans())
     def compare(self, data: Any, *, better: bool) -> None:
         """A worker ends the comparison of a job that is at it; the same comparison always ends the same."""
@@ -128,7 +131,7 @@ class Retraining(RuleBasedStateMachine):
         outcome = Outcome(Reason.SUCCEEDED, "", {**sides, "gate": {"passed": passed, "message": "."}})
         self.runs[f"{name}-validate"] = Run(attempts=1, outcome=outcome)
 
-    @precondition(unfinished)
+    @precondition(has_unfinished)
     @rule(data=st.data(), crash=st.booleans())
     def reconcile_job(self, data: Any, *, crash: bool) -> None:
         """The operator brings a job a step further, and may be killed between promotion and status."""
@@ -163,8 +166,8 @@ class Retraining(RuleBasedStateMachine):
     def step(self, name: str, *, crash: bool) -> None:
         """Plan and carry out what is next for a job."""
         job = self.jobs[name]
-        works = (Work(self.runs.get(f"{name}-{work}", Run())) for work in ("train", "validate"))
-        decision = plan(JobSnapshot(job, self.model(), *works, champion=self.champion), self.now)
+        training, comparison = (Work(self.runs.get(f"{name}-{work}", Run())) for work in ("train", "validate"))
+        decision = plan(JobSnapshot(job, self.model(), training, comparison, champion=self.champion), self.now)
         before = job.status.phase
         if decision.promote is not None:
             assert self.verdicts[decision.promote]

@@ -51,7 +51,7 @@ def snapshot(policy: dict[str, Any] | None = None, **changes: Any) -> TriggerSna
     return replace(calm, **changes)
 
 
-DEGRADED = {"breaches": (Trigger.FIDELITY_DEGRADED,), "data": NEWS}
+DEGRADED: dict[str, Any] = {"breaches": (Trigger.FIDELITY_DEGRADED,), "data": NEWS}
 NIGHTLY = {"schedule": "0 3 * * *"}
 
 

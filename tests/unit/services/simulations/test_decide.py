@@ -9,6 +9,7 @@ import pytest
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.domain.table.columns import FeatureType
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, decide
@@ -28,7 +29,7 @@ CONTRAST = Contrast.from_dict(
         ).as_dict()
     }
 )
-VERSION = Version("default.twin", "3", ("A", "B", "C"), {"age": "Numeric"}, (CONTRAST,))
+VERSION = Version("default.twin", "3", ("A", "B", "C"), {"age": FeatureType.NUMERIC}, (CONTRAST,))
 WAITING = Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet")
 
 

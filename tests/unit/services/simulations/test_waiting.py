@@ -20,6 +20,7 @@ from tests.unit.services.simulations.site import (
     workers_pool,
     writes,
 )
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, Stop, Task
 
 pytestmark = pytest.mark.looptime
@@ -206,14 +207,14 @@ async def test_a_deleted_object_leaves_nothing_for_a_worker_to_do() -> None:
         assert site.work(answered) == []
 
 
-@pytest.mark.parametrize("reason", ["Succeeded", "EmptyPopulation"])
-async def test_what_ended_is_counted_with_its_reason(reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.SUCCEEDED, Reason.EMPTY_POPULATION])
+async def test_what_ended_is_counted_with_its_reason(reason: Reason) -> None:
     async with Installation() as site:
         install_twin(site)
         site.apply(simulation())
         await site.advance(2)
         site.work(lambda _task: Outcome(reason, "so it is", {}))
-        phase_then = "Succeeded" if reason == "Succeeded" else "Failed"
+        phase_then = "Succeeded" if reason is Reason.SUCCEEDED else "Failed"
         await site.until_phase("Simulation", "question", phase_then)
         labels = {"namespace": "default", "phase": phase_then, "reason": reason}
         assert site.metric("twinops_simulations_finished_total", **labels) == 1

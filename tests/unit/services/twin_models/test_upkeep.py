@@ -187,7 +187,7 @@ def test_an_archive_that_is_down_is_told_and_stops_decisions() -> None:
     assert decision.fidelity == TwinFidelity(score=0.9)
 
 
-CRON = {"retraining": {"schedule": "0 3 * * *"}}
+CRON: dict[str, Any] = {"retraining": {"schedule": "0 3 * * *"}}
 TOMORROW = datetime(2027, 1, 16, 3, tzinfo=UTC)
 DUE = datetime(2027, 1, 15, 3, tzinfo=UTC)  # five hours before NOW
 SAME_BYTES = DataSeen("sha256:old", 5_000, 400)

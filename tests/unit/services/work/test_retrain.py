@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.services.trainings import LEARNER, NAME, PLAN, URI, Workshop, table
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
 
 
@@ -50,8 +51,8 @@ def test_data_that_is_not_readable_now_may_be_at_the_next_attempt(workshop: Work
     assert workshop.registry.version_of_run(NAME, "run") is None
 
 
-@pytest.mark.parametrize("reason", ["AddressNotAllowed", "DataInvalid"])
-def test_data_that_no_attempt_can_use_is_an_outcome(workshop: Workshop, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.ADDRESS_NOT_ALLOWED, Reason.DATA_INVALID])
+def test_data_that_no_attempt_can_use_is_an_outcome(workshop: Workshop, reason: Reason) -> None:
     workshop.source.refusals[URI] = Stalled(reason, "What to do about it.")
     outcome = workshop.retrain("run")
     assert (outcome.reason, outcome.message) == (reason, "What to do about it.")

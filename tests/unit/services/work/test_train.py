@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.services.trainings import COLUMNS, LEARNER, NAME, OWNER, SPEC, URI, Workshop, table
 from twin_operator.api.v1alpha1 import TwinModelSpec
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin.tau_mixture import Contrast
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import spec_digest
@@ -115,8 +116,8 @@ def test_the_registered_model_of_a_twin_that_was_made_again_is_its_own(workshop:
     assert workshop.train("run", owner="cluster/shop/letters/another-uid").succeeded
 
 
-@pytest.mark.parametrize("reason", ["DataNotReadable", "AddressNotAllowed", "DataInvalid"])
-def test_data_that_cannot_be_had_is_the_reason(workshop: Workshop, reason: str) -> None:
+@pytest.mark.parametrize("reason", [Reason.DATA_NOT_READABLE, Reason.ADDRESS_NOT_ALLOWED, Reason.DATA_INVALID])
+def test_data_that_cannot_be_had_is_the_reason(workshop: Workshop, reason: Reason) -> None:
     workshop.source.refusals[URI] = Stalled(reason, "What to do about it.")
     outcome = workshop.train("run")
     assert (outcome.reason, outcome.message, outcome.value) == (reason, "What to do about it.", {})
