@@ -11,8 +11,16 @@ from opentelemetry.trace import SpanContext
 
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.runs.spans import attempt_span
-from twin_operator.services.runs.trace_context import SPAN_BITS, RunTrace, parse, run_trace
-from twin_operator.services.runs.tracing import NoTracer, SpanEvent, Tracer, current_trace
+from twin_operator.services.runs.tracing import (
+    SPAN_BITS,
+    NoTracer,
+    RunTrace,
+    SpanEvent,
+    Tracer,
+    current_trace,
+    parse,
+    run_trace,
+)
 
 logger = logging.getLogger(__name__)
 MOST_EVENTS: Final = 128  # of one span, as OpenTelemetry limits them

@@ -9,7 +9,7 @@ import orjson
 
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.services.runs.run import Target, Task, TaskKind
-from twin_operator.services.runs.trace_context import run_trace, traceparent_of
+from twin_operator.services.runs.tracing import run_trace, traceparent_of
 
 TRACE = run_trace("u", "u", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 TASK = Task("u", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", "u"), 4, {}, trace=TRACE)

@@ -78,7 +78,7 @@ SEEN: Final[dict[str, tuple[dict[str, Any], Callable[[OperatorLoop], bool]]]] = 
     "simulations": (SIMULATION, lambda loop: loop.simulations.unfinished() == 1),
     "twinmodels": (TWIN, knows_twin),
     "workerpools": (WORKER_POOL, lambda loop: loop.pools.index.keys == [POOL]),
-    "retrainingjobs": (JOB, lambda loop: loop.keeper.unfinished_jobs(("home", "letters")) == [("home", "again")]),
+    "retrainingjobs": (JOB, lambda loop: loop.upkeep.unfinished_jobs(("home", "letters")) == [("home", "again")]),
 }
 
 

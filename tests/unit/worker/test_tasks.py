@@ -19,8 +19,7 @@ from tests.unit.worker.simple_task import RUN, START, Clock, task
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, TaskKind
-from twin_operator.services.runs.trace_context import RunTrace, parse
-from twin_operator.services.runs.tracing import current_trace
+from twin_operator.services.runs.tracing import RunTrace, current_trace, parse
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import ERROR_LENGTH, Frame
 

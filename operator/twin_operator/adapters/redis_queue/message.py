@@ -11,7 +11,7 @@ from celery import Celery
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
 from twin_operator.services.runs.run import JSON, Task
-from twin_operator.services.runs.trace_context import traceparent_of
+from twin_operator.services.runs.tracing import traceparent_of
 
 LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
 

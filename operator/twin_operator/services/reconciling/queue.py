@@ -15,6 +15,11 @@ LONGEST_BACKOFF_SECONDS = 60.0
 AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
 
 
+def exponential_backoff(failures: int, base: float, cap: float) -> float:
+    """Return the wait after a number of failures in a row: `base` seconds after the first, doubling up to `cap`."""
+    return min(cap, base * 2.0 ** max(0, failures - 1))
+
+
 @dataclass
 class DirtyKeys(Generic[K]):
     """Keys that are to be reconciled; equal ones are one."""
@@ -78,7 +83,7 @@ class ReconcileQueue(Generic[K]):
             self._failures.pop(key, None)
         except Exception:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            again = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
+            again = exponential_backoff(failures, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
             again *= self._random.uniform(0.5, 1.0)
             logger.exception("%s could not be reconciled; the next attempt is in %.1f s.", key, again)
         finally:
