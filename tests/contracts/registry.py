@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.ports import RollBack, Versions
 from twin_operator.services.versions import BlockingVersions

@@ -14,7 +14,7 @@ from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
+from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.reconciling.ports import RollBack, Versions
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON, Outcome

@@ -1,4 +1,4 @@
-"""What the operator watches, and what each event leads to."""
+"""What the operator watches, what each event leads to, and that kopf does nothing else with an object."""
 
 from __future__ import annotations
 
@@ -126,3 +126,27 @@ async def test_each_namespace_that_is_named_is_watched(server: WatchedServer) ->
 def test_kopf_neither_posts_events_nor_has_peers() -> None:
     chosen = events.settings()
     assert (chosen.posting.enabled, chosen.peering.standalone, chosen.scanning.disabled) == (False, True, True)
+
+
+async def test_an_event_costs_no_copy_of_the_object(server: WatchedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base class copies the body to build what is compared; ours are asked instead."""
+
+    def copied(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("kopf built the essence of an object")
+
+    monkeypatch.setattr(kopf.DiffBaseStorage, "build", copied)
+    monkeypatch.setattr(kopf.ProgressStorage, "clear", copied)
+    loop = loop_on_fakes(settings())
+    async with watching(server, loop):
+        server.send("workerpools", "ADDED", WORKER_POOL)
+        await until(lambda: bool(loop.pools.index.keys))
+
+
+def test_nothing_is_kept_of_an_object() -> None:
+    persistence = events.settings().persistence
+    body, patch = kopf.Body(WORKER_POOL), kopf.Patch()
+    essence = persistence.diffbase_storage.build(body=body)
+    persistence.diffbase_storage.store(body=body, patch=patch, essence=essence)
+    persistence.progress_storage.touch(body=body, patch=patch, value="now")
+    assert (dict(essence), dict(patch)) == ({}, {})
+    assert persistence.diffbase_storage.fetch(body=body) is None

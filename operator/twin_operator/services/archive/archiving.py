@@ -15,7 +15,7 @@ from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.api.v1alpha1.schema import present
 from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable, ArchiveUnusable
 from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
 from twin_operator.services.runs.messages import TauWeightsOnTheWire

@@ -18,7 +18,7 @@ from twin_operator.api.v1alpha1.observed_outcome import ObservedOutcome
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity

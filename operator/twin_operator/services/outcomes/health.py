@@ -13,7 +13,7 @@ from twin_operator.domain.fidelity.faithfulness import Thresholds, Verdict, judg
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.significance import significance, trend_p
 from twin_operator.domain.fidelity.window import Summary, ledger_of, summarise, window_of
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
+from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.runs.times import moment
 from twin_operator.services.versions import active_version
 

@@ -19,7 +19,7 @@ from twin_operator.api.v1alpha1 import (
 )
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, RetrainingJobPhase
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.api.v1alpha1.references import TwinModelRef
+from twin_operator.api.v1alpha1.resource import TwinModelRef
 from twin_operator.api.v1alpha1.retraining_job import RetrainingTrigger, TrainingPlan
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.archive.ports import ArchivedRetraining

@@ -8,7 +8,7 @@ from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire

@@ -15,7 +15,7 @@ from twin_operator.domain.errors import DomainError
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import ArmEffect, TrainedTwin, train_by_plan
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
 from twin_operator.services.runs.messages import (
     RetrainingPayload,

@@ -14,7 +14,7 @@ from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.domain.fidelity.ledger import Grade
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.outcomes.grading import Ledger, Ungradable, equivalent_weights, outcome_of
 from twin_operator.services.outcomes.health import prediction_fidelity
