@@ -13,7 +13,6 @@ from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.runs.spans import attempt_span
 from twin_operator.services.runs.tracing import (
     SPAN_BITS,
-    NoTracer,
     RunTrace,
     SpanEvent,
     Tracer,
@@ -59,8 +58,8 @@ class Attempts:
         number: returns how many attempts of a run were begun; asked only for spans that are kept.
     """
 
-    tracer: Tracer = field(default_factory=NoTracer)
-    number: Callable[[str], int] = lambda _run: 0
+    tracer: Tracer
+    number: Callable[[str], int]
     _open: Attempt | None = None
 
     def carry_out(self, task: Task, work: Callable[[JSON], Outcome]) -> Outcome:

@@ -37,7 +37,7 @@ async def refuse() -> None:
 
 @pytest.mark.parametrize("verb", WRITES)
 async def test_a_write_waits_for_the_lease(server: WatchedServer, verb: str) -> None:
-    api = KubernetesApi(Configuration(host=server.url), before_write=refuse)
+    api = KubernetesApi(Configuration(host=server.url), lambda _method, _status: None, refuse)
     with pytest.raises(InterruptedError):
         await WRITES[verb](api)
     await api.close()
@@ -45,7 +45,7 @@ async def test_a_write_waits_for_the_lease(server: WatchedServer, verb: str) -> 
 
 
 async def test_a_read_does_not_wait_for_the_lease(server: WatchedServer) -> None:
-    api = KubernetesApi(Configuration(host=server.url), before_write=refuse)
+    api = KubernetesApi(Configuration(host=server.url), lambda _method, _status: None, refuse)
     with pytest.raises(ApiError, match="404"):
         await api.get(PATH)
     await api.close()

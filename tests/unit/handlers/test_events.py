@@ -15,7 +15,7 @@ from kubernetes.aio.client import Configuration
 from tests.unit.handlers.operators import loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
 from tests.unit.services.letters import twin_model
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import client_of_a_user
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
 from twin_operator.services.operator import OperatorLoop
@@ -42,7 +42,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[str, ...] = ()) -> AsyncIterator[None]:
     """Run the watches until the end of the block; no controller runs."""
     registry = kopf.OperatorRegistry()
-    events.register(registry, loop, KubernetesApi(Configuration(host=server.url)), len(namespaces))
+    events.register(registry, loop, client_of_a_user(Configuration(host=server.url)), len(namespaces))
     operator = asyncio.create_task(
         kopf.operator(
             registry=registry,

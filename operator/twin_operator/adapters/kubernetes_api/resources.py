@@ -19,6 +19,7 @@ import aiohttp
 from twin_operator.adapters.kubernetes_api.client import JSON, PAGE, ApiError, KubernetesApi
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
 from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, Refused
+from twin_operator.services.reconciling.queue import exponential_backoff
 
 logger = logging.getLogger(__name__)
 LONGEST_WAIT: Final = 15.0  # seconds before a watch is begun anew after trouble
@@ -58,7 +59,7 @@ class Following:
                 else:
                     logger.warning("The watch of %s is begun anew: %s", self.path, error)
                 version, failures = "", failures + 1
-                await asyncio.sleep(self._random.uniform(0.1, min(LONGEST_WAIT, 0.5 * 2**failures)))
+                await asyncio.sleep(self._random.uniform(0.1, exponential_backoff(failures + 1, 0.5, LONGEST_WAIT)))
 
     async def _list(self) -> str:
         """See everything there is; return the resource version from which to watch."""
