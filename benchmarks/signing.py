@@ -14,8 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twin_operator.adapters.redis_queue.delivery import Check
-from twin_operator.adapters.redis_queue.message import Messages
-from twin_operator.adapters.redis_queue.signature import Signing
+from twin_operator.adapters.redis_queue.message import Messages, Signing
 from twin_operator.services.runs.run import Target, Task, TaskKind
 
 ROUNDS: Final = 15  # each a median's value; with and without take turns, so that a busy machine slows both

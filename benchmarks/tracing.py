@@ -23,8 +23,7 @@ from tests.otlp_collector import collector
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.services.runs.run import Target, Task, TaskKind
-from twin_operator.services.runs.trace_context import run_trace
-from twin_operator.services.runs.tracing import NoTracer, Tracer
+from twin_operator.services.runs.tracing import NoTracer, Tracer, run_trace
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator import build_queue
 from twin_operator.wiring.tracing import build_tracer

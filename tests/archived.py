@@ -8,7 +8,7 @@ import numpy as np
 
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation
 
 START = 1_772_000_000.25  # seconds since the epoch: 25 February 2026

@@ -16,7 +16,7 @@ from kubernetes.aio.client import Configuration
 
 from devcluster import Cluster, services
 from devcluster.layout import free_ports
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import KubernetesApi, client_of_a_user
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.message import Messages
@@ -91,7 +91,7 @@ async def measure(folder: Path, trials: int) -> dict[str, Seconds]:
         running = asyncio.create_task(process.run())
         try:
             stranger = Broker(graph.redis, 60, lambda _queues: None, Messages(), None)
-            return await _measure(Bench(KubernetesApi(configuration), graph, stranger), trials)
+            return await _measure(Bench(client_of_a_user(configuration), graph, stranger), trials)
         finally:
             process.end()
             await running

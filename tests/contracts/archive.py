@@ -21,7 +21,7 @@ from tests.archived import START, failed, outcome, retraining, simulation, weigh
 from twin_operator.adapters.sql_archive.filters import Kind
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import Archive
 
 Rows = Callable[[Kind], list[dict[str, Any]]]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from tests.contracts.manifests import full_manifest
+from twin_operator.adapters.kubernetes_api.typed_resources import JSONResources
 from twin_operator.api.v1alpha1 import API_VERSION
 from twin_operator.services.pools.ports import Workloads
-from twin_operator.services.reconciling.ports import JSONResources
 from twin_operator.services.runs.run import JSON
 
 WITHIN: Final = 60.0

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
 from twin_operator.services.runs.run import BoundVersion, Run, TaskKind
-from twin_operator.services.runs.trace_context import RunTrace, span_context
+from twin_operator.services.runs.tracing import RunTrace, span_context
 
 
 async def test_what_is_published_is_found_in_its_queue(system: QueueSystem) -> None:

@@ -17,7 +17,7 @@ from twin_operator.domain.table.columns import (
 )
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import train
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 
 def small_bank() -> Bank:

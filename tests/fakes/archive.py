@@ -8,7 +8,7 @@ from typing import Any
 
 from twin_operator.adapters.sql_archive import codec
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
 
 Table = dict[str, codec.Row]

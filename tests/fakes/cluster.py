@@ -12,8 +12,7 @@ from tests.fakes.emitted import Emitted
 from tests.fakes.object_store import Watch, key_of
 from tests.fakes.selectors import matches_fields
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.adapters.kubernetes_api.following import CAME
-from twin_operator.adapters.kubernetes_api.resources import FINISHED, event_manifest
+from twin_operator.adapters.kubernetes_api.resources import CAME, FINISHED, event_manifest
 from twin_operator.services.reconciling.ports import Event, FinishedObject, Gone
 from twin_operator.services.runs.run import JSON
 

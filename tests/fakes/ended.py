@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tests.fakes.installation import Installation
 from tests.fakes.redis_content import RunRecord
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.ports import Event
 
 KINDS: Final = ("TwinModel", "RetrainingJob", "WorkerPool", "Simulation", "Deployment")

@@ -20,7 +20,7 @@ from tests.fakes.redis_content import Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
 from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Task
-from twin_operator.services.runs.trace_context import RunTrace, parse, traceparent_of
+from twin_operator.services.runs.tracing import RunTrace, parse, traceparent_of
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
 LEASE_SECONDS = 10.0  # as in settings.py

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.ports import RollBack
 from twin_operator.services.runs.messages import TrainedVersion

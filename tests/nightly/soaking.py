@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.fakes.attempts import untraced
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.cli.startup import configure_logging
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
@@ -51,7 +52,7 @@ def main() -> None:
 
     def frame(settings: Settings) -> Frame:
         claims = build_claims(settings)
-        return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: answer})
+        return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: answer}, untraced())
 
     configure_logging(LogFormat.TEXT)
     serve(Settings(), [queue], 1, "Light", frame)

@@ -70,7 +70,7 @@ async def settle(platform: Platform, loop: OperatorLoop, model: str, job: str, *
     """Reconcile model and job in turn until the job is in one of these phases."""
     for _ in range(400):
         body = platform.get("RetrainingJob", job)
-        loop.keeper.job_seen(RetrainingJob.model_validate(body), deleted=False)
+        loop.upkeep.job_seen(RetrainingJob.model_validate(body), deleted=False)
         if body["status"]["phase"] in phases:
             return body
         await loop.models.reconcile((platform.namespace, model))

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from tests.integration.journey import experiments
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import client_of_a_user
 
 MODELS = 200
 OUTCOMES = 10  # of each model
@@ -69,7 +69,7 @@ def ready(platform: Platform) -> int:
 
 async def each(platform: Platform, work: Any, items: list[Any]) -> None:
     """Do something for each item, some at a time."""
-    api, turns = KubernetesApi(await platform.configuration()), asyncio.Semaphore(AT_ONCE)
+    api, turns = client_of_a_user(await platform.configuration()), asyncio.Semaphore(AT_ONCE)
 
     async def one(item: Any) -> None:
         async with turns:

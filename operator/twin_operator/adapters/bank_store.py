@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from twin_operator.domain.table.columns import Assignment, Better, Columns, Feature, FeatureType, OutcomeType
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 FILE: Final = "bank.arrow"
 FORMAT: Final = "2"  # of this file; another number is refused

@@ -19,7 +19,7 @@ from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.run import JSON
 

@@ -15,8 +15,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
 
-from twin_operator.services.runs.trace_context import RunTrace, around
-from twin_operator.services.runs.tracing import Span
+from twin_operator.services.runs.tracing import RunTrace, Span, around
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS: Final = 3.0  # a collector that is down must not hold up the end of a process

@@ -9,7 +9,7 @@ from twin_operator.domain.effects.simulate import effect_of
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
 from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.learning.contrasts import contrasts_of
-from twin_operator.domain.learning.cross_fitting import fit_by_plan
+from twin_operator.domain.learning.cross_fitting import assign_folds, fit_by_plan
 from twin_operator.domain.learning.doubly_robust_scores import bank_of
 from twin_operator.domain.learning.learners import one_thread
 from twin_operator.domain.learning.old_experiments import without_old_experiments
@@ -17,9 +17,7 @@ from twin_operator.domain.learning.propensity import propensity_of
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.table.folds import assign_folds
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import Contrast, tau_weights
+from twin_operator.domain.twin import Bank, Contrast, tau_weights
 
 # Share of the time, roughly, for progress; propensities and checks take the rest.
 _MODELS = 0.7

@@ -1,5 +1,10 @@
-"""Watches: `on.event` only, so that no finalizer, annotation or storage of kopf touches an object."""
+"""Watches: `on.event` only, so that no finalizer, annotation or storage of kopf touches an object.
 
+Handlers of events need neither the last handled state of an object nor the progress of its handlers: kopf's storages
+are replaced by ones that keep nothing, else kopf would copy each body for each event.
+"""
+
+from collections.abc import Iterable
 from typing import Any, Final
 
 import kopf
@@ -8,13 +13,51 @@ from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
 from twin_operator.api.v1alpha1 import GROUP, VERSION, RetrainingJob, Simulation, TwinModel, WorkerPool
-from twin_operator.handlers.storages import NoDiffBase, NoProgress
 from twin_operator.services.operator import OperatorLoop
 
 WATCHES: Final = 5  # the four kinds and the Deployments of pools, each for every watched namespace
 SPARE: Final = 16  # connections beside the watches, for lists
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Knows no last handled state."""
+
+    def build(
+        self,
+        *,
+        body: kopf.Body,  # noqa: ARG002 - kopf's names
+        extra_fields: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> kopf.BodyEssence:
+        """Return nothing of the body: there is nothing to compare."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """Return nothing: nothing was stored."""
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Store nothing."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Knows no progress of handlers."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> kopf.ProgressRecord | None:  # noqa: ANN401 - its type is not public
+        """Return nothing: nothing was stored."""
+
+    def store(self, *, key: Any, record: kopf.ProgressRecord, body: kopf.Body, patch: kopf.Patch) -> None:  # noqa: ANN401
+        """Store nothing."""
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:  # noqa: ANN401
+        """Remove nothing."""
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Leave the object as it is."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Return what was given, without a copy: nothing changes it."""
+        return essence
 
 
 def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: KubernetesApi, namespaces: int) -> None:

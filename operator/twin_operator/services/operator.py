@@ -21,8 +21,8 @@ from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
-from twin_operator.services.twin_models.keeper import ModelKeeper
-from twin_operator.services.versions.twins import Twins
+from twin_operator.services.twin_models.upkeep_controller import UpkeepController
+from twin_operator.services.versions import Twins
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str, str]
@@ -159,7 +159,7 @@ class OperatorLoop:
         simulations: the hot path.
         changes: takes TwinModels that changed.
         models: reconciles TwinModels.
-        keeper: looks after models that serve.
+        upkeep: maintains active versions.
         jobs: reconciles RetrainingJobs.
         pools: reconciles WorkerPools.
         outcomes: grades.
@@ -179,7 +179,7 @@ class OperatorLoop:
     simulations: Simulations
     changes: ModelChanges
     models: ModelReconciler
-    keeper: ModelKeeper
+    upkeep: UpkeepController
     jobs: JobReconciler
     pools: PoolReconciler
     outcomes: Outcomes
@@ -241,10 +241,10 @@ class OperatorLoop:
     def job_seen(self, job: RetrainingJob, *, deleted: bool) -> None:
         """Reconcile a RetrainingJob that was created, changed or deleted, and its model: another job may run now."""
         self.requests.object(JOB, *job.key)
-        self.requests.model(self.keeper.job_seen(job, deleted=deleted))
+        self.requests.model(self.upkeep.job_seen(job, deleted=deleted))
 
     def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
-        for namespace, name in self.keeper.unfinished_jobs((model[0], model[1])):
+        for namespace, name in self.upkeep.unfinished_jobs((model[0], model[1])):
             self.requests.object(JOB, namespace, name)
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:

@@ -9,7 +9,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
-from twin_operator.adapters.redis_queue.signature import Signing
+from twin_operator.adapters.redis_queue.message import Signing
 from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
-from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
+from twin_operator.adapters.kubernetes_api.typed_resources import JSONResources, TypedResources
 from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
@@ -28,8 +28,7 @@ from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.services.archive.access import ArchiveAccess
-from twin_operator.services.archive.archiving import Archiving, Outbox
+from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import (
     BrokerWatch,
@@ -38,27 +37,25 @@ from twin_operator.services.operator import (
     OperatorLoop,
     ReconcileRequests,
 )
-from twin_operator.services.outcomes.grading import Outcomes
-from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.outcomes.grading import Ledger, Outcomes
 from twin_operator.services.pools.manifest import WorkerDefaults
 from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import QueueLoads, Workloads
 from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
-from twin_operator.services.reconciling.ports import JSONResources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.services.runs.tracing import NoTracer, Tracer
-from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
+from twin_operator.services.simulations.status import Answers
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
-from twin_operator.services.twin_models.keeper import ModelKeeper
-from twin_operator.services.versions.registry import ThreadedVersions
-from twin_operator.services.versions.twins import Twins
+from twin_operator.services.twin_models.upkeep_controller import UpkeepController
+from twin_operator.services.versions import ThreadedVersions, Twins
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import build_signing, database_of, looking_redis, operator_redis
 from twin_operator.wiring.tracing import build_tracer
@@ -214,12 +211,12 @@ def assemble(
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
     data_checks = DataChecks(queue, settings.data_watch_seconds, clock)
-    keeper = ModelKeeper(typed, twins, ledger, access, data_checks, meters, clock)
+    upkeep = UpkeepController(typed, twins, ledger, access, data_checks, meters, clock)
     models = ModelReconciler(
         queue=queue,
         resources=typed,
         versions=versions,
-        keeper=keeper,
+        upkeep=upkeep,
         meters=meters,
         cluster=cluster,
         clock=clock,
@@ -233,7 +230,7 @@ def assemble(
         queue=queue,
         resources=typed,
         versions=versions,
-        serving=keeper,
+        serving=upkeep,
         archive=archive,
         access=access,
         meters=meters,
@@ -248,7 +245,7 @@ def assemble(
         simulations=simulations,
         changes=changes,
         models=models,
-        keeper=keeper,
+        upkeep=upkeep,
         jobs=jobs,
         pools=PoolReconciler(
             resources=typed,

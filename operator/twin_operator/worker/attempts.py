@@ -11,8 +11,15 @@ from opentelemetry.trace import SpanContext
 
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.runs.spans import attempt_span
-from twin_operator.services.runs.trace_context import SPAN_BITS, RunTrace, parse, run_trace
-from twin_operator.services.runs.tracing import NoTracer, SpanEvent, Tracer, current_trace
+from twin_operator.services.runs.tracing import (
+    SPAN_BITS,
+    RunTrace,
+    SpanEvent,
+    Tracer,
+    current_trace,
+    parse,
+    run_trace,
+)
 
 logger = logging.getLogger(__name__)
 MOST_EVENTS: Final = 128  # of one span, as OpenTelemetry limits them
@@ -51,8 +58,8 @@ class Attempts:
         number: returns how many attempts of a run were begun; asked only for spans that are kept.
     """
 
-    tracer: Tracer = field(default_factory=NoTracer)
-    number: Callable[[str], int] = lambda _run: 0
+    tracer: Tracer
+    number: Callable[[str], int]
     _open: Attempt | None = None
 
     def carry_out(self, task: Task, work: Callable[[JSON], Outcome]) -> Outcome:

@@ -16,9 +16,8 @@ from twin_operator.services.runs.messages import (
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.inspect_data import validate_data
-from twin_operator.services.work.retrain import retrain_twin
 from twin_operator.services.work.simulate import BankSource, answer_simulation
-from twin_operator.services.work.train import DataSource, ModelRegistry, train_twin
+from twin_operator.services.work.train import DataSource, ModelRegistry, retrain_twin, train_twin
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import build_tracer
 from twin_operator.wiring.worker import build_claims, build_data_source, build_registry

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import time
 from typing import Any, Protocol
 
@@ -52,10 +52,10 @@ class Frame:
     claims: RunClaims
     leases: LeaseThread
     work: Mapping[TaskKind, Work]
-    attempts: Attempts = field(default_factory=Attempts)
+    attempts: Attempts
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
-        """Carry out `task` and return what became of it, for the log and for Celery's events (`reporting`).
+        """Carry out `task` and return what became of it, for the log and for Celery's events (`celery_events`).
 
         Raises:
             RedisError: its claim or its end could not be recorded; the message has to be delivered again.

@@ -12,9 +12,8 @@ from sqlalchemy import Engine
 
 from tests.archived import simulation
 from twin_operator.adapters.sql_archive import migrating
-from twin_operator.adapters.sql_archive.address import read_address
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.adapters.sql_archive.engine import make_engine
+from twin_operator.adapters.sql_archive.engine import make_engine, read_address
 from twin_operator.adapters.sql_archive.filters import Filters
 from twin_operator.adapters.sql_archive.reader import ArchiveReader
 from twin_operator.adapters.sql_archive.schema import METADATA

@@ -96,7 +96,7 @@ def test_a_server_that_freezes_in_use_is_given_up(
     postgres: str, postgres_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twin_operator.adapters.sql_archive.engine.STATEMENT_SECONDS", 1)
-    monkeypatch.setattr("twin_operator.adapters.sql_archive.patience._GRACE", 1)
+    monkeypatch.setattr("twin_operator.adapters.sql_archive.engine._GRACE", 1)
     archive = SqlArchive(postgres)
     archive.store([simulation()], {})
     frozen = [postgres_server.process.pid, *children(postgres_server.process.pid)]

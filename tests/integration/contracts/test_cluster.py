@@ -24,7 +24,7 @@ from tests.contracts.cluster_world import POLL, WITHIN, Changes, World
 from tests.contracts.manifests import SCHEMAS, full_manifest
 from tests.fakes.cluster import InMemoryCluster
 from tests.integration.conftest import Kube
-from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi, client_of_a_user
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
@@ -142,7 +142,7 @@ async def world(kube: Kube) -> AsyncIterator[World]:
     """A namespace of the test's own."""
     settings = Configuration()
     await config.load_kube_config(client_configuration=settings, config_file=str(kube.kubeconfig))  # type: ignore[no-untyped-call]
-    api, namespace = KubernetesApi(settings), f"contract-{uuid.uuid4().hex[:8]}"
+    api, namespace = client_of_a_user(settings), f"contract-{uuid.uuid4().hex[:8]}"
     await api.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
     resources = ClusterResources(api, [namespace])
     yield World(resources, ClusterWorkloads(api), ClusterUser(api, namespace), namespace)

@@ -12,8 +12,8 @@ from tests.contracts.registry import *  # noqa: F403 - the tests
 from tests.contracts.small_bank import small_bank
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.services.versions.registry import ThreadedVersions
+from twin_operator.domain.twin import Bank
+from twin_operator.services.versions import ThreadedVersions
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from tests.fakes.attempts import untraced
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Outcome, TaskKind
 from twin_operator.settings import Settings
@@ -30,7 +31,7 @@ def act(payload: dict[str, Any]) -> Outcome:
 def build_frame(settings: Settings) -> Frame:
     """Build the frame of the real worker around other work."""
     claims = build_claims(settings)
-    return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: act})
+    return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: act}, untraced())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from tests.fakes.attempts import untraced
 from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import Claims
@@ -43,7 +44,7 @@ async def broker(redis_server: Any) -> AsyncIterator[Broker]:
 async def test_every_kind_of_work_runs_in_the_same_frame(broker: Broker, redis_server: Any, kind: TaskKind) -> None:
     work = task(kind=kind)
     worker = claims(redis_server.url)
-    frame = Frame(worker, LeaseThread(worker), {kind: lambda _payload: DONE})
+    frame = Frame(worker, LeaseThread(worker), {kind: lambda _payload: DONE}, untraced())
     assert frame.carry_out(work) == "recorded"
     assert frame.carry_out(work) == "finished"
     assert (await broker.runs([work.run]))[work.run].attempts == 1
@@ -56,7 +57,7 @@ async def test_an_unexpected_error_is_an_attempt_not_an_answer(broker: Broker, r
     def broken(_payload: Any) -> Outcome:
         raise ValueError("boom")
 
-    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: broken})
+    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: broken}, untraced())
     assert frame.carry_out(work) == "attempt failed: ValueError"
     run = (await broker.runs([work.run]))[work.run]
     assert (run.attempts, run.error, run.outcome) == (1, "ValueError: boom", None)
@@ -78,13 +79,13 @@ def test_the_verdict_says_whether_another_attempt_remains(
     def fail(_payload: Any) -> Outcome:
         raise what
 
-    assert Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: fail}).carry_out(task(limit)) == verdict
+    assert Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: fail}, untraced()).carry_out(task(limit)) == verdict
 
 
 def test_an_answer_that_refuses_is_told_from_one_that_answers(redis_server: Any) -> None:
     worker = claims(redis_server.url)
     refusal = Outcome(Reason.UNKNOWN_ARM, "There is no such arm.")
-    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _payload: refusal})
+    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _payload: refusal}, untraced())
     assert frame.carry_out(task()) == "refused: UnknownArm"
 
 

@@ -20,7 +20,7 @@ from redis import Redis
 from devcluster.layout import free_ports
 from tests.unit.adapters.messages import KEY, OTHER_KEY, body_of, changed, task, without, written
 from twin_operator.adapters.redis_queue.keys import queue_key
-from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
+from twin_operator.adapters.redis_queue.message import SIGNATURE_HEADER, SignedFields, Signing
 from twin_operator.services.runs.run import Task
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
@@ -134,7 +134,7 @@ def empty(site: Site) -> None:
 def signed(body: bytes, task_name: str) -> bytes:
     message = changed(changed(written(), "body", value=body_of(body)), "headers", "task", value=task_name)
     signature = Signing(KEY).sign(SignedFields("run-1", task_name, 0, "simulations", body), int(time.time()))
-    return changed(message, "headers", HEADER, value=signature)
+    return changed(message, "headers", SIGNATURE_HEADER, value=signature)
 
 
 STRANGE = {

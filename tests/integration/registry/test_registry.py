@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from tests.contracts.small_bank import small_bank
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.mlflow_registry import CHAMPION, MlflowRegistry
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 OWNER = "cluster/ns/twin/uid-1"
 SUMMARY: dict[str, Any] = {"metrics": {"loss": 0.5}, "samples": 400}

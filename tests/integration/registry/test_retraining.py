@@ -17,8 +17,7 @@ from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.work.compare_versions import validate_candidate
-from twin_operator.services.work.retrain import retrain_twin
-from twin_operator.services.work.train import train_twin
+from twin_operator.services.work.train import retrain_twin, train_twin
 
 LEARNER = {"algorithm": "Linear", "folds": 2, "seed": 0}
 UNCERTAINTY = {"confidence": 0.95, "between_experiment_scale": 0.25, "accept_prior": False}

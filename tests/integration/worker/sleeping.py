@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.fakes.attempts import untraced
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.cli.startup import configure_logging
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
@@ -43,7 +44,9 @@ def main() -> None:
 
     def frame(settings: Settings) -> Frame:
         claims = build_claims(settings)
-        return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: sleeper(Path(journal), settings.identity)})
+        return Frame(
+            claims, LeaseThread(claims), {TaskKind.SIMULATE: sleeper(Path(journal), settings.identity)}, untraced()
+        )
 
     configure_logging(LogFormat.TEXT)
     serve(Settings(), queues.split(","), int(concurrency), "Light", frame)

@@ -17,8 +17,7 @@ from tests.integration.conftest import Kube, running_cluster
 from tests.integration.journey.platform_fixture import Platform, Program, operator_environment
 from tests.integration.killable_redis import KillableRedis
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.adapters.redis_queue.message import Messages
-from twin_operator.adapters.redis_queue.signature import Signing
+from twin_operator.adapters.redis_queue.message import Messages, Signing
 from twin_operator.services.runs.run import Target, Task, TaskKind
 
 NAMESPACE = "scaling"

@@ -6,8 +6,7 @@ import base64
 import json
 from typing import Any
 
-from twin_operator.adapters.redis_queue.message import Messages
-from twin_operator.adapters.redis_queue.signature import Signing
+from twin_operator.adapters.redis_queue.message import Messages, Signing
 from twin_operator.services.runs.run import Target, Task, TaskKind
 
 KEY = b"a key of thirty-two characters!!"

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.adapters.messages import KEY, OTHER_KEY, body_of, changed, task, without, written
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
-from twin_operator.adapters.redis_queue.message import run_of
-from twin_operator.adapters.redis_queue.signature import HEADER, SignedFields, Signing
+from twin_operator.adapters.redis_queue.message import SIGNATURE_HEADER, SignedFields, Signing, run_of
 from twin_operator.services.runs.run import TaskKind
 
 DAY = 86_400
@@ -30,7 +29,7 @@ def signed_by_hand(body: bytes, task_name: str = "twinops.simulate") -> bytes:
     """Return a message with a valid signature over what the operator would not write."""
     message = changed(changed(written(), "body", value=body_of(body)), "headers", "task", value=task_name)
     fields = SignedFields("run-1", task_name, 0, "simulations", body)
-    return changed(message, "headers", HEADER, value=Signing(KEY).sign(fields, int(time.time())))
+    return changed(message, "headers", SIGNATURE_HEADER, value=Signing(KEY).sign(fields, int(time.time())))
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))
@@ -72,9 +71,9 @@ def test_trace_headers_may_be_added() -> None:
         (changed(written(), "headers", "timelimit", value=[1, 1]), Reason.NOT_A_TASK),
         (changed(written(), "headers", "compression", value="application/x-gzip"), Reason.NOT_A_TASK),
         (changed(written(), "headers", "x", value={"__type__": "datetime", "__value__": "x"}), Reason.NOT_A_TASK),
-        (without(written(), "headers", HEADER), Reason.UNSIGNED),
-        (changed(written(), "headers", HEADER, value=7), Reason.UNSIGNED),
-        (changed(written(), "headers", HEADER, value="v1:"), Reason.FORGED),
+        (without(written(), "headers", SIGNATURE_HEADER), Reason.UNSIGNED),
+        (changed(written(), "headers", SIGNATURE_HEADER, value=7), Reason.UNSIGNED),
+        (changed(written(), "headers", SIGNATURE_HEADER, value="v1:"), Reason.FORGED),
         (written(key=OTHER_KEY), Reason.FORGED),
         (changed(written(), "headers", "id", value="run-2"), Reason.FORGED),
         (changed(written(), "headers", "task", value="twinops.train"), Reason.FORGED),

@@ -11,9 +11,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.archived import outcome, simulation, weights
-from twin_operator.adapters.sql_archive.address import read_address
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.adapters.sql_archive.engine import make_engine
+from twin_operator.adapters.sql_archive.engine import make_engine, read_address
 from twin_operator.services.archive.ports import ArchiveUnreachable, ArchiveUnusable
 
 

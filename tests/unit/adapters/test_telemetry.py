@@ -16,8 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, format_span_id
 import twin_operator
 from tests.otlp_collector import Collector, collector
 from twin_operator.adapters.telemetry import OtlpTracer
-from twin_operator.services.runs.trace_context import RunTrace, run_trace, span_context
-from twin_operator.services.runs.tracing import NoTracer, Span, SpanEvent
+from twin_operator.services.runs.tracing import NoTracer, RunTrace, Span, SpanEvent, run_trace, span_context
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import TracingRefused, build_tracer
 

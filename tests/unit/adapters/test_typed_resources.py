@@ -10,8 +10,7 @@ from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.conditions import TwinModelPhase
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.api.v1alpha1.references import TwinModelRef
-from twin_operator.api.v1alpha1.resource import ObjectMeta
+from twin_operator.api.v1alpha1.resource import ObjectMeta, TwinModelRef
 from twin_operator.api.v1alpha1.retraining_job import RetrainingJobSpec
 from twin_operator.api.v1alpha1.twin_model_status import ServingModel, TwinFidelity
 from twin_operator.services.reconciling.ports import Changed

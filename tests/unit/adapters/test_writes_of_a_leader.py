@@ -12,7 +12,7 @@ from tests.fakes.registry import InMemoryRegistry
 from tests.unit.handlers.watched_server import WatchedServer
 from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
 from twin_operator.services.reconciling.ports import RollBack
-from twin_operator.services.versions.registry import ThreadedVersions
+from twin_operator.services.versions import ThreadedVersions
 
 PATH: Final = "/apis/twinops.dev/v1alpha1/namespaces/home/simulations/question"
 WRITES: Final[dict[str, Callable[[KubernetesApi], Awaitable[object]]]] = {
@@ -37,7 +37,7 @@ async def refuse() -> None:
 
 @pytest.mark.parametrize("verb", WRITES)
 async def test_a_write_waits_for_the_lease(server: WatchedServer, verb: str) -> None:
-    api = KubernetesApi(Configuration(host=server.url), before_write=refuse)
+    api = KubernetesApi(Configuration(host=server.url), lambda _method, _status: None, refuse)
     with pytest.raises(InterruptedError):
         await WRITES[verb](api)
     await api.close()
@@ -45,7 +45,7 @@ async def test_a_write_waits_for_the_lease(server: WatchedServer, verb: str) -> 
 
 
 async def test_a_read_does_not_wait_for_the_lease(server: WatchedServer) -> None:
-    api = KubernetesApi(Configuration(host=server.url), before_write=refuse)
+    api = KubernetesApi(Configuration(host=server.url), lambda _method, _status: None, refuse)
     with pytest.raises(ApiError, match="404"):
         await api.get(PATH)
     await api.close()

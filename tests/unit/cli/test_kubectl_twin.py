@@ -9,9 +9,16 @@ import pytest
 from typer.testing import CliRunner
 
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.cli.kubectl_twin import requests
-from twin_operator.cli.kubectl_twin.commands import app, sentence
-from twin_operator.cli.kubectl_twin.table import model_table
+from twin_operator.cli.kubectl_twin import (
+    Impossible,
+    app,
+    decision_patch,
+    outcome_patch,
+    retraining_job,
+    rollback_patch,
+    sentence,
+)
+from twin_operator.cli.output import model_table
 
 GRADED = {
     "model": {"version": "12"},
@@ -37,35 +44,35 @@ def asked(patch: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_decision_is_signed() -> None:
-    patch = requests.decision(approved=False, by="jane", message="too early")
+    patch = decision_patch(approved=False, by="jane", message="too early")
     assert patch == {"spec": {"approval": {"approved": False, "by": "jane", "message": "too early"}}}
 
 
 def test_what_was_not_said_is_not_sent() -> None:
-    assert requests.decision(approved=True, by="jane", message=None)["spec"]["approval"] == {
+    assert decision_patch(approved=True, by="jane", message=None)["spec"]["approval"] == {
         "approved": True,
         "by": "jane",
     }
-    assert requests.outcome(experiment="a", effect=0.0, low=None)["spec"] == {
+    assert outcome_patch(experiment="a", effect=0.0, low=None)["spec"] == {
         "observed": {"experiment": "a", "effect": 0.0}
     }
-    job = requests.retraining("spring", None, None, override_cooldown=False)
+    job = retraining_job("spring", None, None, override_cooldown=False)
     assert job["spec"] == {"modelRef": {"name": "spring"}, "trigger": {"type": "Manual"}}
 
 
 def test_a_retraining_can_skip_the_cooldown_and_widen_the_gate() -> None:
-    spec = requests.retraining("spring", "new quarter", 0.0, override_cooldown=True)["spec"]
+    spec = retraining_job("spring", "new quarter", 0.0, override_cooldown=True)["spec"]
     assert spec["trigger"] == {"type": "Manual", "message": "new quarter"}
     assert (spec["overrideCooldown"], spec["gate"]) == (True, {"maxRegression": 0.0})
 
 
 def test_a_rollback_goes_to_the_version_before_the_last_promotion() -> None:
-    patch = requests.rollback(twin(GRADED), None, "too hopeful", "jane")
+    patch = rollback_patch(twin(GRADED), None, "too hopeful", "jane")
     assert asked(patch) == {"from": "12", "to": "9", "reason": "too hopeful", "by": "jane"}
 
 
 def test_a_rollback_goes_to_the_version_that_is_named() -> None:
-    assert asked(requests.rollback(twin(GRADED), "3", "too hopeful", "jane"))["to"] == "3"
+    assert asked(rollback_patch(twin(GRADED), "3", "too hopeful", "jane"))["to"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +86,8 @@ def test_a_rollback_goes_to_the_version_that_is_named() -> None:
     ],
 )
 def test_an_impossible_rollback_says_what_to_do(model: dict[str, Any], to: str | None, message: str) -> None:
-    with pytest.raises(requests.Impossible, match=message):
-        requests.rollback(model, to, "too hopeful", "jane")
+    with pytest.raises(Impossible, match=message):
+        rollback_patch(model, to, "too hopeful", "jane")
 
 
 def test_the_table_tells_how_models_do() -> None:

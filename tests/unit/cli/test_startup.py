@@ -6,8 +6,7 @@ import json
 import logging
 
 from twin_operator.cli.startup import JsonFormatter, TextFormatter
-from twin_operator.services.runs.trace_context import span_context
-from twin_operator.services.runs.tracing import within
+from twin_operator.services.runs.tracing import span_context, within
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 CONTEXT = span_context(int(TRACE, 16), int(SPAN, 16), sampled=False)

@@ -7,7 +7,7 @@ import pytest
 from tests.contracts.registry import *  # noqa: F403 - the tests
 from tests.contracts.small_bank import small_bank
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 from twin_operator.domain.effects.predictive import predictive_of, two_sided
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
+from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 
 SCALE = 0.25
 POINT = TauWeights(np.zeros(1), np.ones(1), 6, 0)

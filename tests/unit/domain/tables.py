@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from twin_operator.domain.learning.cross_fitting import cross_fit
+from twin_operator.domain.learning.cross_fitting import assign_folds, cross_fit
 from twin_operator.domain.learning.doubly_robust_scores import bank_of
 from twin_operator.domain.learning.learners import one_thread
 from twin_operator.domain.learning.propensity import propensity_of
@@ -19,10 +19,8 @@ from twin_operator.domain.table.columns import (
     Uncertainty,
 )
 from twin_operator.domain.table.experiment_data import ExperimentData, prepare
-from twin_operator.domain.table.folds import assign_folds
 from twin_operator.domain.train import TrainedTwin, train
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
+from twin_operator.domain.twin import Bank, Contrast, TauWeights, tau_weights
 
 Table = dict[str, np.ndarray[Any, Any]]
 LINEAR = Learner(Algorithm.LINEAR, folds=3)

@@ -8,12 +8,11 @@ import pytest
 from tests.unit.domain.tables import BINARY, COLUMNS, LINEAR, Table, trial
 from twin_operator.domain.effects.predictive import within_experiment
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
-from twin_operator.domain.learning.cross_fitting import cross_fit
+from twin_operator.domain.learning.cross_fitting import assign_folds, cross_fit
 from twin_operator.domain.learning.doubly_robust_scores import bank_of
 from twin_operator.domain.learning.propensity import propensity_of
 from twin_operator.domain.table.columns import Columns
 from twin_operator.domain.table.experiment_data import prepare
-from twin_operator.domain.table.folds import assign_folds
 
 pytestmark = pytest.mark.learner
 

@@ -61,6 +61,8 @@ def loop_on_fakes(chosen: Settings, queue: InMemoryQueue | None = None) -> Opera
 
 def graph_on_fakes(loop: OperatorLoop, lease: LeaderLease, folder: Path) -> OperatorGraph:
     """Return what a process runs: the controllers, a Lease and watches over HTTP."""
-    api = KubernetesApi(Configuration(host=lease.configuration.host), before_write=lease.wait_until_renewed)
+    api = KubernetesApi(
+        Configuration(host=lease.configuration.host), lambda _method, _status: None, lease.wait_until_renewed
+    )
     redis, looking = Redis.from_url(UNUSED_REDIS), Redis.from_url(UNUSED_REDIS)
     return OperatorGraph(loop, lease, api, redis, looking, SqlArchive(f"sqlite:///{folder}/archive.db"), NoTracer())

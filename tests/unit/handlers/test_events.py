@@ -1,4 +1,4 @@
-"""What the operator watches, and what each event leads to."""
+"""What the operator watches, what each event leads to, and that kopf does nothing else with an object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kubernetes.aio.client import Configuration
 from tests.unit.handlers.operators import loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
 from tests.unit.services.letters import twin_model
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import client_of_a_user
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
 from twin_operator.services.operator import OperatorLoop
@@ -42,7 +42,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[str, ...] = ()) -> AsyncIterator[None]:
     """Run the watches until the end of the block; no controller runs."""
     registry = kopf.OperatorRegistry()
-    events.register(registry, loop, KubernetesApi(Configuration(host=server.url)), len(namespaces))
+    events.register(registry, loop, client_of_a_user(Configuration(host=server.url)), len(namespaces))
     operator = asyncio.create_task(
         kopf.operator(
             registry=registry,
@@ -78,7 +78,7 @@ SEEN: Final[dict[str, tuple[dict[str, Any], Callable[[OperatorLoop], bool]]]] = 
     "simulations": (SIMULATION, lambda loop: loop.simulations.unfinished() == 1),
     "twinmodels": (TWIN, knows_twin),
     "workerpools": (WORKER_POOL, lambda loop: loop.pools.index.keys == [POOL]),
-    "retrainingjobs": (JOB, lambda loop: loop.keeper.unfinished_jobs(("home", "letters")) == [("home", "again")]),
+    "retrainingjobs": (JOB, lambda loop: loop.upkeep.unfinished_jobs(("home", "letters")) == [("home", "again")]),
 }
 
 
@@ -126,3 +126,27 @@ async def test_each_namespace_that_is_named_is_watched(server: WatchedServer) ->
 def test_kopf_neither_posts_events_nor_has_peers() -> None:
     chosen = events.settings()
     assert (chosen.posting.enabled, chosen.peering.standalone, chosen.scanning.disabled) == (False, True, True)
+
+
+async def test_an_event_costs_no_copy_of_the_object(server: WatchedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base class copies the body to build what is compared; ours are asked instead."""
+
+    def copied(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("kopf built the essence of an object")
+
+    monkeypatch.setattr(kopf.DiffBaseStorage, "build", copied)
+    monkeypatch.setattr(kopf.ProgressStorage, "clear", copied)
+    loop = loop_on_fakes(settings())
+    async with watching(server, loop):
+        server.send("workerpools", "ADDED", WORKER_POOL)
+        await until(lambda: bool(loop.pools.index.keys))
+
+
+def test_nothing_is_kept_of_an_object() -> None:
+    persistence = events.settings().persistence
+    body, patch = kopf.Body(cast("kopf.RawBody", WORKER_POOL)), kopf.Patch()
+    essence = persistence.diffbase_storage.build(body=body)
+    persistence.diffbase_storage.store(body=body, patch=patch, essence=essence)
+    persistence.progress_storage.touch(body=body, patch=patch, value="now")
+    assert (dict(essence), dict(patch)) == ({}, {})
+    assert persistence.diffbase_storage.fetch(body=body) is None

@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import FeatureType
-from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.domain.twin import Contrast
 from twin_operator.services.runs.messages import (
     Comparison,
     ComparisonPayload,

@@ -9,8 +9,7 @@ from tests.unit.domain.tables import Table, trial
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.work.compare_versions import validate_candidate
-from twin_operator.services.work.retrain import retrain_twin
-from twin_operator.services.work.train import train_twin
+from twin_operator.services.work.train import retrain_twin, train_twin
 
 NAME = "shop.letters"
 OWNER = "cluster/shop/letters/uid"

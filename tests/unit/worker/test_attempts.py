@@ -9,8 +9,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
-from twin_operator.services.runs.trace_context import RunTrace, traceparent_of
-from twin_operator.services.runs.tracing import Span, within
+from twin_operator.services.runs.tracing import RunTrace, Span, traceparent_of, within
 from twin_operator.worker.attempts import STOPPED, Attempts, continued, trace_of_attempt
 
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

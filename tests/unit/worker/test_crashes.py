@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.fakes.attempts import untraced
 from tests.fakes.crashes import Crash, CrashPlan, Moment
 from tests.fakes.queue import Delivery, InMemoryQueue
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, published, task
@@ -80,7 +81,7 @@ class Site:
     def serve(self, delivery: Delivery, plan: CrashPlan) -> str:
         """Carry out a delivery in a process that a plan ends; return its verdict."""
         claims: Any = plan.wrap("claims", delivery.claims)
-        frame = Frame(claims, LeaseThread(claims, lambda: None), {TaskKind.SIMULATE: self._work(plan)})
+        frame = Frame(claims, LeaseThread(claims, lambda: None), {TaskKind.SIMULATE: self._work(plan)}, untraced())
         verdict = frame.carry_out(delivery.task, delivery.tag)
         acknowledge = plan.wrap("acknowledge", self.queue.settle)  # what the parent does on success
         acknowledge(delivery)

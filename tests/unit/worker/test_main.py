@@ -13,6 +13,7 @@ from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.services.trainings import NAME, OWNER, PLAN, SPEC, UNCERTAINTY, URI, table
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
 from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.main import build_frame, work_of
@@ -36,7 +37,7 @@ class Notes(Attempts):
 class Child:
     """A child process with its registry and its data."""
 
-    notes: Notes = field(default_factory=Notes)
+    notes: Notes = field(default_factory=lambda: Notes(NoTracer(), lambda _run: 0))
     registry: InMemoryRegistry = field(default_factory=InMemoryRegistry)
 
     def __post_init__(self) -> None:

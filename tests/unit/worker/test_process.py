@@ -12,6 +12,7 @@ from celery import signals
 from celery.app.trace import reset_worker_optimizations
 from prometheus_client import CollectorRegistry
 
+from tests.fakes.attempts import untraced
 from tests.fakes.queue import InMemoryQueue
 from tests.unit.worker.celery_parts import traced
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, task
@@ -54,6 +55,7 @@ class Shop:
             claims,
             LeaseThread(claims, lambda: None),
             {TaskKind.SIMULATE: lambda _payload: Outcome(conditions.Reason.SUCCEEDED, "done")},
+            untraced(),
         )
 
 

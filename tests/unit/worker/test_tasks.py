@@ -12,6 +12,7 @@ from celery import Celery
 from opentelemetry.trace import format_trace_id
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests.fakes.attempts import untraced
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.redis_content import RunRecord
 from tests.unit.worker.celery_parts import application, traced
@@ -19,8 +20,7 @@ from tests.unit.worker.simple_task import RUN, START, Clock, task
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, TaskKind
-from twin_operator.services.runs.trace_context import RunTrace, parse
-from twin_operator.services.runs.tracing import current_trace
+from twin_operator.services.runs.tracing import RunTrace, current_trace, parse
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import ERROR_LENGTH, Frame
 
@@ -39,7 +39,7 @@ class Child:
     def __post_init__(self) -> None:
         self.claims = self.queue.claims("one")
         leases = LeaseThread(self.claims, lambda: None)
-        self.frame = Frame(self.claims, leases, dict.fromkeys(TaskKind, self.work))
+        self.frame = Frame(self.claims, leases, dict.fromkeys(TaskKind, self.work), untraced())
 
     def record(self) -> RunRecord:
         """Return the run's record."""
@@ -87,7 +87,7 @@ def test_the_payload_reaches_the_work_of_its_kind() -> None:
 
         return work
 
-    frame = Frame(child.claims, child.frame.leases, {kind: work_of(kind) for kind in TaskKind})
+    frame = Frame(child.claims, child.frame.leases, {kind: work_of(kind) for kind in TaskKind}, untraced())
     frame.carry_out(task(kind=TaskKind.GATE, payload={"run": RUN}))
     assert seen == [("gate", {"run": RUN})]
 
@@ -106,7 +106,7 @@ def test_the_attempt_is_counted_before_the_work() -> None:
         counted.append(child.record().attempts)
         return DONE
 
-    Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work}).carry_out(task())
+    Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work}, untraced()).carry_out(task())
     assert counted == [1]
 
 
@@ -180,7 +180,7 @@ def test_the_result_of_a_run_that_was_taken_over_is_not_recorded() -> None:
         assert child.queue.claims("two").claim(task()) == "claimed"
         return DONE
 
-    frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work})
+    frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work}, untraced())
     assert frame.carry_out(task()) == "recorded by another"
     assert child.record().outcome is None
 
@@ -194,7 +194,7 @@ def test_the_lease_is_renewed_while_the_work_goes_on_and_no_longer() -> None:
         held.append(leases._held.get(RUN))  # noqa: SLF001 - what the thread renews
         return DONE
 
-    Frame(child.claims, leases, {TaskKind.SIMULATE: work}).carry_out(task(), "tag")
+    Frame(child.claims, leases, {TaskKind.SIMULATE: work}, untraced()).carry_out(task(), "tag")
     assert held == ["tag"]
     assert leases._held == {}  # noqa: SLF001 - likewise
 
@@ -215,7 +215,7 @@ class Renewing(LeaseThread):
 def test_renewing_ends_before_the_record_does() -> None:
     child = Child()
     leases = Renewing(child.claims, lambda: None, child=child)
-    Frame(child.claims, leases, {TaskKind.SIMULATE: lambda _payload: DONE}).carry_out(task())
+    Frame(child.claims, leases, {TaskKind.SIMULATE: lambda _payload: DONE}, untraced()).carry_out(task())
     assert leases.released == [None]
 
 
@@ -269,7 +269,7 @@ def test_the_work_runs_within_the_trace_that_its_message_names(child: Child) -> 
         traces.append(format_trace_id(context.trace_id) if context else None)
         return DONE
 
-    frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work})
+    frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work}, untraced())
     context = parse(f"00-{TRACE}-b7ad6b7169203331-01")
     assert context is not None
     traced(application(frame=lambda: frame), task(trace=RunTrace(context)))
@@ -293,7 +293,7 @@ def test_the_lease_of_a_task_is_renewed_together_with_its_delivery(app: Celery, 
         held.extend(child.frame.leases._held.values())  # noqa: SLF001 - what the thread renews
         return DONE
 
-    child.frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work})
+    child.frame = Frame(child.claims, child.frame.leases, {TaskKind.SIMULATE: work}, untraced())
     traced(app, task())
     (tag,) = held
     assert uuid.UUID(tag or "")

@@ -15,7 +15,13 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from yaml import YAMLError
 
-from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi, load_configuration
+from twin_operator.adapters.kubernetes_api.client import (
+    JSON,
+    ApiError,
+    KubernetesApi,
+    client_of_a_user,
+    load_configuration,
+)
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS, WorkerPool
 from twin_operator.services.installation import Leader
@@ -88,14 +94,14 @@ async def user_client(kubeconfig: Path | None, context: str | None, namespace: s
     except (config.ConfigException, YAMLError, OSError, TypeError) as error:  # the last one for an empty file
         raise NoCluster(f"No cluster to talk to: {error}") from error
     chosen = namespace or loaded.current_context["context"].get("namespace") or "default"
-    async with _closing(KubernetesApi(settings)) as api:
+    async with _closing(client_of_a_user(settings)) as api:
         yield UserClient(api, chosen)
 
 
 async def apply_crds(definitions: Sequence[JSON]) -> list[str]:
     """Apply custom resource definitions and return their names."""
     names = [str(definition["metadata"]["name"]) for definition in definitions]
-    async with _closing(KubernetesApi(await load_configuration())) as api:
+    async with _closing(client_of_a_user(await load_configuration())) as api:
         for name, definition in zip(names, definitions, strict=True):
             await api.apply(f"{_CRDS}/{name}", definition)
     return names
@@ -103,7 +109,7 @@ async def apply_crds(definitions: Sequence[JSON]) -> list[str]:
 
 async def read_installation(namespace: str, lease: str) -> tuple[Leader | None, list[WorkerPool]]:
     """Return the leader of an installation, None where there is none, and its WorkerPools."""
-    async with _closing(KubernetesApi(await load_configuration())) as api:
+    async with _closing(client_of_a_user(await load_configuration())) as api:
         found = await _get_or_none(api, f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{lease}")
         pools = api.items(f"/apis/{API_VERSION}/namespaces/{namespace}/workerpools")
         return leader_of(found), [parse(WorkerPool, body) async for body in pools]

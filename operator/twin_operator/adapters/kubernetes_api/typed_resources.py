@@ -2,16 +2,52 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
 from twin_operator.api.v1alpha1.resource import Resource, Status
 from twin_operator.api.v1alpha1.schema import present
-from twin_operator.services.reconciling.ports import Event, FinishedObject, JSONResources
+from twin_operator.services.reconciling.ports import Event, FinishedObject
 from twin_operator.services.runs.run import JSON
 
 R = TypeVar("R", bound=Resource)
+
+
+class JSONResources(Protocol):
+    """Objects in the API server as JSON."""
+
+    async def read(self, kind: str, namespace: str, name: str) -> JSON:
+        """Return an object; raise `Gone`."""
+        ...
+
+    async def write_status(self, kind: str, body: JSON, status: JSON) -> JSON:
+        """Merge `status` into the object as it was seen; raise `Gone`, `Changed` or `Refused`."""
+        ...
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object if it still is this one."""
+        ...
+
+    async def create(self, kind: str, body: JSON) -> JSON:
+        """Create an object; raise `Changed` where its name is taken, or `Refused`."""
+        ...
+
+    async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
+        """Return the objects whose `spec.modelRef.name` is `model`."""
+        ...
+
+    def finished(self, kind: str) -> AsyncIterator[FinishedObject]:
+        """Yield what has ended, without its content."""
+        ...
+
+    async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
+        ...
+
+    async def emit(self, event: Event) -> None:
+        """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
+        ...
 
 
 class Unreadable(Exception):  # noqa: N818 - a fact about an object

@@ -16,8 +16,7 @@ from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of
 from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Task
 from twin_operator.services.runs.spans import publication
-from twin_operator.services.runs.trace_context import SPAN_BITS
-from twin_operator.services.runs.tracing import Tracer
+from twin_operator.services.runs.tracing import SPAN_BITS, Tracer
 
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
 

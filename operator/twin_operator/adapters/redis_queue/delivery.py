@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from twin_operator.adapters.redis_queue.signature import HEADER, Forged, SignedFields, Signing
+from twin_operator.adapters.redis_queue.message import SIGNATURE_HEADER, Forged, SignedFields, Signing
 from twin_operator.services.runs.run import Task, TaskKind
 
 CONTENT_TYPE: Final = "application/json"
@@ -92,7 +92,7 @@ class Check:
         if self.signing is None:
             return
         headers = envelope["headers"]
-        signature = headers.get(HEADER)
+        signature = headers.get(SIGNATURE_HEADER)
         if not isinstance(signature, str):
             raise _Refused(Reason.UNSIGNED, "it has no signature")
         fields = SignedFields(headers["id"], headers["task"], headers["retries"], queue, body)

@@ -10,11 +10,10 @@ from sqlalchemy import Column, Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from twin_operator.adapters.sql_archive import codec, migrating
-from twin_operator.adapters.sql_archive.address import read_address
-from twin_operator.adapters.sql_archive.engine import make_engine, transaction
+from twin_operator.adapters.sql_archive.engine import make_engine, read_address, transaction
 from twin_operator.adapters.sql_archive.schema import OUTCOMES, RETRAININGS, SIMULATIONS, TAU_WEIGHTS
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
 
 _ASKED_AT_ONCE: Final = 500  # keys in one statement: older builds of SQLite take at most 999 variables

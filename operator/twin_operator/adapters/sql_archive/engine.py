@@ -1,7 +1,8 @@
-"""Connections to the two databases: how long they wait, what keeps a record safe, and which errors mean unreachable.
+"""Addresses of archives, and connections: how long they wait, what keeps a record safe, which errors mean unreachable.
 
-Those to PostgreSQL give up on a server which keeps its sockets open and answers nothing: a server limits its own
-statements, and the kernel tells of a machine that is gone; neither notices a server that is frozen, or whose disk is.
+An address is never repeated with its password. Connections to PostgreSQL give up on a server which keeps its sockets
+open and answers nothing: a server limits its own statements, and the kernel reports a machine that is gone; neither
+notices a server that is frozen, or whose disk is.
 """
 
 import json
@@ -10,22 +11,79 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg import ProgrammingError, conninfo
 from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from twin_operator.adapters.sql_archive.address import Address
-from twin_operator.services.archive.ports import ArchiveUnreachable
+from twin_operator.services.archive.ports import ArchiveUnreachable, ArchiveUnusable
 
+_SQLITE: Final = {"sqlite", "sqlite+pysqlite"}
+_POSTGRESQL: Final = {"postgresql", "postgres", "postgresql+psycopg"}
+_EXAMPLES: Final = "write sqlite:////var/lib/twin-operator/archive.db or postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 # Beyond the server's own limit, which is the better one: it keeps the connection.
 _GRACE: Final = 15.0  # seconds
 _INTERVAL: Final = 0.1  # seconds between looks for Ctrl-C, psycopg's own
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an archive is: a file for SQLite, else a PostgreSQL server."""
+
+    url: URL
+    file: Path | None
+
+    @property
+    def place(self) -> str:
+        """What to call it: never with a user, a password or an option, any of which may be secret."""
+        if self.file:
+            return f"the file {self.file}"
+        # Hosts in the options, one or several, go before that of the address, as they do for the driver.
+        hosts = self.url.query.get("host") or f"{self.url.host or 'localhost'}:{self.url.port or 5432}"
+        return f"PostgreSQL at {hosts if isinstance(hosts, str) else ','.join(hosts)}/{self.url.database or ''}"
+
+
+def read_address(text: str) -> Address:
+    """Read the address of an archive.
+
+    Raises:
+        ArchiveUnusable: it names none; the sentence does not repeat it.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ArchiveUnusable(f"The address of the archive cannot be read: {_EXAMPLES}.") from None
+    if url.drivername in _SQLITE:
+        return Address(url, _file(url))
+    if url.drivername in _POSTGRESQL:
+        return Address(_postgresql(url), None)
+    raise ArchiveUnusable(f"An archive cannot be in {url.drivername}: {_EXAMPLES}.")
+
+
+def _file(url: URL) -> Path:
+    if not url.database or url.database == ":memory:":
+        raise ArchiveUnusable("An archive in memory would keep nothing: name a file, as in sqlite:////DIRECTORY/FILE.")
+    if url.query:
+        raise ArchiveUnusable("The address of an archive in SQLite takes no options after the file: leave out ?...")
+    return Path(url.database)
+
+
+def _postgresql(url: URL) -> URL:
+    try:
+        # An option that is repeated, as hosts may be, is a tuple; libpq need not see it to know the others.
+        conninfo.make_conninfo("", **{name: value for name, value in url.query.items() if isinstance(value, str)})
+    except ProgrammingError:
+        options = ", ".join(url.query)
+        raise ArchiveUnusable(f"PostgreSQL does not know every option of the archive's address ({options}).") from None
+    return url.set(drivername="postgresql+psycopg")
 
 
 class PatientConnection(psycopg.Connection[Any]):

@@ -8,11 +8,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, and_, func, or_, select
 
 from twin_operator.adapters.sql_archive import codec, migrating
-from twin_operator.adapters.sql_archive.address import read_address
-from twin_operator.adapters.sql_archive.engine import make_engine, transaction
+from twin_operator.adapters.sql_archive.engine import make_engine, read_address, transaction
 from twin_operator.adapters.sql_archive.filters import Filters, Kind
 from twin_operator.adapters.sql_archive.schema import OUTCOMES, RETRAININGS, SIMULATIONS, TAU_WEIGHTS
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import ArchiveUnusable
 
 # Rows in memory at a time: with the JSON of question and answer some 3 KB each.

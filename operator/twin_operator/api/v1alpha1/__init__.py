@@ -14,11 +14,9 @@ from twin_operator.api.v1alpha1.resource import (
     Status,
 )
 from twin_operator.api.v1alpha1.retraining_job import RetrainingJob, RetrainingJobSpec, RetrainingJobStatus
-from twin_operator.api.v1alpha1.simulation import Simulation
-from twin_operator.api.v1alpha1.simulation_spec import SimulationSpec
+from twin_operator.api.v1alpha1.simulation import Simulation, SimulationSpec
 from twin_operator.api.v1alpha1.simulation_status import SimulationStatus
-from twin_operator.api.v1alpha1.twin_model import TwinModel
-from twin_operator.api.v1alpha1.twin_model_spec import TwinModelSpec
+from twin_operator.api.v1alpha1.twin_model import TwinModel, TwinModelSpec
 from twin_operator.api.v1alpha1.twin_model_status import TwinModelStatus
 from twin_operator.api.v1alpha1.worker_pool import WorkerPool, WorkerPoolSpec, WorkerPoolStatus
 

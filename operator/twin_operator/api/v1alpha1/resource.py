@@ -1,4 +1,4 @@
-"""What all resources have: metadata, and the declaration that turns a model into a CRD."""
+"""What resources share: metadata, the reference to a TwinModel, and the declaration that turns a model into a CRD."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1.conditions import (
     ObservedGeneration,
     find_condition,
 )
-from twin_operator.api.v1alpha1.fields import Timestamp
+from twin_operator.api.v1alpha1.fields import ObjectName, Timestamp
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule
 
 GROUP: Final = "twinops.dev"
@@ -144,3 +144,11 @@ class Resource(ApiModel):
     def uid(self) -> str:
         """metadata.uid."""
         return self.metadata.uid
+
+
+class TwinModelRef(ApiModel):
+    """The TwinModel, in the same namespace, that this object is about."""
+
+    name: ObjectName = Field(
+        description="Name of the TwinModel. It may be created later: the object then waits for it."
+    )

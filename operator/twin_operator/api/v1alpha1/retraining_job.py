@@ -21,10 +21,17 @@ from twin_operator.api.v1alpha1.fields import (
     Timestamp,
     TraceId,
 )
-from twin_operator.api.v1alpha1.references import TwinModelRef
-from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, Status, condition_column
+from twin_operator.api.v1alpha1.resource import (
+    AGE,
+    Column,
+    Definition,
+    Resource,
+    Status,
+    TwinModelRef,
+    condition_column,
+)
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule, immutable, rules
-from twin_operator.api.v1alpha1.twin_model_spec import Folds, Seed
+from twin_operator.api.v1alpha1.twin_model import Folds, Seed
 from twin_operator.domain.table.columns import Algorithm
 
 

@@ -17,7 +17,7 @@ from twin_operator.adapters.sql_archive.export import WRITERS, copy_archive, wri
 from twin_operator.adapters.sql_archive.filters import Filters, Kind
 from twin_operator.adapters.sql_archive.reader import ArchiveReader, columns
 from twin_operator.cli.output import Output, fail, print_line, print_table
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import ArchiveUnreachable, ArchiveUnusable
 
 

@@ -7,16 +7,14 @@ import numpy as np
 from twin_operator.domain.checks.assignment_check import check_assignment
 from twin_operator.domain.checks.balance import check_balance, check_gaps, check_sample_ratio
 from twin_operator.domain.checks.findings import Findings, arm_metric
-from twin_operator.domain.checks.placebo import check_placebo
-from twin_operator.domain.checks.sensitivity import check_confounding, check_trend
+from twin_operator.domain.checks.refutation import check_confounding, check_placebo, check_trend
 from twin_operator.domain.effects.predictive import Predictive
 from twin_operator.domain.effects.weighted_effect import WeightedEffect
 from twin_operator.domain.learning.cross_fitting import OutcomeModels
 from twin_operator.domain.learning.propensity import Propensity, effective_rows
 from twin_operator.domain.table.columns import Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import Contrast, tau_weights
+from twin_operator.domain.twin import Bank, Contrast, tau_weights
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from scipy.stats import rankdata
 
 from twin_operator.domain.checks.findings import Findings
 from twin_operator.domain.checks.randomisation import RandomisedUnits, depends_on_features
+from twin_operator.domain.learning.cross_fitting import assign_folds, fitted_rows
 from twin_operator.domain.learning.design import Design, design_of
 from twin_operator.domain.learning.learners import ArmModel
 from twin_operator.domain.table.arrays import Floats, Identifiers, Integers
 from twin_operator.domain.table.columns import Algorithm
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.table.folds import assign_folds, fitted_rows
 
 # Three folds: each model sees most of the sample, and each fold is large enough to be tested by itself.
 _FOLDS = 3

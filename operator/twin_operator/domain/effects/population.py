@@ -7,7 +7,7 @@ import numpy as np
 
 from twin_operator.domain.errors import ArmsNotCompared, EmptyPopulation, UnknownFeature, UnknownLevel
 from twin_operator.domain.table.arrays import Floats, Identifiers, Mask
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 
 class Operator(StrEnum):

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri, stdtr
 
 from twin_operator.domain.table.arrays import Floats
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 
 # From this many degrees of freedom on Student's t and the normal quantile differ by under one part in a million.
 _NORMAL_DEGREES = 1e7

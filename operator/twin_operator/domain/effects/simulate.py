@@ -23,8 +23,7 @@ from twin_operator.domain.effects.trial_size import TrialDesign, trial_plan
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
 from twin_operator.domain.errors import UnknownArm
 from twin_operator.domain.table.columns import Columns, Uncertainty
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import Bank, TauWeights
 
 __all__ = ["Answer", "Clause", "Question", "effect_of", "simulate"]
 

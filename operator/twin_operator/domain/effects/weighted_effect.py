@@ -10,7 +10,7 @@ import numpy as np
 from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.table.arrays import Floats, Identifiers
 from twin_operator.domain.table.table_rules import LEAST_CLUSTERS
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 # With fewer events (or non-events) the spread of the scores understates what a rare event can do.
 _FEW_EVENTS = 20.0

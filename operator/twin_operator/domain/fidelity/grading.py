@@ -4,7 +4,7 @@ import math
 
 from twin_operator.domain.effects.predictive import predictive_of, two_sided
 from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, Observed
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 
 _EXCELLENT, _GOOD, _FAIR = 0.10, 0.20, 0.35
 _COVERED_CONFIDENCE = 0.95

@@ -11,7 +11,7 @@ from twin_operator.domain.learning.learners import one_thread
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.arrays import FeatureValues, Floats, Identifiers, Integers
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 
 @dataclass(frozen=True)

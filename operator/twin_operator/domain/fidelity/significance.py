@@ -14,7 +14,7 @@ from scipy.special import chdtrc, ndtr
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import oriented
 from twin_operator.domain.table.arrays import Floats
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 
 SIGNIFICANT = 0.005
 """Below it a miss is more than chance. Two tests: a perfect twin is called degraded in about 1 % of windows at most."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from twin_operator.domain.fidelity.grading import grade_of
 from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import Contrast, LedgerOutcome
+from twin_operator.domain.twin import Contrast, LedgerOutcome
 
 # What `covered` promises, and how much of the score rests on the errors and how much on the intervals.
 _PROMISED_COVERAGE = 0.95

@@ -8,8 +8,7 @@ import numpy as np
 
 from twin_operator.domain.effects.weighted_effect import event_floor
 from twin_operator.domain.table.arrays import Floats, Identifiers, Integers
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.domain.twin import Bank, Contrast
 
 # G/(G - 2) needs three randomised units; an experiment with fewer clusters was randomised by row within them.
 _LEAST_UNITS = 3

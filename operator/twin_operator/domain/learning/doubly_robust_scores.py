@@ -6,7 +6,7 @@ from twin_operator.domain.learning.cross_fitting import OutcomeModels
 from twin_operator.domain.learning.propensity import Propensity
 from twin_operator.domain.table.arrays import Floats
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 
 def doubly_robust_scores(data: ExperimentData, prediction: Floats, probability: Floats) -> Floats:

@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from twin_operator.domain.errors import NoOverlap
+from twin_operator.domain.learning.cross_fitting import HELD_OUT, fitted_rows
 from twin_operator.domain.learning.design import design_of
 from twin_operator.domain.learning.learners import ArmModel
 from twin_operator.domain.table.arrays import Floats, Integers, Mask
 from twin_operator.domain.table.columns import Assignment, Learner
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.table.folds import HELD_OUT, fitted_rows
 
 # Estimated probabilities nearer to 0 or 1 would let a few units decide: a unit counts at most fifty times.
 CLIP = 0.02

@@ -1,10 +1,13 @@
-"""Finished Simulations on their way to the archive: off the hot path, in batches, and none lost while it is down."""
+"""Calls of the archive from the event loop, and finished Simulations on their way to it.
+
+They are archived off the hot path, in batches, and none is lost while the archive is down.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,20 +15,71 @@ from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.api.v1alpha1.schema import present
 from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
-from twin_operator.domain.twin.tau_mixture import TauWeights
-from twin_operator.services.archive.access import ArchiveAccess
-from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable
+from twin_operator.domain.twin import TauWeights
+from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable, ArchiveUnusable
 from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
 from twin_operator.services.runs.messages import TauWeightsOnTheWire
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+CALLS_AT_ONCE = 4  # threads of the archive: SQLite has one writer, PostgreSQL needs no more for batches
 BATCH = 500  # entries a transaction
 IDLE_SECONDS = 0.5  # between two looks at an empty outbox
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
 MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
 ANSWER = set(SimulationAnswer.model_fields)
+
+
+@dataclass
+class ArchiveAccess:
+    """Calls the archive, and fails at once while it is known to be down: the hot path must not wait for it.
+
+    Args:
+        changed: called with `reachable` when the archive went down or came back.
+    """
+
+    changed: Callable[..., None]
+    trouble: str | None = None
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last call was answered."""
+        return self.trouble is None
+
+    async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the archive in a thread.
+
+        Raises:
+            ArchiveUnreachable: it does not answer, or did not when it was asked last.
+        """
+        if self.trouble is not None:
+            raise ArchiveUnreachable(self.trouble)
+        return await self.probe(method, *args, **kwargs)
+
+    async def probe(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the archive also while it is known to be down: for the one loop that may wait for it."""
+        async with self._turns:
+            try:
+                result = await asyncio.to_thread(method, *args, **kwargs)
+            except (ArchiveUnreachable, ArchiveUnusable) as error:
+                self._note(str(error))
+                raise ArchiveUnreachable(str(error)) from error
+        self._note(None)
+        return result
+
+    def _note(self, trouble: str | None) -> None:
+        before, self.trouble = self.trouble, trouble
+        if (before is None) is (trouble is None):
+            return
+        if trouble is None:
+            logger.info("The archive answers again.")
+        else:
+            logger.error("The archive cannot be reached: %s Finished Simulations wait in Redis.", trouble)
+        self.changed(reachable=trouble is None)
 
 
 class Outbox(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.runs.run import JSON
 
 

@@ -1,4 +1,7 @@
-"""Outcomes of experiments: graded with the prediction as issued, recorded once, told to Simulation and model."""
+"""Outcomes of experiments: graded with the prediction as issued, recorded once, read again, and written to Simulations.
+
+What a window of them says about a TwinModel belongs in `health`.
+"""
 
 import asyncio
 import logging
@@ -15,21 +18,58 @@ from twin_operator.api.v1alpha1.observed_outcome import ObservedOutcome
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import TauWeights
-from twin_operator.services.archive.access import ArchiveAccess
+from twin_operator.domain.twin import TauWeights
+from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
-from twin_operator.services.outcomes.ledger import Ledger
-from twin_operator.services.outcomes.status import prediction_fidelity
+from twin_operator.services.outcomes.health import prediction_fidelity
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
-from twin_operator.services.reconciling.writing import write_status
+from twin_operator.services.reconciling.status import write_status
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
+RecordedOutcomes = tuple[RecordedOutcome, ...]
+T = TypeVar("T")
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 GATHER_SECONDS = 0.1  # outcomes that come together are recorded together
 UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulation"  # an answer of an earlier version
+
+
+@dataclass
+class Ledger:
+    """Recorded outcomes by registered model.
+
+    Args:
+        archive: where they are recorded.
+        access: calls it.
+    """
+
+    archive: Archive
+    access: ArchiveAccess
+    _known: dict[str, RecordedOutcomes] = field(default_factory=dict)
+    _stale: set[str] = field(default_factory=set)
+
+    async def outcomes(self, registered_model: str) -> RecordedOutcomes | None:
+        """Return the outcomes in the order of their recording, the same tuple while they are the same.
+
+        None while the archive cannot be reached and no outcomes were read before.
+        """
+        known = self._known.get(registered_model)
+        if known is not None and registered_model not in self._stale:
+            return known
+        self._stale.discard(registered_model)
+        try:
+            read = tuple(await self.access.call(self.archive.outcomes, registered_model))
+        except ArchiveUnreachable:
+            self._stale.add(registered_model)
+            return known
+        if read != known:  # else the same tuple again: others compare by identity
+            self._known[registered_model] = read
+        return self._known[registered_model]
+
+    def recorded(self, registered_model: str) -> None:
+        """Read a registered model's outcomes again at the next request."""
+        self._stale.add(registered_model)
 
 
 @dataclass

@@ -1,15 +1,21 @@
-"""How accurate the active version has been: its window of outcomes, their summary, and the verdict. Pure."""
+"""How accurate the active version has been: its window of outcomes, their summary, the verdict, and `status.fidelity`.
+
+Pure; outcomes are graded in `grading`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twin_operator.api.v1alpha1 import TwinModel
+from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
+from twin_operator.api.v1alpha1.twin_model_status import RECENT_LIMIT, TwinFidelity, ValidatedPrediction
 from twin_operator.domain.fidelity.faithfulness import Thresholds, Verdict, judge
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.significance import significance, trend_p
 from twin_operator.domain.fidelity.window import Summary, ledger_of, summarise, window_of
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
-from twin_operator.services.versions.active import active_version
+from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
+from twin_operator.services.runs.times import moment
+from twin_operator.services.versions import active_version
 
 Arms = tuple[str, str]
 
@@ -91,3 +97,47 @@ def _spread(contrasts: Sequence[Contrast], scale: float, outcomes: Sequence[Reco
     known = [(len(c.experiments) + len(ledger_of(outcomes, c)), c) for c in contrasts]
     best = max(known, key=lambda pair: pair[0], default=None)
     return None if best is None else tau_weights(best[1], scale, ledger_of(outcomes, best[1])).median
+
+
+def fidelity_status(
+    window: Sequence[RecordedOutcome], summary: Summary | None, spread: float | None
+) -> TwinFidelity | None:
+    """Return a TwinModel's, None without an outcome; `spread`: SD between experiments in outcome units."""
+    if summary is None:
+        return None
+    return TwinFidelity(
+        score=summary.score,
+        grade=summary.grade,
+        validations=summary.validations,
+        mean_relative_error=summary.mean_relative_error,
+        coverage=summary.coverage,
+        bias=summary.bias,
+        between_experiment_sd=spread,
+        last_validated_time=moment(max(outcome.recorded for outcome in window)),
+        recent=tuple(_validated(outcome) for outcome in window[:RECENT_LIMIT]),
+    )
+
+
+def _validated(outcome: RecordedOutcome) -> ValidatedPrediction:
+    return ValidatedPrediction(
+        simulation=outcome.name,
+        model_version=outcome.model_version,
+        predicted=outcome.issued.estimate,
+        observed=outcome.observed,
+        standardized_error=outcome.graded.standardized_error,
+        covered=outcome.graded.covered,
+        time=moment(outcome.time),
+    )
+
+
+def prediction_fidelity(outcome: RecordedOutcome) -> PredictionFidelity:
+    """Return a Simulation's."""
+    graded = outcome.graded
+    return PredictionFidelity(
+        grade=graded.grade,
+        absolute_error=graded.absolute_error,
+        relative_error=graded.relative_error,
+        standardized_error=graded.standardized_error,
+        covered=graded.covered,
+        hindsight=outcome.hindsight,
+    )

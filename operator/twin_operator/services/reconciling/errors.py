@@ -3,22 +3,8 @@
 from twin_operator.api.v1alpha1.conditions import Reason
 
 
-class Wait(Exception):  # noqa: N818 - not an error of anybody: another object or a retry resolves it
-    """Something else has to happen first.
-
-    Args:
-        reason: a stable reason of api.md.
-        message: one sentence for the person who reads the condition.
-    """
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-
-
-class TryAgain(Exception):  # noqa: N818 - a wish, not a fault
-    """An attempt of a task that another one may not fail: its message is the sentence that people see meanwhile."""
+class TryAgain(Exception):  # noqa: N818 - an outcome of an attempt, not a fault
+    """An attempt of a task that another one may not fail: its message is what users read until then."""
 
 
 class Unsafe(Exception):  # noqa: N818 - a fact about a configuration
@@ -29,11 +15,11 @@ class Unsafe(Exception):  # noqa: N818 - a fact about a configuration
 
 
 class Stalled(Exception):  # noqa: N818 - the name of the condition that it becomes
-    """Only a person's change can mend it.
+    """A user has to change something first.
 
     Args:
         reason: a stable reason of api.md.
-        message: one sentence that a person can act on.
+        message: one sentence that a user can act on.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.run import JSON, BoundVersion, Report, Run, Stop, Task
+from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Task
 
 
 class RunQueue(Protocol):
@@ -133,7 +133,7 @@ class Resources(Protocol):
         """Return the objects whose `spec.modelRef.name` is `model`."""
         ...
 
-    def finished(self, kind: type[Resource]) -> AsyncIterator["FinishedObject"]:
+    def finished(self, kind: type[Resource]) -> AsyncIterator[FinishedObject]:
         """Yield what has ended, without its content."""
         ...
 
@@ -141,44 +141,8 @@ class Resources(Protocol):
         """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
         ...
 
-    async def emit(self, event: "Event") -> None:
+    async def emit(self, event: Event) -> None:
         """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
-        ...
-
-
-class JSONResources(Protocol):
-    """Objects in the API server as JSON."""
-
-    async def read(self, kind: str, namespace: str, name: str) -> JSON:
-        """Return an object; raise `Gone`."""
-        ...
-
-    async def write_status(self, kind: str, body: JSON, status: JSON) -> JSON:
-        """Merge `status` into the object as it was seen; raise `Gone`, `Changed` or `Refused`."""
-        ...
-
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete an object if it still is this one."""
-        ...
-
-    async def create(self, kind: str, body: JSON) -> JSON:
-        """Create an object; raise `Changed` where its name is taken, or `Refused`."""
-        ...
-
-    async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
-        """Return the objects whose `spec.modelRef.name` is `model`."""
-        ...
-
-    def finished(self, kind: str) -> AsyncIterator["FinishedObject"]:
-        """Yield what has ended, without its content."""
-        ...
-
-    async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
-        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
-        ...
-
-    async def emit(self, event: "Event") -> None:
-        """Tell an Event of Kubernetes; telling it again changes nothing, and one that cannot be told is logged."""
         ...
 
 
@@ -212,7 +176,7 @@ class Versions(Protocol):
         """Make a version the champion; repeating it changes nothing. Raise `ConnectionError`."""
         ...
 
-    async def roll_back(self, registered_model: str, request: "RollBack") -> bool:
+    async def roll_back(self, registered_model: str, request: RollBack) -> bool:
         """Make an earlier version the champion again; return whether it is now.
 
         Raises:

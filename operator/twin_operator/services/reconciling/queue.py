@@ -12,7 +12,13 @@ K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
 FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
 LONGEST_BACKOFF_SECONDS = 60.0
+MOST_DOUBLINGS = 64  # beyond any cap; a double overflows after 1,023, which a day of failures reaches
 AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
+
+
+def exponential_backoff(failures: int, base: float, cap: float) -> float:
+    """Return the wait after a number of failures in a row: `base` seconds after the first, doubling up to `cap`."""
+    return min(cap, base * 2.0 ** min(max(0, failures - 1), MOST_DOUBLINGS))
 
 
 @dataclass
@@ -78,7 +84,7 @@ class ReconcileQueue(Generic[K]):
             self._failures.pop(key, None)
         except Exception:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            again = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** (failures - 1))
+            again = exponential_backoff(failures, FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
             again *= self._random.uniform(0.5, 1.0)
             logger.exception("%s could not be reconciled; the next attempt is in %.1f s.", key, again)
         finally:

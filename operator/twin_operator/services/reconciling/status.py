@@ -1,10 +1,9 @@
-"""Conditions of the kinds that are reconciled: `Ready`, and `Reconciling` or `Stalled` only while true."""
+"""Conditions (`Ready`, and `Reconciling` or `Stalled` only while true), and the optimistic write of a status."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Final, TypeVar
 
 from twin_operator.api.v1alpha1.conditions import (
     MESSAGE_LIMIT,
@@ -15,8 +14,10 @@ from twin_operator.api.v1alpha1.conditions import (
     set_condition,
 )
 from twin_operator.api.v1alpha1.resource import Resource
-from twin_operator.api.v1alpha1.schema import wire_name
-from twin_operator.services.runs.run import JSON
+from twin_operator.services.reconciling.ports import Changed, Gone, Resources
+
+R = TypeVar("R", bound=Resource)
+WRITE_ATTEMPTS: Final = 5  # of a status that others change at the same time
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Fact:
 
 
 def ready(reason: Reason, message: str) -> list[Fact]:
-    """It is as wished."""
+    """Return the condition of an object whose status matches its spec."""
     return [Fact(ConditionType.READY, ConditionStatus.TRUE, reason, message)]
 
 
 def reconciling(reason: Reason, message: str) -> list[Fact]:
-    """It is on its way, or waits for something."""
+    """Return the conditions of an object that is worked on, or waits for something."""
     return [
         Fact(ConditionType.READY, ConditionStatus.FALSE, reason, message),
         Fact(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message),
@@ -43,7 +44,7 @@ def reconciling(reason: Reason, message: str) -> list[Fact]:
 
 
 def stalled(reason: Reason, message: str) -> list[Fact]:
-    """Only a person's change can mend it."""
+    """Return the conditions of an object that stays as it is until a user changes it."""
     return [
         Fact(ConditionType.READY, ConditionStatus.FALSE, reason, message),
         Fact(ConditionType.STALLED, ConditionStatus.TRUE, reason, message),
@@ -55,14 +56,6 @@ def queued_message(queue: str, *, served: bool) -> str:
     if served:
         return f"Waits in queue {queue} for a worker."
     return f"No WorkerPool has workers for queue {queue}; it waits for one."
-
-
-def merge_conditions(body: JSON, facts: Sequence[Fact], now: float) -> list[JSON]:
-    """Return the conditions of an object: a transition time is kept while the status is the same."""
-    before = [Condition.model_validate(c) for c in (body.get("status") or {}).get("conditions") or ()]
-    moment = datetime.fromtimestamp(int(now), UTC)
-    generation = body["metadata"].get("generation", 1)
-    return [_stamped(before, fact, generation, moment).manifest() for fact in facts]
 
 
 def conditions_of(resource: Resource, facts: Sequence[Fact], now: float) -> tuple[Condition, ...]:
@@ -82,38 +75,35 @@ def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: d
     return next(c for c in set_condition(before, new, moment) if c.type == fact.type)
 
 
-def changes(before: JSON, patch: JSON) -> bool:
-    """Whether merging `patch` into `before` gives anything else than `before`."""
-    return any(_differs(before.get(key), value) for key, value in patch.items())
+async def write_status(resources: Resources, seen: R, decide: Callable[[R], R | None]) -> R | None:
+    """Write the status of `decide(seen)`; return the object as it is then, None where there is nothing to write.
+
+    Args:
+        resources: the API server.
+        seen: the object as it was seen.
+        decide: returns the object with the status that it is to have; None where it needs none any more.
+
+    Raises:
+        Gone: the object is not there any more, or another one has its name.
+        Changed: it was changed during each of the attempts.
+        Refused: the schema does not take the status.
+    """
+    for attempt in range(1, WRITE_ATTEMPTS + 1):
+        changed = decide(seen)
+        if changed is None:
+            return None
+        try:
+            return await resources.update_status(seen, changed)
+        except Changed:
+            if attempt == WRITE_ATTEMPTS:
+                raise
+            seen = await read_again(resources, seen)
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _differs(before: Any, value: Any) -> bool:  # noqa: ANN401 - JSON
-    if isinstance(value, dict) and isinstance(before, dict):
-        return changes(before, value)
-    if isinstance(value, dict):
-        return before is not None or any(item is not None for item in value.values()) or not value
-    return bool(before != value)
-
-
-DIGITS = 6  # significant digits of numbers in status (api.md)
-
-
-def wire(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Give the keys of nested mappings, which are fields of the domain, the names that they have in YAML."""
-    if isinstance(value, Mapping):
-        return {wire_name(key): wire(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [wire(item) for item in value]
-    return value
-
-
-def presentable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Round floats and drop what is absent or not finite, in nested mappings and lists."""
-    if isinstance(value, Mapping):
-        cleaned = {key: presentable(item) for key, item in value.items()}
-        return {key: item for key, item in cleaned.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [presentable(item) for item in value]
-    if isinstance(value, bool) or not isinstance(value, float):
-        return value.value if hasattr(value, "value") else value
-    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+async def read_again(resources: Resources, seen: R) -> R:
+    """Return an object as it is now; raise `Gone` where it is not there any more, or another one has its name."""
+    now = await resources.read(type(seen), seen.namespace, seen.name)
+    if now.uid != seen.uid:
+        raise Gone(f"{seen.namespace}/{seen.name} is another object now")
+    return now

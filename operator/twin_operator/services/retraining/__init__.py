@@ -1,5 +1,5 @@
 """Retraining: what triggers it (`triggers`, `schedule`), and a RetrainingJob from its creation to its end.
 
-Decisions are pure: `plan` and `work` decide on one job, `history` on which job of a model may run; `controller` carries
-them out, with `tasks` and `objects`. Whether a model needs a job is asked in `services.twin_models`.
+Decisions are pure: `plan` and `work` decide on one job, `jobs` on which job of a model may run; `controller`
+carries them out, with `tasks`. Whether a model needs a job is asked in `services.twin_models`.
 """

@@ -7,12 +7,12 @@ from typing import Final, Protocol
 
 from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
-from twin_operator.services.archive.access import ArchiveAccess
+from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
-from twin_operator.services.retraining.objects import archived, event_of, result_of
+from twin_operator.services.retraining.jobs import archived, event_of, result_of
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import (
     JobPlan,
@@ -27,7 +27,7 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import Run, Stop, Task
-from twin_operator.services.versions.active import registered_model
+from twin_operator.services.versions import registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

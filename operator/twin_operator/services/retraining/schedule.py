@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model import RetrainingPolicy
 from twin_operator.services.reconciling.errors import Stalled
 
 

@@ -11,7 +11,7 @@ from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPa
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.twin_spec import learner_of, uncertainty_of
-from twin_operator.services.versions.active import owner_tag, registered_model
+from twin_operator.services.versions import owner_tag, registered_model
 
 
 def training_task(job: RetrainingJob, model: TwinModel, cluster: str, plan: TrainingPlan) -> Task:

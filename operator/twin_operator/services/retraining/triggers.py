@@ -11,7 +11,7 @@ from typing import Final
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model import RetrainingPolicy
 from twin_operator.services.runs.times import timestamp
 
 NAME_DIGEST: Final = 10  # hex digits: 40 bits tell the jobs of one model apart

@@ -8,6 +8,7 @@ from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.api.v1alpha1.fields import Identifier, ModelVersion
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult, TrainingPlan
 from twin_operator.api.v1alpha1.schema import ApiModel
+from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import Fact, conditions_of, queued_message, ready, reconciling
 from twin_operator.services.retraining.state import (
     JobPlan,
@@ -146,5 +147,4 @@ def _retry_at(run: Run) -> float:
     """Return when a task may be published, seconds since the epoch."""
     if run.failed is None:
         return 0.0
-    doublings = max(0, run.attempts - 1)
-    return run.failed + min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2.0**doublings)
+    return run.failed + exponential_backoff(run.attempts, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS)

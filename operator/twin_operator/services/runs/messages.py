@@ -21,7 +21,7 @@ from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, FeatureType, Uncertainty
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights
+from twin_operator.domain.twin import Contrast, TauWeights
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import moment
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.trace_context import RunTrace
+from twin_operator.services.runs.tracing import RunTrace
 
 JSON = dict[str, Any]
 

@@ -10,8 +10,7 @@ from opentelemetry.trace import SpanContext, SpanKind
 from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.services.runs.run import Run, Task
-from twin_operator.services.runs.trace_context import RunTrace
-from twin_operator.services.runs.tracing import Attribute, Span, SpanEvent, Tracer, trace_of, within
+from twin_operator.services.runs.tracing import Attribute, RunTrace, Span, SpanEvent, Tracer, trace_of, within
 
 logger = logging.getLogger(__name__)
 MESSAGING_SYSTEM: Final = "celery"

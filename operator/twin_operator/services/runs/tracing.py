@@ -1,20 +1,108 @@
-"""Traces of runs: the spans that operator and workers record, the port that takes them, and where log lines belong.
+"""Traces of runs: the place of a run in its trace, the spans of operator and workers, and the port that takes them.
 
-Spans are recorded when they end, as facts with their times: nothing is kept open, and nothing is to be torn down.
+Identities are digests, which a restart of the operator and a loss of the queue do not change; random ones are given by
+the caller. Spans are recorded when they end, as facts with their times: nothing is kept open, and nothing is to be torn
+down. They are named by OpenTelemetry's `SpanContext`, whose propagator for W3C Trace Context reads and writes the
+header `traceparent`.
 """
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, get_current_span, use_span
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+    use_span,
+)
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from twin_operator.api.v1alpha1.resource import ObjectMeta
-from twin_operator.services.runs.trace_context import RunTrace, run_trace
 
+HEADER: Final = "traceparent"
+SPAN_BITS: Final = 64  # of a span's identity
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
 ANNOTATION: Final = "twinops.dev/traceparent"
 Attribute = str | int | float | bool
+
+
+def parse(traceparent: str | None) -> SpanContext | None:
+    """Read a header's value; None where the specification has it ignored."""
+    found = get_current_span(_PROPAGATOR.extract({HEADER: traceparent or ""}, Context())).get_span_context()
+    return found if found.is_valid else None
+
+
+def traceparent_of(context: SpanContext) -> str:
+    """Return the header's value that names a span."""
+    headers: dict[str, str] = {}
+    _PROPAGATOR.inject(headers, around(context))
+    return headers[HEADER]
+
+
+def around(context: SpanContext | None) -> Context:
+    """Return the context in which a span is the current one; an empty context without a span."""
+    return Context() if context is None else set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def span_context(trace_id: int, span_id: int, *, sampled: bool) -> SpanContext:
+    """Return what names a span; `sampled`: whether the trace may be recorded, the only flag of level 1.
+
+    It counts as remote, as after `parse`: any process may record the span.
+    """
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    return SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)
+
+
+@dataclass(frozen=True)
+class RunTrace:
+    """The place of a run in its trace.
+
+    Attributes:
+        context: the run's own span, from when it was asked for to when its answer stands.
+        parent: the span that asked for it, where it was named.
+    """
+
+    context: SpanContext
+    parent: SpanContext | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace, as statuses and logs have it: 32 lower-case hexadecimal digits."""
+        return format_trace_id(self.context.trace_id)
+
+    def child(self, span_id: int) -> "RunTrace":
+        """Return the place of another span below this one."""
+        return RunTrace(_child(self.context, span_id), self.context)
+
+    def decided(self, *, sampled: bool) -> "RunTrace":
+        """Return the same place, with the decision whether its spans are kept."""
+        return RunTrace(span_context(self.context.trace_id, self.context.span_id, sampled=sampled), self.parent)
+
+
+def run_trace(uid: str, run: str, traceparent: str | None) -> RunTrace:
+    """Return the trace of a run: the one that is named, or one that belongs to the object with this uid.
+
+    Both identities are digests. Not the uid itself: the upper two of the 64 bits that samplers by ratio read are the
+    same in all of them.
+    """
+    span_id = int.from_bytes(hashlib.sha256(run.encode()).digest()[16:24])
+    parent = parse(traceparent)
+    if parent is None:
+        trace_id = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:16])
+        return RunTrace(span_context(trace_id, span_id, sampled=False))
+    return RunTrace(_child(parent, span_id), parent)
+
+
+def _child(context: SpanContext, span_id: int) -> SpanContext:
+    return span_context(context.trace_id, span_id, sampled=context.trace_flags.sampled)
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,15 @@ from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of, within
-from twin_operator.services.simulations.answers import Answers, Tracked
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, attempt_limit, deadline_of, decide
-from twin_operator.services.versions.twins import Twins
-from twin_operator.services.versions.version import Version, Waiting
+from twin_operator.services.simulations.status import Answers, Tracked
+from twin_operator.services.versions import Twins, Version, Waiting
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0  # after Redis or the registry did not answer

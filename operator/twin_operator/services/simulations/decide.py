@@ -6,9 +6,10 @@ from twin_operator.api.v1alpha1 import Simulation, SimulationSpec
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.not_built import NOT_BUILT, not_built
 from twin_operator.domain.errors import DomainError
+from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import queued_message
 from twin_operator.services.runs.run import Outcome, Run
-from twin_operator.services.versions.version import Refusal, Version, Waiting
+from twin_operator.services.versions import Refusal, Version, Waiting
 
 RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
 RETRY_CAP_SECONDS = 60.0  # longest wait between attempts
@@ -112,5 +113,4 @@ def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> 
         return Finish(Outcome(Reason(error.reason), str(error)))
     if run.failed is None:
         return Enqueue(version, now)
-    wait = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** max(0, run.attempts - 1))
-    return Enqueue(version, run.failed + wait)
+    return Enqueue(version, run.failed + exponential_backoff(run.attempts, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS))

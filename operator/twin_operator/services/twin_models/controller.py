@@ -1,4 +1,4 @@
-"""Carries out the plan of a TwinModel: publish its training, maintain the active version, write its status."""
+"""Carries out the plan of a TwinModel: train, roll back, maintain the active version, write the status."""
 
 import logging
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import Reason, TwinModelPhase
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RollBack, RunQueue, Versions
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import Run, Stop
-from twin_operator.services.twin_models.keeper import ModelKeeper
 from twin_operator.services.twin_models.plan import (
     Failure,
     ModelPlan,
@@ -19,12 +19,68 @@ from twin_operator.services.twin_models.plan import (
     plan,
     training_run,
 )
-from twin_operator.services.twin_models.rollback import carry_out, wanted_roll_back
-from twin_operator.services.versions.active import active_version, needs_training, registered_model, serves
+from twin_operator.services.twin_models.upkeep_controller import UpkeepController
+from twin_operator.services.versions import active_version, needs_training, registered_model, serves
 
+ROLLBACK_PREFIX = "twinops.dev/rollback-"
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 RESYNC_SECONDS = 60.0  # a lost training task, and a champion that a user moved, are noticed within this time
+
+
+def wanted_roll_back(model: TwinModel) -> RollBack | None:
+    """Return the request in a TwinModel's annotations, unless it was done or its version is not the active one.
+
+    The annotations stay, as the operator does not change users' metadata; they name the version to leave, so that they
+    mean nothing once another one is active.
+    """
+    annotations = model.metadata.annotations
+    leave, take, reason, by = (annotations.get(ROLLBACK_PREFIX + name) for name in ("from", "to", "reason", "by"))
+    if not (leave and take and reason and by):
+        return None
+    done = _retraining(model).rolled_back_version == leave
+    return None if done or active_version(model) != leave or leave == take else RollBack(leave, take, reason, by)
+
+
+async def roll_back(request: RollBack, model: TwinModel, versions: Versions, resources: Resources) -> TwinModel:
+    """Move the alias, emit an Event, record it in the status, and return the TwinModel as it is then."""
+    name = registered_model(model)
+    try:
+        left = await versions.summary(name, request.leave)
+        await versions.summary(name, request.take)
+    except LookupError as error:
+        message = f"Rolling back from version {request.leave} to {request.take} is not possible: {error}."
+        await resources.emit(_rollback_event(model, request, "RollBackRefused", message))
+        return model
+    if not await versions.roll_back(name, request):
+        message = f"Version {request.leave} of {name} is not the champion, so it cannot be rolled back."
+        await resources.emit(_rollback_event(model, request, "RollBackRefused", message))
+        return model
+    message = f"{request.by} rolled back from version {request.leave} to {request.take}: {request.reason}"
+    await resources.emit(_rollback_event(model, request, "RolledBack", message))
+    try:
+        return await resources.update_status(model, _rolled_back(model, left))
+    except (Changed, Gone):
+        return model
+
+
+def _rolled_back(model: TwinModel, left: TrainedVersion) -> TwinModel:
+    """Return the TwinModel with the rollback in its status.
+
+    The data and the spec of the version that is left count as tried: no trigger brings the same candidate back.
+    """
+    retraining = _retraining(model).replace(
+        rolled_back_version=left.version, tried_spec_digest=left.spec_digest, tried_data_digest=left.data_digest
+    )
+    return model.replace(status=model.status.replace(retraining=retraining))
+
+
+def _retraining(model: TwinModel) -> RetrainingState:
+    return model.status.retraining or RetrainingState()
+
+
+def _rollback_event(model: TwinModel, request: RollBack, reason: str, message: str) -> Event:
+    return Event(model, reason, message, warning=True, occasion=f"{request.leave}-{request.take}")
 
 
 @dataclass
@@ -35,7 +91,7 @@ class ModelReconciler:
         queue: queues and runs.
         resources: the API server.
         versions: the registry.
-        keeper: maintains active versions.
+        upkeep: maintains active versions.
         meters: counts trainings that ended.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
@@ -49,7 +105,7 @@ class ModelReconciler:
     queue: RunQueue
     resources: Resources
     versions: Versions
-    keeper: ModelKeeper
+    upkeep: UpkeepController
     meters: Meters
     cluster: str
     clock: Callable[[], float]
@@ -104,7 +160,7 @@ class ModelReconciler:
             failed=failure.last if failure else None,
         )
         if serves(model) and not needs_training(model) and chosen is None and absent is None:
-            snapshot = replace(snapshot, upkeep=await self.keeper.keep(model.key, model))
+            snapshot = replace(snapshot, upkeep=await self.upkeep.maintain(model.key, model))
         return await self._decided(snapshot, run_id)
 
     def _counted(self, key: Key, run_id: str, run: Run) -> Failure | None:
@@ -152,7 +208,7 @@ class ModelReconciler:
         request = wanted_roll_back(model)
         if request is None:
             return model
-        written = await carry_out(request, model, self.versions, self.resources)
+        written = await roll_back(request, model, self.versions, self.resources)
         self._registry_read.pop(model.key, None)
         return written
 
@@ -188,7 +244,7 @@ class ModelReconciler:
     async def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
         self._registry_read.pop(key, None)
-        self.keeper.forget(key)
+        self.upkeep.forget(key)
         run = self._runs.pop(key, None)
         if run is not None:
             await self.queue.stop(run, Stop.DELETED)

@@ -16,7 +16,7 @@ from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.runs.messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
 from twin_operator.services.runs.run import Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.twin_spec import spec_digest
-from twin_operator.services.versions.active import registered_model
+from twin_operator.services.versions import registered_model
 
 Key = tuple[str, str]
 QUEUE: Final = "validation"

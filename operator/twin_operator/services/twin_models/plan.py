@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
+from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import Fact, queued_message, stalled
 from twin_operator.services.runs.messages import TrainedVersion, TrainingPayload
 from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
@@ -15,7 +16,7 @@ from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.twin_spec import columns_digest, spec_digest
 from twin_operator.services.twin_models.status import in_training, obstructed, with_new_version, with_version
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions.active import needs_training, owner_tag, registered_model, serves
+from twin_operator.services.versions import needs_training, owner_tag, registered_model, serves
 
 ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later
 RETRY_CAP_SECONDS = 3600.0  # longest wait before data errors are tried again
@@ -138,8 +139,7 @@ def _suspended(snapshot: ModelSnapshot, now: float) -> ModelPlan | None:
 
 
 def _failed(snapshot: ModelSnapshot, outcome: Outcome, retry_seconds: float, now: float) -> ModelPlan:
-    wait = min(RETRY_CAP_SECONDS, retry_seconds * 2 ** max(0, snapshot.failures - 1))
-    again = (snapshot.failed or now) + wait
+    again = (snapshot.failed or now) + exponential_backoff(snapshot.failures, retry_seconds, RETRY_CAP_SECONDS)
     message = f"{outcome.message} It is tried again at {timestamp(again)}."
     status = obstructed(snapshot.model, TwinModelPhase.FAILED, stalled(outcome.reason, message), now)
     if now >= again:

@@ -21,7 +21,7 @@ from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions.active import active_version, registered_model, serves
+from twin_operator.services.versions import active_version, registered_model, serves
 
 NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
 NOT_VALIDATED = Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)

@@ -7,8 +7,7 @@ from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState, TwinFidelity
-from twin_operator.services.outcomes.health import Health
-from twin_operator.services.outcomes.status import fidelity_status
+from twin_operator.services.outcomes.health import Health, fidelity_status
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.retraining.schedule import ScheduledTimes, scheduled_times

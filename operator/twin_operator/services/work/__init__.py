@@ -1,1 +1,1 @@
-"""What a worker does, one module for each kind of task. No Redis, no Kubernetes."""
+"""What a worker does for each kind of task. No Redis, no Kubernetes."""

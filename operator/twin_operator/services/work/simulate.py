@@ -4,12 +4,12 @@ from typing import Protocol
 
 from twin_operator.api.v1alpha1 import simulation_status as api
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.api.v1alpha1.simulation_spec import SimulationSpec
+from twin_operator.api.v1alpha1.simulation import SimulationSpec
 from twin_operator.domain.effects import answers
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.effects.simulate import Question, simulate
 from twin_operator.domain.errors import DomainError
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.runs.messages import SimulationPayload, SimulationResult
 from twin_operator.services.runs.run import JSON, Outcome
 

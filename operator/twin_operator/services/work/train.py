@@ -1,4 +1,7 @@
-"""Train a twin: read the data, learn, store the bank, register the version. Runs in a worker."""
+"""Train a twin or a candidate: read the data, learn, store the bank, register the version. Runs in a worker.
+
+A candidate is trained by a plan, and is registered without becoming active.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +15,15 @@ from twin_operator.domain.errors import DomainError
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import ArmEffect, TrainedTwin, train_by_plan
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.runs.messages import Summary, TrainedEffect, TrainedVersion, TrainingPayload
+from twin_operator.domain.twin import Bank
+from twin_operator.services.reconciling.errors import Stalled, TryAgain
+from twin_operator.services.runs.messages import (
+    RetrainingPayload,
+    Summary,
+    TrainedEffect,
+    TrainedVersion,
+    TrainingPayload,
+)
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.twin_spec import Source, columns_of, learner_of, source_of, spec_digest, uncertainty_of
@@ -192,3 +201,43 @@ def _trained_effect(effect: ArmEffect) -> TrainedEffect:
         confidence=effect.confidence,
         calibrated=effect.calibrated,
     )
+
+
+def retrain_twin(
+    payload: RetrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+) -> Outcome:
+    """Carry out a retraining task; at most one version comes of a run, however often it is delivered.
+
+    Args:
+        payload: of the task.
+        source: where the data is read from.
+        registry: where the version goes.
+        progress: called with the share done (0 to 1) and the name of the step.
+        clock: seconds since the epoch, for `trainedTime`.
+
+    Returns:
+        the candidate as a `TrainedVersion`, or why there is none.
+
+    Raises:
+        TryAgain: the data cannot be read now; the next attempt may find its store reachable.
+    """
+    outcome = refusals_as_outcomes(lambda: _retrain(payload, source, registry, progress, clock))
+    if outcome.reason is Reason.DATA_NOT_READABLE:
+        raise TryAgain(outcome.message)
+    return outcome
+
+
+def _retrain(
+    payload: RetrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+) -> Outcome:
+    spec, name = payload.spec, payload.registered_model
+    registry.check_owner(name, payload.owner)
+    made = registry.version_of_run(name, payload.run)
+    if made is not None:
+        return made_before(registry, name, made)
+    raw = source.read(source_of(spec))
+    twin = learn(spec, raw, payload.plan, progress)
+    tags = version_tags(payload, raw) | {"twinops.job": payload.job, "twinops.trigger": payload.trigger}
+    summary = summarise(twin, spec, raw, clock())
+    version = registry.register(name, payload.owner, twin.bank, summary.wire(), tags, promote=False)
+    return registered(registry, name, version)

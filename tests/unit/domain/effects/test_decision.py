@@ -11,8 +11,7 @@ from twin_operator.domain.effects.answers import Action, Answer, Why
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.effects.simulate import Question, simulate
 from twin_operator.domain.table.columns import Assignment, Better, Uncertainty
-from twin_operator.domain.twin.bank import Bank
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import Bank, TauWeights
 
 TWIN = twin(trial(rows=2_000, effect=1.0))
 LETTER = Question("letter", size=10_000)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import norm, t
 
 from tests.unit.domain.tables import COLUMNS, certain, rows_of, trial, twin
-from tests.unit.domain.twin.test_tau_mixture import ONE, THREE, contrast
+from tests.unit.domain.test_twin import ONE, THREE, contrast
 from twin_operator.domain.effects.predictive import Predictive, predictive_of, within_experiment
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
-from twin_operator.domain.twin.tau_mixture import tau_weights
+from twin_operator.domain.twin import tau_weights
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from tests.unit.domain.tables import BINARY, COLUMNS, rows_of, trial, twin
 from twin_operator.domain.effects.weighted_effect import event_floor, weighted_effect
 from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.table.columns import Columns
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 
 def bank_of(columns: Columns = COLUMNS, rows: int = 600) -> Bank:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from tests.unit.domain.ledgers import DOUBT, ISSUED, POINT
 from twin_operator.domain.fidelity.grading import grade, grade_of, observed_sd, relative_error
 from twin_operator.domain.fidelity.ledger import Grade, Issued, Observed
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 
 EFFECTS = st.floats(-1e6, 1e6, allow_subnormal=False)
 NOISES = st.floats(1e-9, 1e6)

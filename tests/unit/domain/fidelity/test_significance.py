@@ -12,7 +12,7 @@ from scipy.stats import chi2, norm
 from tests.unit.domain.ledgers import DOUBT, POINT, outcome
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.significance import Significance, coupled, significance, trend_p
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 
 LETTER, CALL = ("letter", "none"), ("call", "none")
 FROZEN = {LETTER: DOUBT, CALL: TauWeights(np.array([0.0, 0.2]), np.array([0.6, 0.4]), 4, 0)}

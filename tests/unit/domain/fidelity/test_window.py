@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.domain.ledgers import SCALE, outcome
 from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of, oriented, summarise, window_of
-from twin_operator.domain.twin.tau_mixture import Contrast, LedgerOutcome, tau_weights
+from twin_operator.domain.twin import Contrast, LedgerOutcome, tau_weights
 
 CONTRAST = Contrast("letter", "none", ("winter",), np.array([1.0]), np.array([0.01]), np.ones(1), 2.0)
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.unit.domain.tables import COLUMNS, LINEAR, SITES, Table, trial, twin
 from twin_operator.domain.errors import NoOverlap
+from twin_operator.domain.learning.cross_fitting import assign_folds
 from twin_operator.domain.learning.propensity import Propensity, propensity_of
 from twin_operator.domain.table.columns import Algorithm, Assignment, Columns, Learner
 from twin_operator.domain.table.experiment_data import prepare
-from twin_operator.domain.table.folds import assign_folds
 
 OBSERVATIONAL = replace(COLUMNS, assignment=Assignment.OBSERVATIONAL)
 

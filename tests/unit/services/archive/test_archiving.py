@@ -12,7 +12,7 @@ from tests.fakes.every_crash import every_crash
 from tests.fakes.installation import Installation
 from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.ready_twin import TWIN, install_twin, simulation
-from twin_operator.domain.twin.tau_mixture import TauWeights
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.runs.run import JSON
 
 pytestmark = pytest.mark.looptime

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from twin_operator.services.reconciling.queue import AT_ONCE, DirtyKeys, ReconcileQueue
+from twin_operator.services.reconciling.queue import AT_ONCE, DirtyKeys, ReconcileQueue, exponential_backoff
 
 pytestmark = pytest.mark.looptime
 Reconcile = Callable[[str], Awaitable[float | None]]
@@ -160,3 +160,8 @@ async def test_of_two_moments_to_come_back_the_sooner_one_counts() -> None:
         calls.again = None
         await asyncio.sleep(100)
     assert calls.times() == pytest.approx([0, 1, 6], abs=1e-3)
+
+
+@pytest.mark.parametrize(("failures", "wait"), [(0, 2.0), (1, 2.0), (2, 4.0), (5, 32.0), (6, 60.0), (5_000, 60.0)])
+def test_the_wait_doubles_with_each_failure_up_to_a_cap(failures: int, wait: float) -> None:
+    assert exponential_backoff(failures, base=2.0, cap=60.0) == wait

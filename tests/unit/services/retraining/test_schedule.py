@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model import RetrainingPolicy
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.retraining.schedule import ScheduledTimes, next_time, scheduled_times
 

@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import Reason, RetrainingJobPhase
 from twin_operator.api.v1alpha1.retraining_job import Approval
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
-from twin_operator.services.retraining.history import count_finished_jobs, next_turn
+from twin_operator.services.retraining.jobs import count_finished_jobs, next_turn
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import JobSnapshot, Work
 from twin_operator.services.runs.run import Outcome, Run

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.api.v1alpha1.twin_model_spec import RetrainingPolicy
+from twin_operator.api.v1alpha1.twin_model import RetrainingPolicy
 from twin_operator.services.retraining.triggers import (
     DataSeen,
     History,

@@ -21,8 +21,16 @@ from twin_operator.api.v1alpha1 import (
 from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, RetrainingJobPhase, SimulationPhase
 from twin_operator.services.runs.run import Run, Target, Task, TaskKind
 from twin_operator.services.runs.spans import RunTraces, attempt_span, publication
-from twin_operator.services.runs.trace_context import RunTrace, span_context
-from twin_operator.services.runs.tracing import ANNOTATION, NoTracer, Span, current_trace, trace_of, within
+from twin_operator.services.runs.tracing import (
+    ANNOTATION,
+    NoTracer,
+    RunTrace,
+    Span,
+    current_trace,
+    span_context,
+    trace_of,
+    within,
+)
 
 NOW = 1_800_000_000.0
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -10,10 +10,10 @@ import pytest
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.table.columns import FeatureType
-from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.domain.twin import Contrast
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, decide
-from twin_operator.services.versions.version import Refusal, Version, Waiting
+from twin_operator.services.versions import Refusal, Version, Waiting
 
 NOW = 1_000_000.0
 CONTRAST = Contrast.from_dict(

@@ -15,7 +15,7 @@ from twin_operator.adapters.data_source import FileDataSource
 from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 from twin_operator.services.runs.messages import DataCheckPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.twin_spec import learner_of, source_of

@@ -25,7 +25,7 @@ from twin_operator.services.twin_models.plan import (
     training_run,
 )
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions.active import registered_model
+from twin_operator.services.versions import registered_model
 
 NOW = 1_000_000.0
 COLUMNS = {

@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, ServingModel, TwinFidelity
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
-from twin_operator.domain.twin.tau_mixture import Contrast, tau_weights
+from twin_operator.domain.twin import Contrast, tau_weights
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.runs.run import JSON

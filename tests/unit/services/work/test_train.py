@@ -8,7 +8,7 @@ import pytest
 from tests.unit.services.trainings import COLUMNS, LEARNER, NAME, OWNER, SPEC, URI, Workshop, table
 from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.domain.twin.tau_mixture import Contrast
+from twin_operator.domain.twin import Contrast
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import spec_digest
 

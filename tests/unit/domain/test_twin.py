@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from twin_operator.domain.twin.tau_mixture import Contrast, LedgerOutcome, TauWeights, tau_weights
+from twin_operator.domain.twin import Contrast, LedgerOutcome, TauWeights, tau_weights
 
 SD0 = 2.0
 

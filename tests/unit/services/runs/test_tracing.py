@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanContext
 
-from twin_operator.services.runs.trace_context import parse, run_trace, span_context, traceparent_of
+from twin_operator.services.runs.tracing import parse, run_trace, span_context, traceparent_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

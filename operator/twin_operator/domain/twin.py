@@ -1,7 +1,6 @@
-"""How much true effects differ between experiments (tau), integrated over rather than estimated.
+"""What a training leaves behind and everything else is computed from: the bank of scores, and the mixture over tau.
 
-A point estimate of tau is treacherous with few experiments: restricted maximum likelihood says 0 in half of the draws
-with two. Here are the weights of a grid of values; what they do to an interval is in `predictive`.
+The bank has one row per past unit, nothing aggregated, no learner. How it is stored is not decided here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from twin_operator.domain.table.arrays import Floats
+from twin_operator.domain.errors import UnknownArm
+from twin_operator.domain.table.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask
+from twin_operator.domain.table.columns import Columns
 
 # The grid, in control-arm SDs: 0 and geometric points between a difference nobody could notice and two SDs, or three
 # times the spread of the experiments' own effects where that is more.
@@ -23,6 +24,61 @@ _SPREADS = 3.0
 _LEAST_VARIANCE = 1e-12
 # Below two values there is no spread, and nothing for a likelihood to tell.
 _TWO = 2
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Rows of past experiments with their doubly robust scores.
+
+    `arms` has the control first, the others sorted. `levels` gives per categorical feature the labels behind the codes
+    in `features` (int32, -1 where missing); numeric features are float64 with NaN where missing. `arm`, `experiment`:
+    (n,) codes. `outcome`: (n,), in its own units. `propensity`, `nuisance` (m_a(x), out of fold) and `score` (psi):
+    (n, arms). `possible`: (n, arms), whether the row's experiment assigned units to the arm. `cluster`: (n,)
+    codes of the randomised units. `weight`: (n,). `time`: (n,) seconds since 1970, or None. `fold`: (n,), -1 where held
+    out. `held_out`: (n,), rows that no model was fitted on. `unit_hash`: (n,) hashes of the randomised units, by which
+    the same folds can be dealt again; `content`: (n,) hashes of all that a row held, equal for equal rows.
+    """
+
+    columns: Columns
+    arms: tuple[str, ...]
+    experiments: tuple[str, ...]
+    levels: Mapping[str, tuple[str, ...]]
+    features: Mapping[str, FeatureValues]
+    arm: Integers
+    outcome: Floats
+    propensity: Floats
+    nuisance: Floats
+    score: Floats
+    possible: Mask
+    experiment: Integers
+    cluster: Identifiers
+    weight: Floats
+    time: Floats | None
+    fold: Integers
+    held_out: Mask
+    unit_hash: Hashes
+    content: Hashes
+
+    @property
+    def rows(self) -> int:
+        """How many past units there are."""
+        return int(self.arm.size)
+
+    @property
+    def control(self) -> str:
+        """The arm that stands for doing nothing new."""
+        return self.arms[0]
+
+    def arm_code(self, name: str) -> int:
+        """The column of an arm; `UnknownArm` names those that exist."""
+        if name.strip() not in self.arms:
+            known = ", ".join(f'"{arm}"' for arm in self.arms)
+            raise UnknownArm(f'The model has no arm "{name}"; it has {known}.')
+        return self.arms.index(name.strip())
+
+    def comparable(self, arm: int, against: int) -> Mask:
+        """(n,) rows of experiments that assigned units to both arms."""
+        return np.asarray(self.possible[:, arm] & self.possible[:, against])
 
 
 @dataclass(frozen=True)

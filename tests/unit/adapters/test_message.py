@@ -1,22 +1,28 @@
-"""A signature fits one message: any field that is not as it was signed is noticed, and no field runs into the next."""
+"""What a message says of its trace, and its signature: it fits one message, and no field runs into the next."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.adapters.messages import KEY, OTHER_KEY
-from twin_operator.adapters.redis_queue.signature import Forged, SignedFields, Signing
+from twin_operator.adapters.redis_queue.message import Forged, Messages, SignedFields, Signing
+from twin_operator.services.runs.run import Target, Task, TaskKind
+from twin_operator.services.runs.tracing import run_trace, traceparent_of
 
 FIELDS = SignedFields(id="run-1", task="twinops.train", attempt=0, queue="training", body=b'[["x"], {}, {}]')
 MOMENT = 1_800_000_000
 TEXTS = st.text(max_size=12)
+TRACE = run_trace("u", "u", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+TASK = Task("u", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", "u"), 4, {}, trace=TRACE)
 
 
 def test_what_was_signed_is_verified_and_dated() -> None:
@@ -82,3 +88,20 @@ def test_the_previous_key_is_accepted_and_does_not_sign() -> None:
 def test_what_is_no_signature_is_forged(signature: str) -> None:
     with pytest.raises(Forged):
         Signing(KEY).verify(signature, FIELDS)
+
+
+def test_the_trace_stands_in_the_headers_where_instrumentation_of_celery_looks_for_it() -> None:
+    _, content = Messages().write(TASK)
+    assert orjson.loads(content)["headers"]["traceparent"] == traceparent_of(TRACE.context)
+
+
+def test_the_body_is_the_same_with_and_without_a_trace() -> None:
+    bodies = [orjson.loads(Messages().write(task)[1])["body"] for task in (TASK, replace(TASK, trace=None))]
+    assert bodies[0] == bodies[1]
+    (task,), *_ = orjson.loads(base64.b64decode(bodies[0]))
+    assert Task.from_json(task) == replace(TASK, trace=None)
+
+
+def test_a_task_without_a_trace_names_none() -> None:
+    _, content = Messages().write(replace(TASK, trace=None))
+    assert "traceparent" not in orjson.loads(content)["headers"]

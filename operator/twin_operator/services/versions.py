@@ -1,25 +1,156 @@
-"""The known TwinModels, the version of each that answers a Simulation, and the tau weights of its answer."""
+"""From modelRef to the version that answers: the active versions of TwinModels, and their summaries in the registry.
 
+Which version becomes active is decided in `twin_models`.
+"""
+
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
-from twin_operator.domain.table.columns import Uncertainty
-from twin_operator.domain.twin.tau_mixture import Contrast, TauWeights, tau_weights
-from twin_operator.services.reconciling.ports import Versions
+from twin_operator.domain.table.columns import FeatureType, Uncertainty
+from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
+from twin_operator.services.reconciling.ports import RollBack, Versions
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.twin_spec import uncertainty_of
-from twin_operator.services.versions.active import active_version
-from twin_operator.services.versions.version import Refusal, Version, Waiting
+from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 WeightsKey = tuple[str, str, str, str, float]
 MOST_VECTORS = 4096  # tau weights that are remembered by digest: 8 MB; older ones are in the archive
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the operator knows of a version of a twin without its bank."""
+
+    registered_model: str
+    version: str
+    arms: tuple[str, ...]
+    features: Mapping[str, FeatureType]
+    contrasts: tuple[Contrast, ...]
+
+    def contrast(self, arm: str, against: str | None) -> Contrast:
+        """Return the comparison of `arm` with `against`, or with the control.
+
+        Raises:
+            Refusal: `UnknownArm` or `ArmsNotCompared`.
+        """
+        other = against or self.arms[0]
+        for name in (arm, other):
+            if name not in self.arms:
+                raise Refusal(Reason.UNKNOWN_ARM, f"The twin knows no arm {name!r}; it knows {', '.join(self.arms)}.")
+        if arm == other:
+            raise Refusal(Reason.UNKNOWN_ARM, f"{arm!r} cannot be compared with itself; name another arm in `against`.")
+        for contrast in self.contrasts:
+            if (contrast.arm, contrast.against) == (arm, other):
+                return contrast
+        raise Refusal(Reason.ARMS_NOT_COMPARED, f"No past experiment randomised both {arm!r} and {other!r}.")
+
+
+class Refusal(Exception):  # noqa: N818 - the result of a Simulation, not an error of the operator
+    """A Simulation that no worker can answer."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.outcome = Outcome(reason, message)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A Simulation waits: for its model, for a worker, or because it is suspended."""
+
+    phase: SimulationPhase
+    reason: Reason
+    message: str
+
+
+def registered_model(model: TwinModel) -> str:
+    """Return the name of the registered model in the registry."""
+    return model.spec.registered_model or f"{model.namespace}.{model.name}"
+
+
+def owner_tag(model: TwinModel, cluster: str) -> str:
+    """Return the tag by which a registered model belongs to a TwinModel: `CLUSTER/NAMESPACE/NAME/UID`."""
+    return f"{cluster}/{model.namespace}/{model.name}/{model.uid}"
+
+
+def active_version(model: TwinModel) -> str | None:
+    """Return the version that answers Simulations; None before the first one."""
+    return None if model.status.model is None else model.status.model.version
+
+
+def serves(model: TwinModel) -> bool:
+    """Whether a version answers Simulations."""
+    return model.status.model is not None
+
+
+def needs_training(model: TwinModel) -> bool:
+    """Whether the columns changed since the active version was trained; a pinned version is used as it is."""
+    if model.spec.version or model.status.model is None:
+        return False
+    trained = model.status.model.spec_digest
+    return trained is not None and not trained.startswith(columns_digest(model.spec))
+
+
+class BlockingVersions(Protocol):
+    """A registry whose client blocks. Every method may raise `ConnectionError`."""
+
+    def summary(self, name: str, version: str) -> JSON:
+        """Return what training kept next to the bank; raise `LookupError` where there is no such version."""
+        ...
+
+    def champion_version(self, name: str) -> str | None:
+        """Return the champion: the version that is active unless another is pinned."""
+        ...
+
+    def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Make a version the champion."""
+        ...
+
+    def roll_back(self, name: str, from_version: str, to_version: str, reason: str, by: str) -> bool:
+        """Make an earlier version the champion if the one to leave is; return whether the earlier one is now."""
+        ...
+
+
+@dataclass(frozen=True)
+class ThreadedVersions:
+    """Calls a blocking registry in threads.
+
+    Args:
+        registry: the client.
+        before_write: awaited before a write; a leader that may have lost its Lease waits there.
+    """
+
+    registry: BlockingVersions
+    before_write: Callable[[], Awaitable[None]]
+
+    async def summary(self, registered_model: str, version: str) -> TrainedVersion:
+        """Return what training kept next to the bank."""
+        return TrainedVersion.model_validate(await asyncio.to_thread(self.registry.summary, registered_model, version))
+
+    async def champion(self, registered_model: str) -> str | None:
+        """Return the champion: the version that is active unless another is pinned."""
+        return await asyncio.to_thread(self.registry.champion_version, registered_model)
+
+    async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
+        """Make a version the champion."""
+        await self.before_write()
+        await asyncio.to_thread(self.registry.promote, registered_model, version, tags)
+
+    async def roll_back(self, registered_model: str, request: RollBack) -> bool:
+        """Make an earlier version the champion again."""
+        await self.before_write()
+        leave, take = request.leave, request.take
+        return await asyncio.to_thread(
+            self.registry.roll_back, registered_model, leave, take, request.reason, request.by
+        )
 
 
 @dataclass

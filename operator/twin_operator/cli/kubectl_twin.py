@@ -1,22 +1,25 @@
-"""The commands of `kubectl twin`: each reads what it needs, sends one write and says what was asked for.
+"""The kubectl plugin `kubectl twin`: what users decide and record, signed with the name the cluster knows them by.
 
-A command ends well, or with one sentence and exit code 1.
+Each command reads what it needs, sends one write and prints what was asked for; it ends well, or with one sentence and
+exit code 1. Nothing here does what plain kubectl could not.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.adapters.kubernetes_api.commands import NoCluster, UserClient, user_client
-from twin_operator.cli.kubectl_twin import requests
-from twin_operator.cli.kubectl_twin.requests import Impossible
-from twin_operator.cli.kubectl_twin.table import model_table
+from twin_operator.api.v1alpha1 import API_VERSION
+from twin_operator.cli.output import model_table
 
+JSON = dict[str, Any]
+ROLLBACK: Final = "twinops.dev/rollback-"
+"""Prefix of the four annotations that ask the operator to move a champion back; they count together."""
 _POLICY_PREFACE: Final = "denied request: "
 
 app = typer.Typer(
@@ -33,6 +36,67 @@ Kubeconfig = Annotated[Path | None, typer.Option(help="Path of the kubeconfig; $
 Job = Annotated[str, typer.Argument(help="Name of the RetrainingJob.", show_default=False)]
 Model = Annotated[str, typer.Argument(help="Name of the TwinModel.", show_default=False)]
 Message = Annotated[str | None, typer.Option(help="Why, for people.")]
+
+
+class Impossible(Exception):  # noqa: N818 - a fact about the model
+    """There is nothing to ask for; the message says why and what to do instead."""
+
+
+def decision_patch(*, approved: bool, by: str, message: str | None) -> JSON:
+    """Return the patch that decides about a RetrainingJob."""
+    return {"spec": {"approval": _given(approved=approved, by=by, message=message)}}
+
+
+def cancellation_patch() -> JSON:
+    """Return the patch that stops a RetrainingJob."""
+    return {"spec": {"cancel": True}}
+
+
+def outcome_patch(**given: float | str | None) -> JSON:
+    """Return the patch that records the outcome of a Simulation, from fields named as on the wire."""
+    return {"spec": {"observed": _given(**given)}}
+
+
+def retraining_job(model: str, message: str | None, max_regression: float | None, *, override_cooldown: bool) -> JSON:
+    """Return a RetrainingJob of a model; the server completes its name."""
+    spec: JSON = {"modelRef": {"name": model}, "trigger": _given(type="Manual", message=message)}
+    if override_cooldown:
+        spec["overrideCooldown"] = True
+    if max_regression is not None:
+        spec["gate"] = {"maxRegression": max_regression}
+    metadata = {"generateName": f"{model}-"}
+    return {"apiVersion": API_VERSION, "kind": "RetrainingJob", "metadata": metadata, "spec": spec}
+
+
+def rollback_patch(model: JSON, to: str | None, reason: str, by: str) -> JSON:
+    """Return the patch that asks for an earlier version of a model in place of the one that serves.
+
+    Args:
+        model: the TwinModel.
+        to: the version; None for the one that served before the last promotion.
+        reason: why, for people.
+        by: who asks.
+
+    Raises:
+        Impossible: no version serves, it is pinned, or there is none to go back to.
+    """
+    name, status = model["metadata"]["name"], model.get("status") or {}
+    serving = (status.get("model") or {}).get("version")
+    wanted = to or (status.get("retraining") or {}).get("previousVersion")
+    if serving is None:
+        raise Impossible(f"No version of TwinModel {name} serves, so there is none to roll back.")
+    if pinned := model["spec"].get("version"):
+        raise Impossible(f"TwinModel {name} is pinned to version {pinned}: change or remove spec.version instead.")
+    if wanted is None:
+        raise Impossible(f"TwinModel {name} knows of no version before {serving}: name one with --to.")
+    if wanted == serving:
+        raise Impossible(f"Version {serving} of TwinModel {name} serves already: name another one with --to.")
+    parts = {"from": serving, "to": wanted, "reason": reason, "by": by}
+    return {"metadata": {"annotations": {f"{ROLLBACK}{part}": text for part, text in parts.items()}}}
+
+
+def _given(**fields: bool | float | str | None) -> JSON:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -89,7 +153,7 @@ def cancel(job: Job, namespace: Namespace = None, context: Context = None, kubec
     """Stop a retraining, whoever asked for it."""
 
     async def work(client: UserClient) -> str:
-        await client.change("RetrainingJob", job, requests.cancellation())
+        await client.change("RetrainingJob", job, cancellation_patch())
         return f"retrainingjob/{job} is to stop"
 
     Session(namespace, context, kubeconfig).run(work)
@@ -115,7 +179,7 @@ def retrain(
 
     async def work(client: UserClient) -> str:
         await client.read("TwinModel", model)  # a job would wait for a model whose name is misspelt
-        body = requests.retraining(model, message, max_regression, override_cooldown=override_cooldown)
+        body = retraining_job(model, message, max_regression, override_cooldown=override_cooldown)
         created = await client.create(body)
         return f"retrainingjob/{created['metadata']['name']} created"
 
@@ -137,10 +201,10 @@ def rollback(
 
     async def work(client: UserClient) -> str:
         body = await client.read("TwinModel", model)
-        patch = requests.rollback(body, to, reason, await client.user_name())
+        patch = rollback_patch(body, to, reason, await client.user_name())
         await client.change("TwinModel", model, patch)
         wanted = patch["metadata"]["annotations"]
-        versions = f"{wanted[requests.ROLLBACK + 'to']} in place of {wanted[requests.ROLLBACK + 'from']}"
+        versions = f"{wanted[ROLLBACK + 'to']} in place of {wanted[ROLLBACK + 'from']}"
         return f"twinmodel/{model} is to serve version {versions}"
 
     Session(namespace, context, kubeconfig).run(work)
@@ -163,7 +227,7 @@ def observe(  # noqa: PLR0913 - an outcome in each form that people have it in
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Record the outcome that followed a Simulation. It can be told once."""
-    patch = requests.outcome(
+    patch = outcome_patch(
         experiment=experiment,
         effect=effect,
         standardError=standard_error,
@@ -203,7 +267,7 @@ def status(
 
 async def _decide(client: UserClient, job: str, message: str | None, *, approved: bool) -> str:
     by = await client.user_name()
-    await client.change("RetrainingJob", job, requests.decision(approved=approved, by=by, message=message))
+    await client.change("RetrainingJob", job, decision_patch(approved=approved, by=by, message=message))
     return f"retrainingjob/{job} {'approved' if approved else 'rejected'} by {by}"
 
 
@@ -212,3 +276,8 @@ def sentence(refusal: Exception) -> str:
     text = refusal.message if isinstance(refusal, ApiError) else str(refusal)
     _, preface, own = text.partition(_POLICY_PREFACE)
     return own if preface else text
+
+
+def main() -> None:
+    """Entry point of the plugin; kubectl finds it on PATH by the name of its program."""
+    app(prog_name="kubectl twin")

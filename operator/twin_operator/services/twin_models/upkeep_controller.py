@@ -1,4 +1,4 @@
-"""Keeps serving models faithful: gathers what is known of one, decides what it needs, and creates RetrainingJobs."""
+"""Maintains active versions: reads outcomes, data and jobs of a model, decides on them, and creates RetrainingJobs."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -9,22 +9,19 @@ from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
-from twin_operator.services.archive.access import ArchiveAccess
+from twin_operator.services.archive.archiving import ArchiveAccess
+from twin_operator.services.outcomes.grading import Ledger
 from twin_operator.services.outcomes.health import Health, health_of
-from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
 from twin_operator.services.reconciling.status import Fact
-from twin_operator.services.retraining.history import count_finished_jobs, next_turn
-from twin_operator.services.retraining.objects import new_job
+from twin_operator.services.retraining.jobs import count_finished_jobs, new_job, next_turn
 from twin_operator.services.retraining.state import awaits_approval_since
 from twin_operator.services.retraining.triggers import Obstacle
 from twin_operator.services.runs.times import timestamp
 from twin_operator.services.twin_models.data_checks import DataChecks, serving_model
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
-from twin_operator.services.versions.active import registered_model
-from twin_operator.services.versions.twins import Twins
-from twin_operator.services.versions.version import Version
+from twin_operator.services.versions import Twins, Version, registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -32,8 +29,8 @@ SKIPPED: Final = "RetrainingSkipped"
 
 
 @dataclass
-class ModelKeeper:
-    """Decides what models that serve need, and creates their RetrainingJobs.
+class UpkeepController:
+    """Decides whether active versions are faithful and retrained, and creates RetrainingJobs.
 
     Args:
         resources: the API server.
@@ -88,7 +85,7 @@ class ModelKeeper:
             return None
         return health_of(model, outcomes, version.contrasts)
 
-    async def keep(self, key: Key, model: TwinModel) -> Upkeep:
+    async def maintain(self, key: Key, model: TwinModel) -> Upkeep:
         """Decide what a serving model needs, create the job that is wanted, and return what its status is to say."""
         snapshot = await self._snapshot(key, model)
         decision = upkeep(snapshot, self.clock())

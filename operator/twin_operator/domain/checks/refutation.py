@@ -1,20 +1,26 @@
-"""Effects where there are none: arms permuted among units. Intervals that exclude 0 too often are too narrow."""
+"""Refutation of an effect: placebo arms, drift over time, and how strong confounding would have to be to undo it."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import ndtr
 
-from twin_operator.domain.checks.findings import Findings
+from twin_operator.domain.checks.findings import Findings, arm_metric
 from twin_operator.domain.checks.randomisation import RandomisedUnits, depends_on_features
+from twin_operator.domain.effects.weighted_effect import WeightedEffect, cluster_sums
 from twin_operator.domain.table.arrays import Floats, Integers
+from twin_operator.domain.table.columns import Assignment
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.twin.bank import Bank
+from twin_operator.domain.twin import Bank
 
 _PERMUTATIONS = 100
 _LEVEL = 0.05
-_QUANTILE = 1.959964  # of the normal distribution, two-sided at that level
+_TWO_SIDED_QUANTILE = 1.959964  # of the normal distribution, two-sided at that level
 # Three Monte Carlo errors above the level: chance alone gets there once in a thousand trainings.
 _TOO_OFTEN = _LEVEL + 3 * math.sqrt(_LEVEL * (1 - _LEVEL) / _PERMUTATIONS)
+_YEAR = 365.25 * 86_400  # seconds
+_NOTABLE = 0.01
 
 
 def check_placebo(data: ExperimentData, bank: Bank, seed: int) -> Findings:
@@ -30,7 +36,7 @@ def check_placebo(data: ExperimentData, bank: Bank, seed: int) -> Findings:
     rng = np.random.default_rng(seed)
     z = np.array([_scores(data, units, residual, _permuted(units, rng)) for _ in range(_PERMUTATIONS)])
     estimates, significances = z[:, 0], z[:, 1]
-    rejected = float(np.mean(np.abs(significances) > _QUANTILE))
+    rejected = float(np.mean(np.abs(significances) > _TWO_SIDED_QUANTILE))
     warning = (
         f"Placebo effects under permuted arms are significant in {rejected:.0%} of permutations instead of 5 %: "
         "intervals may be too narrow; name the randomised unit in columns.cluster."
@@ -76,3 +82,63 @@ def _scores(data: ExperimentData, units: RandomisedUnits, residual: Floats, unit
     degrees = max(1, int(np.count_nonzero(np.bincount(units.of_row, weights=np.abs(sign)))) - 2)
     error = math.sqrt(float(sums @ sums) * (degrees + 2) / degrees)
     return effect, effect / error if error > 0 else 0.0
+
+
+def check_trend(bank: Bank) -> Findings:
+    """P-value of a linear change of each arm's effect over time, clusters summed; warned below 0.01 over all arms."""
+    if bank.time is None:
+        return Findings()
+    trends = {bank.arms[arm]: slope for arm, slope in _trends(bank)}
+    metrics = {arm_metric("trend_p", arm): p for arm, (_, p) in trends.items()}
+    warnings = tuple(
+        f'The effect of "{arm}" on {bank.columns.outcome} has {"risen" if slope > 0 else "fallen"} over time by '
+        f"{abs(slope):.3g} a year (p = {p:.1g}): older experiments may mislead."
+        for arm, (slope, p) in trends.items()
+        if p * len(trends) < _NOTABLE
+    )
+    return Findings(metrics, warnings)
+
+
+def _trends(bank: Bank) -> Iterator[tuple[int, tuple[float, float]]]:
+    time = np.zeros(bank.rows) if bank.time is None else bank.time
+    for arm in range(1, len(bank.arms)):
+        rows = np.flatnonzero(bank.comparable(arm, 0) & ~np.isnan(time) & (bank.weight > 0))
+        if rows.size and np.ptp(time[rows]) > 0:
+            yield arm, _trend(bank, rows, time[rows] / _YEAR, arm)
+
+
+def _trend(bank: Bank, rows: np.ndarray, years: np.ndarray, arm: int) -> tuple[float, float]:
+    """Slope of the scores over years, and its two-sided p-value from a sandwich variance."""
+    omega = bank.weight[rows] / bank.weight[rows].sum()
+    gamma = bank.score[rows, arm] - bank.score[rows, 0]
+    centred = years - omega @ years
+    spread = float(omega @ centred**2)
+    slope = float(omega @ (centred * gamma)) / spread
+    residual = gamma - omega @ gamma - slope * centred
+    sums = cluster_sums(bank, rows, omega * centred * residual / spread)
+    error = math.sqrt(float(sums @ sums) * sums.size / max(1, sums.size - 2))
+    return slope, 1.0 if error == 0 else 2 * float(ndtr(-abs(slope) / error))
+
+
+def check_confounding(bank: Bank, measured: dict[str, WeightedEffect]) -> Findings:
+    """The robustness value of each arm's effect, for observational data (Cinelli and Hazlett 2020, equation 18).
+
+    A confounder that explains this share of what is left of both treatment and outcome would undo the effect.
+    """
+    if bank.columns.assignment is not Assignment.OBSERVATIONAL:
+        return Findings()
+    values = {arm: robustness_value(effect) for arm, effect in measured.items()}
+    warnings = tuple(
+        f'Without random assignment: a hidden cause that explains {value:.1%} of what is left of both "{arm}" and '
+        f"{bank.columns.outcome} would undo the effect."
+        for arm, value in values.items()
+    )
+    return Findings({arm_metric("robustness_value", arm): value for arm, value in values.items()}, warnings)
+
+
+def robustness_value(effect: WeightedEffect) -> float:
+    """(sqrt(f^4 + 4 f^2) - f^2)/2 with f = |estimate|/(s sqrt(degrees of freedom))."""
+    if effect.variance == 0:
+        return 1.0
+    squared = effect.estimate**2 / (effect.variance * effect.degrees)
+    return (math.sqrt(squared**2 + 4 * squared) - squared) / 2
