@@ -48,10 +48,10 @@ from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.services.runs.tracing import NoTracer, Tracer
+from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
-from twin_operator.services.simulations.status import Answers
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController

@@ -23,8 +23,7 @@ from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
-from twin_operator.services.reconciling.status import write_status
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, write_status
 
 logger = logging.getLogger(__name__)
 RecordedOutcomes = tuple[RecordedOutcome, ...]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.services.runs.messages import TrainedVersion
@@ -100,6 +100,7 @@ class Event:
 
 
 R = TypeVar("R", bound=Resource)
+WRITE_ATTEMPTS: Final = 5  # of a status that others change at the same time
 
 
 class Resources(Protocol):
@@ -144,6 +145,40 @@ class Resources(Protocol):
     async def emit(self, event: Event) -> None:
         """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""
         ...
+
+
+async def write_status(resources: Resources, seen: R, decide: Callable[[R], R | None]) -> R | None:
+    """Write the status of `decide(seen)`; return the object as it is then, None where there is nothing to write.
+
+    Args:
+        resources: the API server.
+        seen: the object as it was seen.
+        decide: returns the object with the status that it is to have; None where it needs none any more.
+
+    Raises:
+        Gone: the object is not there any more, or another one has its name.
+        Changed: it was changed during each of the attempts.
+        Refused: the schema does not take the status.
+    """
+    for attempt in range(1, WRITE_ATTEMPTS + 1):
+        changed = decide(seen)
+        if changed is None:
+            return None
+        try:
+            return await resources.update_status(seen, changed)
+        except Changed:
+            if attempt == WRITE_ATTEMPTS:
+                raise
+            seen = await read_again(resources, seen)
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def read_again(resources: Resources, seen: R) -> R:
+    """Return an object as it is now; raise `Gone` where it is not there any more, or another one has its name."""
+    now = await resources.read(type(seen), seen.namespace, seen.name)
+    if now.uid != seen.uid:
+        raise Gone(f"{seen.namespace}/{seen.name} is another object now")
+    return now
 
 
 @dataclass(frozen=True)

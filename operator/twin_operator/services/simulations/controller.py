@@ -14,8 +14,8 @@ from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of, within
+from twin_operator.services.simulations.answers import Answers, Tracked
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, attempt_limit, deadline_of, decide
-from twin_operator.services.simulations.status import Answers, Tracked
 from twin_operator.services.versions import Twins, Version, Waiting
 
 logger = logging.getLogger(__name__)

@@ -11,14 +11,13 @@ from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.simulation_status import PredictedEffect, PredictionFidelity
 from twin_operator.services.runs.run import JSON, BoundVersion, Outcome, Run
-from twin_operator.services.runs.times import moment, timestamp
+from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
-from twin_operator.services.simulations.status import figures_of, finished, unfinished
+from twin_operator.services.simulations.status import finished, unfinished
 from twin_operator.services.versions import Waiting
 
 NOW = 1_800_000_000.0
 RUN = Run(attempts=2, queued=NOW - 9, started=NOW - 5, finished=NOW - 1, worker="light-1")
-CREATED = 1_800_000_000.0
 
 
 def asked(status: SimulationStatus | None = None, **spec: Any) -> Simulation:
@@ -118,39 +117,3 @@ def test_an_outcome_that_was_there_first_is_hindsight(
     spec: JSON, reason: str, fidelity: PredictionFidelity | None
 ) -> None:
     assert finished(asked(**spec), RUN, Outcome(Reason(reason), "so"), NOW).fidelity == fidelity
-
-
-def graded(status: dict[str, Any], **spec: Any) -> Simulation:
-    metadata = {"namespace": "growth", "name": "s", "uid": "u", "creationTimestamp": timestamp(CREATED)}
-    ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "message": ""}
-    asked = {"modelRef": {"name": "spring"}, "intervention": {"arm": "letter"}, **spec}
-    written = {"phase": "Succeeded", "conditions": [ready], **status}
-    return Simulation.model_validate({"metadata": metadata, "spec": asked, "status": written})
-
-
-@pytest.mark.parametrize(
-    ("seen", "duration"),
-    [
-        (CREATED + 0.7, 0.3),  # seen at once: the timestamp was cut to whole seconds
-        (CREATED + 60.0, 0.0),  # seen late, by an operator that was down: at most a second is missing
-        (CREATED - 5.0, 6.0),  # the clocks differ
-    ],
-)
-def test_the_time_to_an_answer_begins_with_the_creation(seen: float, duration: float) -> None:
-    figures = figures_of(graded({}), Run(), seen, CREATED + 1.0)
-    assert figures.duration == pytest.approx(duration)
-
-
-def test_the_wait_in_queue_is_that_of_the_last_attempt_and_absent_where_none_began() -> None:
-    run = Run(queued=CREATED, started=CREATED + 2.5)
-    assert figures_of(graded({}, queue="trials"), run, CREATED, CREATED + 9).wait == pytest.approx(2.5)
-    assert figures_of(graded({}, queue="trials"), run, CREATED, CREATED + 9).queue == "trials"
-    assert figures_of(graded({}), Run(queued=CREATED), CREATED, CREATED + 9).wait is None
-
-
-def test_the_recommendation_and_the_reason_are_those_of_the_status() -> None:
-    advice = {"action": "Refine", "reason": "Inconclusive", "message": "..."}
-    figures = figures_of(graded({"recommendation": advice}), Run(), CREATED, CREATED)
-    assert figures.recommendation == ("Refine", "Inconclusive")
-    assert figures.reason == "Succeeded"
-    assert figures_of(graded({"recommendation": None}), Run(), CREATED, CREATED).recommendation is None

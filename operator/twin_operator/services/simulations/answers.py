@@ -1,0 +1,132 @@
+"""Writes the statuses of Simulations: where one is while it is under way, and its answer."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
+from twin_operator.services.reconciling.metrics import SimulationFigures, SimulationMeters
+from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, write_status
+from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.simulations.status import finished, unfinished
+from twin_operator.services.versions import Waiting
+
+logger = logging.getLogger(__name__)
+CREATION_SECONDS = 1.0  # resolution of metadata.creationTimestamp
+
+
+@dataclass
+class Tracked:
+    """What the operator remembers of an unfinished Simulation.
+
+    Attributes:
+        simulation: as it was seen last.
+        seen: when it was seen first, seconds since the epoch.
+        published: when its task was published, seconds since the epoch; None where that is not known.
+        reason: of the status that was written last.
+        writing: whether its final status is being written.
+    """
+
+    simulation: Simulation
+    seen: float
+    published: float | None = None
+    reason: str | None = None
+    writing: bool = False
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Writes statuses.
+
+    Args:
+        resources: the API server.
+        pace: limits the rate of statuses of unfinished Simulations.
+        clock: seconds since the epoch.
+        meters: counts Simulations that ended.
+        on_finish: called with a Simulation after its final status was written.
+        on_trace: called with it, its run and when it was seen first (seconds since the epoch).
+    """
+
+    resources: Resources
+    pace: Pace
+    clock: Callable[[], float]
+    meters: SimulationMeters
+    on_finish: Callable[[Simulation], None]
+    on_trace: Callable[[Simulation, Run, float], None]
+    tracked: dict[str, Tracked] = field(default_factory=dict)
+    """Every unfinished Simulation, by uid."""
+
+    async def write_unfinished(self, tracked: Tracked, run: Run, waiting: Waiting) -> None:
+        """Write where a Simulation is, at most at the rate that the pace allows."""
+        await self.pace.turn()
+        simulation = tracked.simulation
+        if simulation.uid not in self.tracked or tracked.writing:
+            return
+        changed = simulation.replace(status=unfinished(simulation, run, waiting, self.clock()))
+        try:
+            tracked.simulation = await self.resources.update_status(simulation, changed)
+        except (Changed, Gone):
+            tracked.reason = None  # the watch event that is on its way has it decided on again
+
+    async def write_finished(self, tracked: Tracked, run: Run, outcome: Outcome) -> None:
+        """Write the final status; one that cannot be written now is written after the next resync."""
+        tracked.writing = True
+        try:
+            written = await self._write(tracked, run, outcome)
+        except Gone:
+            written = None
+        except Changed:
+            return
+        finally:
+            tracked.writing = False
+        self.tracked.pop(tracked.simulation.uid, None)
+        if written is not None:
+            self.meters.finished(figures_of(written, run, tracked.seen, self.clock()))
+            self.on_finish(written)
+            self.on_trace(written, run, tracked.seen)
+
+    async def _write(self, tracked: Tracked, run: Run, outcome: Outcome) -> Simulation | None:
+        def decide(simulation: Simulation) -> Simulation | None:
+            tracked.simulation = simulation
+            if simulation.status.phase.finished:
+                return None
+            return simulation.replace(status=finished(simulation, run, outcome, self.clock()))
+
+        try:
+            return await write_status(self.resources, tracked.simulation, decide)
+        except Refused as error:
+            name = "/".join(tracked.simulation.key)
+            logger.exception("The answer of %s was refused.", name)
+            outcome = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
+            return await write_status(self.resources, tracked.simulation, decide)
+
+
+def figures_of(simulation: Simulation, run: Run, seen: float, now: float) -> SimulationFigures:
+    """Return what monitoring shows of a Simulation whose final status was written just now.
+
+    Args:
+        simulation: with that status.
+        run: the record of its run.
+        seen: when the operator first saw it, seconds since the epoch.
+        now: seconds since the epoch.
+    """
+    status = simulation.status
+    ready, advice = status.condition(ConditionType.READY), status.recommendation
+    started = run.started is not None and run.queued is not None
+    return SimulationFigures(
+        namespace=simulation.namespace,
+        phase=status.phase,
+        reason=ready.reason if ready else "",
+        duration=max(0.0, now - _created(simulation, seen)),
+        queue=simulation.spec.task_queue,
+        wait=max(0.0, (run.started or 0.0) - (run.queued or 0.0)) if started else None,
+        recommendation=(advice.action, advice.reason) if advice else None,
+    )
+
+
+def _created(simulation: Simulation, seen: float) -> float:
+    """Return when the object was created: its timestamp has whole seconds, being seen at once tells the rest."""
+    created = simulation.metadata.creation_timestamp
+    return seen if created is None else min(seen, created.timestamp() + CREATION_SECONDS)
