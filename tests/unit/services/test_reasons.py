@@ -10,7 +10,7 @@ from tests.fakes.data_source import InMemoryData, Table
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, simulation
 from tests.unit.domain.tables import trial
-from tests.unit.services.letters import LEARNER, MODEL, QUEUES, observe, serving, twin_model
+from tests.unit.services.letters import COLUMNS, EFFECT, LEARNER, MODEL, QUEUES, observe, serving, twin_model
 from tests.unit.services.letters import job as retraining_job
 from twin_operator.adapters.data_source import FileDataSource
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
@@ -206,3 +206,32 @@ async def test_a_comparison_that_runs_is_validating() -> None:
         await site.until_phase("RetrainingJob", "again", "Training")
         await workers.do(TaskKind.RETRAIN)
         await site.until(lambda: site.condition("RetrainingJob", "again").get("reason") == "Validating")
+
+
+YES: Final = {"approval": {"approved": True, "by": "jane"}}
+
+
+async def test_a_trend_of_the_effect_leaves_old_experiments_out() -> None:
+    async with Installation() as site:
+        workers = await serving(site, columns={**COLUMNS, "time": "day"})
+        for number in range(10):
+            observe(site, number, EFFECT + 0.03 * number)
+            await site.advance(20)
+        site.apply(retraining_job(trigger={"type": "PredictionError"}, **YES))
+        await site.until_phase("RetrainingJob", "again", "Training")
+        await workers.do(TaskKind.RETRAIN)
+        status = await site.until_phase("RetrainingJob", "again", "Validating")
+        assert status["plan"]["newestOnly"]
+        assert "the effect changes over time" in status["plan"]["reason"]
+
+
+async def test_versions_are_compared_on_the_outcomes_that_are_known() -> None:
+    async with Installation() as site:
+        await settled(site, InMemoryData({URI: customers()}), "Ready")
+        for number in range(3):
+            observe(site, number, 1.0)
+        await site.until(lambda: len(site.archive.outcomes("default.letters")) == 3)
+        site.apply(retraining_job(**YES))
+        status = await site.until_phase("RetrainingJob", "again", "Completed")
+        assert status["candidate"]["backtestScore"] > 0
+        assert status["champion"]["backtestScore"] > 0
