@@ -208,7 +208,7 @@ async def test_a_comparison_that_runs_is_validating() -> None:
         await site.until(lambda: site.condition("RetrainingJob", "again").get("reason") == "Validating")
 
 
-YES: Final = {"approval": {"approved": True, "by": "jane"}}
+YES: Final[JSON] = {"approval": {"approved": True, "by": "jane"}}
 
 
 async def test_a_trend_of_the_effect_leaves_old_experiments_out() -> None:
