@@ -117,9 +117,9 @@ async def test_the_first_time_of_queueing_stays(system: QueueSystem) -> None:
 
 async def test_the_version_of_a_run_is_the_one_that_it_was_published_with_last(system: QueueSystem) -> None:
     work = task()
-    for version in (BoundVersion("shop.letters", "1"), BoundVersion("shop.letters", "2")):
+    for version in (BoundVersion("shop.letters", "1", "run-1"), BoundVersion("shop.letters", "2", None)):
         await system.queue.bind({work.run: version})
-    assert (await run_of(system, work)).bound == BoundVersion("shop.letters", "2")
+    assert (await run_of(system, work)).bound == BoundVersion("shop.letters", "2", None)
     assert system.life(work.run) == pytest.approx(60, abs=2)
 
 

@@ -1,19 +1,21 @@
 """What operator and workers may rely on in a model registry, on a real MLflow server and in memory.
 
 A test module gives `registry`, `versions` (the same one for the event loop), `away` (a registry that does not answer),
-and `bank`, one that can be stored.
+`bank`, one that can be stored, `fresh` (makes the same registry as another process has it), and `delete` (deletes a
+registered model, as its administrator may).
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
 
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.errors import Stalled, TryAgain
 from twin_operator.services.reconciling.ports import RollBack, Versions
 from twin_operator.services.versions import BlockingVersions
 from twin_operator.services.work.train import ModelRegistry
@@ -34,7 +36,7 @@ SUMMARY: dict[str, Any] = {
 class Registry(ModelRegistry, BlockingVersions, Protocol):
     """All that the adapter offers to operator and workers."""
 
-    def bank(self, name: str, version: str) -> Bank: ...
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank: ...
 
     def tags(self, name: str, version: str) -> dict[str, str]: ...
 
@@ -64,8 +66,40 @@ def test_a_version_has_its_tags_and_its_summary(registry: Registry, name: str, b
     assert (tags["twinops.run"], tags["twinops.fingerprint"], tags["twinops.samples"]) == ("a", "spec-a", "400")
     summary = registry.summary(name, version)
     assert summary.pop("runID")
+    summary.pop("bankDigest", None)  # of the file, which the registry in memory does not write
     assert summary == {**SUMMARY, "version": version}
-    assert registry.bank(name, version).arms == bank.arms
+    assert registry.bank(name, version, None).arms == bank.arms
+
+
+def other_arms(bank: Bank) -> Bank:
+    return replace(bank, arms=("A", "C"))
+
+
+def test_a_version_that_got_the_number_of_a_deleted_one_has_a_bank_of_its_own(
+    registry: Registry, name: str, bank: Bank, delete: Callable[[str], None], fresh: Callable[[], Registry]
+) -> None:
+    first = registered(registry, name, bank, "a")
+    first_run = registry.summary(name, first)["runID"]
+    assert registry.bank(name, first, first_run).arms == bank.arms
+    delete(name)
+    again = registered(registry, name, other_arms(bank), "b")
+    assert again == first, "the number is given again"
+    again_run = registry.summary(name, again)["runID"]
+    assert again_run != first_run
+    for process in (registry, fresh()):
+        assert process.bank(name, again, again_run).arms == ("A", "C")
+        assert process.bank(name, again, None).arms == ("A", "C")
+
+
+def test_the_bank_of_a_version_that_is_another_one_now_is_asked_for_again(
+    registry: Registry, name: str, bank: Bank, delete: Callable[[str], None], fresh: Callable[[], Registry]
+) -> None:
+    version = registered(registry, name, bank, "a")
+    deleted_run = registry.summary(name, version)["runID"]
+    delete(name)
+    registered(registry, name, other_arms(bank), "b")
+    with pytest.raises(TryAgain, match="of another MLflow run now"):
+        fresh().bank(name, version, deleted_run)
 
 
 def test_only_the_champion_of_the_same_spec_and_data_is_adopted(registry: Registry, name: str, bank: Bank) -> None:

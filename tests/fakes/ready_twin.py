@@ -16,6 +16,7 @@ from twin_operator.services.work.train import RawTable, learn, summarise
 
 TWIN: Final = "customers"
 ROWS: Final = 200
+EFFECT: Final = 1.0
 
 
 def twin_model(name: str = TWIN, namespace: str = NAMESPACE, **spec: Any) -> JSON:
@@ -40,10 +41,12 @@ def simulation(name: str = "question", namespace: str = NAMESPACE, model: str = 
     return _object("Simulation", name, namespace, content)
 
 
-def install_twin(site: Installation, name: str = TWIN, namespace: str = NAMESPACE, **spec: Any) -> JSON:
+def install_twin(
+    site: Installation, name: str = TWIN, namespace: str = NAMESPACE, effect: float = EFFECT, **spec: Any
+) -> JSON:
     """Register the version and create the TwinModel that says that it serves; return the object."""
     body = site.apply(twin_model(name, namespace, **spec))
-    bank, summary = small_bank()
+    bank, summary = small_bank(effect)
     registered, uid = f"{namespace}.{name}", body["metadata"]["uid"]
     owner = f"{CLUSTER_UID}/{namespace}/{name}/{uid}"
     version = site.registry.register(registered, owner, bank, summary, {RUN: uid}, promote=True)
@@ -53,15 +56,15 @@ def install_twin(site: Installation, name: str = TWIN, namespace: str = NAMESPAC
 def serve(site: Installation, name: str, version: str, namespace: str = NAMESPACE) -> JSON:
     """Write into the status of a TwinModel that a version serves, as the operator does after a training."""
     summary = site.registry.summary(f"{namespace}.{name}", version)
-    kept = {key: summary[key] for key in ("specDigest", "version", "dataDigest", "samples", "arms")}
+    kept = {key: summary[key] for key in ("specDigest", "version", "runID", "dataDigest", "samples", "arms")}
     status = {"phase": "Ready", "registeredModel": f"{namespace}.{name}", "model": kept}
     return site.cluster.patch_status("TwinModel", namespace, name, {"status": status})
 
 
 @cache
-def small_bank() -> tuple[Bank, JSON]:
+def small_bank(effect: float = EFFECT) -> tuple[Bank, JSON]:
     """Return a bank, learned from 200 rows in a fraction of a second, and its summary."""
-    table = trial(rows=ROWS)
+    table = trial(rows=ROWS, effect=effect)
     spec = TwinModel.model_validate(twin_model()).spec
     raw = RawTable(table, "sha256:0", ROWS)
     twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), lambda _share, _phrase: None)

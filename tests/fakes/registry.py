@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.errors import Stalled, TryAgain
 from twin_operator.services.reconciling.ports import RollBack
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON
@@ -49,6 +50,8 @@ class InMemoryRegistry:
         self.reachable = True
         self.clock = clock
         self._models: dict[str, _RegisteredModel] = {}
+        self._downloaded: dict[str, Bank] = {}
+        self._runs = itertools.count(1)
 
     def check_owner(self, name: str, owner: str) -> None:
         model = self._registered().setdefault(name, _RegisteredModel(owner))
@@ -112,10 +115,16 @@ class InMemoryRegistry:
         content: JSON = json.loads(self._version(name, version).summary)
         return {**content, "version": version}
 
-    def bank(self, name: str, version: str) -> Bank:
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank:
+        if run_id is not None and run_id in self._downloaded:
+            return self._downloaded[run_id]
+        found = json.loads(self._version(name, version).summary)["runID"]
+        if run_id is not None and run_id != found:
+            raise TryAgain(f"Version {version} of {name} is of another MLflow run now than the one that was asked.")
         bank = self._version(name, version).bank
         if bank is None:
             raise LookupError(f"Version {version} of {name} was registered without a bank.")
+        self._downloaded[found] = bank
         return bank
 
     # What tests do to a registry.
@@ -130,6 +139,16 @@ class InMemoryRegistry:
         """Register a version without a bank: enough for the operator, which reads summaries only."""
         content = {"metrics": {}, "samples": 0, **summary}
         return self.register(name, owner, None, content, {RUN: run}, promote=promote)
+
+    def without_downloads(self) -> InMemoryRegistry:
+        """Return the registry as a worker has it that has downloaded nothing yet."""
+        other = InMemoryRegistry(self.clock)
+        other._models = self._models
+        return other
+
+    def delete_registered_model(self, name: str) -> None:
+        """Delete a registered model with its versions; their numbers are given again."""
+        del self._models[name]
 
     def remove_champion(self, name: str) -> None:
         """Delete the alias, as the one that was cut short before its promotion leaves it."""
@@ -148,7 +167,7 @@ class InMemoryRegistry:
     def _create(self, name: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str]) -> str:
         versions = self._models[name].versions
         {key: float(value) for key, value in summary["metrics"].items()}
-        content = json.dumps({**summary, "runID": f"{name}-{len(versions) + 1}"})
+        content = json.dumps({**summary, "runID": f"{name}-{next(self._runs)}"})
         versions.append(_Version(content, {**tags, "twinops.samples": str(summary["samples"])}, bank))
         return str(len(versions))
 

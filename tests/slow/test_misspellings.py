@@ -31,7 +31,11 @@ MISSPELLINGS = [
     ("simulations/status.py", "completion_time=moment(", "completed_time=moment("),
     ("simulations/controller.py", "weights=TauWeightsOnTheWire.of(", "weight=TauWeightsOnTheWire.of("),
     ("work/simulate.py", "minimum_effect=decision.minimum_effect,", "minimum_effect=decision.min_effect,"),
-    ("work/simulate.py", "banks.bank(asked.registered_model, asked.version)", "banks.bank(asked.model, asked.version)"),
+    (
+        "work/simulate.py",
+        "banks.bank(asked.registered_model, asked.version, asked.run_id)",
+        "banks.bank(asked.model, asked.version, asked.run_id)",
+    ),
     # TwinModel
     ("twin_models/plan.py", "if not snapshot.model.spec.suspend:", "if not snapshot.model.spec.suspended:"),
     ("twin_models/status.py", "status.replace(fidelity=None, data=None,", "status.replace(fidelty=None, data=None,"),

@@ -1,5 +1,6 @@
 """The MLflow registry: versions of twins, their banks as a model flavour of our own (Arrow and JSON, no pickle)."""
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -20,7 +21,7 @@ from mlflow.models.model import MLMODEL_FILE_NAME
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.errors import Stalled, TryAgain
 from twin_operator.services.runs.run import JSON
 
 FLAVOUR: Final = "twin_bank"
@@ -32,6 +33,7 @@ REPLACED_BY: Final = "twinops.replacedBy"  # tag of a version that no longer ser
 ROLLED_BACK: Final = "twinops.rolledBack"  # tag of a version that was taken back: why
 ROLLED_BACK_BY: Final = "twinops.rolledBackBy"
 ROLLED_BACK_TIME: Final = "twinops.rolledBackTime"  # RFC 3339
+BANK_DIGEST: Final = "twinops.bankDigest"  # tag of a version: SHA-256 of the bank's file
 EXPERIMENT: Final = "twin-operator"
 ABSENT: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
@@ -48,6 +50,12 @@ def save_model(path: str, directory: str, mlflow_model: Model | None = None) -> 
     shutil.copytree(directory, path)
     model.add_flavor(FLAVOUR, format="arrow", files=sorted(p.name for p in Path(directory).iterdir()))
     model.save(str(Path(path) / MLMODEL_FILE_NAME))
+
+
+def digest_of(file: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 class BankFlavour:
@@ -75,7 +83,8 @@ class MlflowRegistry:
     read_bank: Callable[[Path], Bank]
     clock: Callable[[], float] = time
     _client: MlflowClient = field(init=False)
-    _banks: dict[tuple[str, str], Bank] = field(default_factory=dict)
+    _banks: dict[str, Bank] = field(default_factory=dict)
+    """By the MLflow run that made the version: a deleted model's numbers are given again, run ids are not."""
 
     def __post_init__(self) -> None:
         mlflow.set_tracking_uri(self.tracking_uri)
@@ -161,8 +170,9 @@ class MlflowRegistry:
             mlflow.start_run(experiment_id=experiment.experiment_id, run_name=name, tags=dict(tags)) as run,
         ):
             folder = Path(scratch)
-            self.write_bank(bank, folder)
-            (folder / SUMMARY).write_text(json.dumps({**summary, "runID": run.info.run_id}))
+            digest = digest_of(self.write_bank(bank, folder))
+            identity = {"runID": run.info.run_id, "bankDigest": digest}
+            (folder / SUMMARY).write_text(json.dumps({**summary, **identity}))
             mlflow.log_metrics({key: float(value) for key, value in summary["metrics"].items()})
             info = Model.log(None, BankFlavour(), name="bank", directory=scratch)
         version = self._client.create_model_version(
@@ -170,7 +180,7 @@ class MlflowRegistry:
             info.model_uri,
             run_id=run.info.run_id,
             model_id=info.model_id,
-            tags={**tags, "twinops.samples": str(summary["samples"])},
+            tags={**tags, "twinops.samples": str(summary["samples"]), BANK_DIGEST: digest},
         )
         return str(version.version)
 
@@ -225,22 +235,50 @@ class MlflowRegistry:
             content: JSON = json.loads(path.read_text())
         return {**content, "version": version}
 
-    def bank(self, name: str, version: str) -> Bank:
-        """Return a version's bank, downloaded once a worker and mapped into memory once a process."""
-        key = (name, version)
-        if key not in self._banks:
-            self._banks[key] = self.read_bank(self._cached(name, version))
-        return self._banks[key]
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank:
+        """Return a version's bank, downloaded once a worker and mapped into memory once a process.
 
-    def _cached(self, name: str, version: str) -> Path:
-        """Return the folder of a version's files; a version never changes, so what is there is right."""
-        home = self.directory / "banks" / f"{name}-{version}"
+        Args:
+            name: of the registered model.
+            version: its number, which another version may have got after a deletion.
+            run_id: the MLflow run that made the version; None for whichever has the number now.
+
+        Raises:
+            LookupError: there is no such version.
+            TryAgain: the number belongs to a version of another run now, or its file is not the registered one.
+            ConnectionError: the server does not answer.
+        """
+        run = run_id or self._run_id(name, version)
+        if run not in self._banks:
+            self._banks[run] = self.read_bank(self._cached(name, version, run))
+        return self._banks[run]
+
+    def _run_id(self, name: str, version: str) -> str:
+        run: str = self._asked(lambda: self._client.get_model_version(name, version)).run_id
+        return run
+
+    def _cached(self, name: str, version: str, run: str) -> Path:
+        """Return the folder of a version's files; what a run made never changes, so what is there is right."""
+        home = self.directory / "banks" / run
         if not home.exists():
+            found = self._asked(lambda: self._client.get_model_version(name, version))
+            if found.run_id != run:
+                raise TryAgain(f"Version {version} of {name} is of another MLflow run now than the one that was asked.")
             home.parent.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(dir=home.parent))
             self._download(name, version, scratch)
+            self._check(scratch, name, version, found.tags.get(BANK_DIGEST))
             self._publish(scratch, home)
         return home
+
+    @staticmethod
+    def _check(folder: Path, name: str, version: str, digest: str | None) -> None:
+        """Refuse a bank that is not the one that was registered; versions of release 0.1.0 have no digest."""
+        if digest is not None and digest_of(next(folder.glob("*.arrow"))) != digest:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise TryAgain(
+                f"The bank of version {version} of {name} is not the one that was registered: its digest differs."
+            )
 
     @staticmethod
     def _publish(scratch: Path, home: Path) -> None:

@@ -5,9 +5,9 @@ Which version becomes active is decided in `twin_models`.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
@@ -28,10 +28,15 @@ MOST_VECTORS = 4096  # tau weights that are remembered by digest: 8 MB; older on
 
 @dataclass(frozen=True)
 class Version:
-    """What the operator knows of a version of a twin without its bank."""
+    """What the operator knows of a version of a twin without its bank.
+
+    Attributes:
+        run_id: the MLflow run that made the version: the number may be given to another one after a deletion.
+    """
 
     registered_model: str
     version: str
+    run_id: str | None
     arms: tuple[str, ...]
     features: Mapping[str, FeatureType]
     contrasts: tuple[Contrast, ...]
@@ -172,12 +177,22 @@ class Twins:
     _by_digest: dict[str, TauWeights] = field(default_factory=dict)
 
     def observe(self, model: TwinModel, *, deleted: bool) -> bool:
-        """Remember a TwinModel; return whether Simulations that wait for it may continue now."""
-        if deleted:
-            return self._models.pop(model.key, None) is not None
-        before = _answering(self._models.get(model.key))
-        self._models[model.key] = model
-        return before != _answering(model)
+        """Remember a TwinModel; return whether Simulations that wait for it may continue now.
+
+        A registered model whose active version is of another run may be one that was made again under its name: what is
+        known of its versions is read again.
+        """
+        known = self._models.pop(model.key, None)
+        if not deleted:
+            self._models[model.key] = model
+        before, after = _answering(known), _answering(None if deleted else model)
+        if before != after:
+            self._forget({before.registered_model, after.registered_model})
+        return known is not None if deleted else before != after
+
+    def _forget(self, registered_models: Collection[str | None]) -> None:
+        self._versions = {key: each for key, each in self._versions.items() if key[0] not in registered_models}
+        self._weights = {key: each for key, each in self._weights.items() if key[0] not in registered_models}
 
     async def resolve(self, simulation: Simulation) -> Version | Waiting | Refusal:
         """Return the version that answers `simulation`, or what it waits for."""
@@ -189,7 +204,7 @@ class Twins:
                 Reason.MODEL_NOT_FOUND,
                 f"There is no TwinModel {name} in namespace {namespace} yet.",
             )
-        registered, active = _answering(model)
+        registered, active = _answering(model).registered_model, active_version(model)
         version = simulation.spec.model_ref.version or active
         if registered is None or version is None:
             return Waiting(
@@ -213,7 +228,7 @@ class Twins:
             self._weights[key] = self._remember(tau_weights(contrast, scale, ledger_of(outcomes or (), contrast)))
         return self._weights[key]
 
-    def weights_in_hand(self, digest: str) -> TauWeights | None:
+    def weights_in_memory(self, digest: str) -> TauWeights | None:
         """Return tau weights that this process computed."""
         return self._by_digest.get(digest)
 
@@ -254,12 +269,24 @@ def version_of(registered: str, trained: TrainedVersion) -> Version:
     return Version(
         registered_model=registered,
         version=trained.version,
+        run_id=trained.run_id,
         arms=trained.arms,
         features=trained.features,
         contrasts=trained.contrasts,
     )
 
 
-def _answering(model: TwinModel | None) -> tuple[str | None, str | None]:
-    """Return the registered model and the version that answer Simulations, as the status has them."""
-    return (None, None) if model is None else (model.status.registered_model, active_version(model))
+class _Answering(NamedTuple):
+    """What answers the Simulations of a TwinModel, as its status has it."""
+
+    registered_model: str | None = None
+    version: str | None = None
+    run_id: str | None = None
+
+
+def _answering(model: TwinModel | None) -> _Answering:
+    if model is None:
+        return _Answering()
+    if model.status.model is None:
+        return _Answering(model.status.registered_model)
+    return _Answering(model.status.registered_model, model.status.model.version, model.status.model.run_id)

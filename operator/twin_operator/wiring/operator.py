@@ -187,7 +187,7 @@ def assemble(
     ledger = Ledger(archive, access)
     twins = Twins(versions, ledger.outcomes)
     archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
-    outcomes = Outcomes(archive, access, ledger, typed, meters, clock, twins.weights_in_hand, requests.model)
+    outcomes = Outcomes(archive, access, ledger, typed, meters, clock, twins.weights_in_memory, requests.model)
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     answers = Answers(
         resources=typed,

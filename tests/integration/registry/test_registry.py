@@ -39,7 +39,7 @@ def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: 
     version = registry.register(
         name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
     )
-    back = registry.bank(name, version)
+    back = registry.bank(name, version, None)
     assert (back.columns, back.arms, back.experiments, back.levels) == (
         bank.columns,
         bank.arms,
@@ -72,7 +72,7 @@ def test_a_version_is_the_champion_with_its_tags_and_no_pickle(
     champion = MlflowClient().get_model_version_by_alias(name, CHAMPION)
     assert str(champion.version) == version
     assert champion.tags["twinops.fingerprint"] == "f"
-    registry.bank(name, version)
+    registry.bank(name, version, None)
     files = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert {"MLmodel", "bank.arrow", "summary.json"} <= files
     assert not [file for file in files if file.endswith((".pkl", ".pickle", ".joblib"))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.contracts.registry import *  # noqa: F403 - the tests
@@ -30,3 +32,13 @@ def away() -> InMemoryRegistry:
     registry = InMemoryRegistry()
     registry.reachable = False
     return registry
+
+
+@pytest.fixture
+def fresh(registry: InMemoryRegistry) -> Callable[[], InMemoryRegistry]:
+    return registry.without_downloads
+
+
+@pytest.fixture
+def delete(registry: InMemoryRegistry) -> Callable[[str], None]:
+    return registry.delete_registered_model

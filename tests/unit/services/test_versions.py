@@ -147,8 +147,8 @@ async def test_weights_differ_by_the_scale_of_the_prior() -> None:
 async def test_weights_are_found_again_by_their_digest() -> None:
     found = twins()
     weights = await weights_of(found)
-    assert found.weights_in_hand(weights.digest) is weights
-    assert found.weights_in_hand("another") is None
+    assert found.weights_in_memory(weights.digest) is weights
+    assert found.weights_in_memory("another") is None
 
 
 async def test_the_oldest_of_too_many_weights_are_forgotten() -> None:
@@ -157,8 +157,8 @@ async def test_the_oldest_of_too_many_weights_are_forgotten() -> None:
     for number in range(MOST_VECTORS):
         found._by_digest[str(number)] = first  # noqa: SLF001 - as many predictions would
     last = await weights_of(found, 1.0)
-    assert found.weights_in_hand(first.digest) is None
-    assert found.weights_in_hand(last.digest) is last
+    assert found.weights_in_memory(first.digest) is None
+    assert found.weights_in_memory(last.digest) is last
 
 
 async def test_outcomes_that_cannot_be_had_leave_the_training_experiments() -> None:

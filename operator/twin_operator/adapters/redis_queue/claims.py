@@ -2,7 +2,7 @@
 
 A run is the hash `twinops:run:ID` with the fields attempts, queued, started (the first attempt), attempt_started
 (the latest), finished, worker, lease (the token of the holder), lease_until, stop, error, failed (when), outcome, and
-registeredModel and version, with which it was published.
+registeredModel, version and runID (of MLflow), with which it was published.
 The Lua scripts that change it are each one atomic step; time is Redis' own. A queue also has an index of its leases
 and its pace (see `keys`); they change in the same step.
 """

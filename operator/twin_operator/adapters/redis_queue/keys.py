@@ -95,8 +95,10 @@ def read_run(fields: dict[bytes, bytes], now: float) -> Run:
 
 def version_items(bound: BoundVersion) -> list[str]:
     """Return fields and values, in turn, of a run's hash that say which version answers it."""
-    return ["registeredModel", bound.registered_model, "version", bound.version]
+    return ["registeredModel", bound.registered_model, "version", bound.version, "runID", bound.run_id or ""]
 
 
 def _version(text: dict[str, str]) -> BoundVersion | None:
-    return BoundVersion(text["registeredModel"], text["version"]) if "version" in text else None
+    if "version" not in text:
+        return None
+    return BoundVersion(text["registeredModel"], text["version"], text.get("runID") or None)

@@ -38,7 +38,7 @@ class ServingModel(ApiModel):
     run_id: Identifier | None = Field(default=None, description="MLflow run that made it.")
     data_digest: Identifier | None = Field(default=None, description="SHA-256 of the bytes it was trained from.")
     spec_digest: Identifier | None = Field(
-        default=None, description="Digest of the parts of spec it was trained by: data, columns, learner, uncertainty."
+        default=None, description="Digest of the parts of spec it was trained by: columns, data and learner."
     )
     trained_time: Timestamp | None = Field(default=None, description="When its training ended.")
     samples: Count | None = Field(default=None, description="Rows in its bank.")

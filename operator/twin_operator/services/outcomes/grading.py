@@ -82,7 +82,7 @@ class Outcomes:
         resources: the API server.
         meters: counts outcomes.
         clock: seconds since the epoch.
-        weights_in_hand: tau weights that this process made, by digest.
+        weights_in_memory: tau weights that this process made, by digest.
         graded: called with namespace and name of the TwinModel of each graded Simulation.
     """
 
@@ -92,7 +92,7 @@ class Outcomes:
     resources: Resources
     meters: Meters
     clock: Callable[[], float]
-    weights_in_hand: Callable[[str], TauWeights | None]
+    weights_in_memory: Callable[[str], TauWeights | None]
     graded: Callable[[tuple[str, str]], None]
     _waiting: dict[str, Simulation] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,7 +161,7 @@ class Outcomes:
     async def _vectors(self, simulations: Sequence[Simulation]) -> Mapping[str, TauWeights]:
         bases = [simulation.status.basis for simulation in simulations]
         digests = {basis.weights_digest for basis in bases if basis and basis.weights_digest}
-        in_memory = {digest: self.weights_in_hand(digest) for digest in digests}
+        in_memory = {digest: self.weights_in_memory(digest) for digest in digests}
         known = {digest: vector for digest, vector in in_memory.items() if vector is not None}
         missing = digests - set(known)
         return known | (await self.access.call(self.archive.weights, list(missing)) if missing else {})

@@ -140,6 +140,7 @@ class SimulationPayload(Message):
     Attributes:
         spec: of the Simulation.
         version: of the registered model; it is the one that answers.
+        run_id: the MLflow run that made the version; None in a message of release 0.1.0.
         uncertainty: of the TwinModel's spec.
         weights: how much experiments differ.
     """
@@ -147,6 +148,7 @@ class SimulationPayload(Message):
     spec: Annotated[SimulationSpec, PlainSerializer(SimulationSpec.manifest)]
     registered_model: str
     version: str
+    run_id: str | None = None
     uncertainty: WireUncertainty
     weights: TauWeightsOnTheWire
 

@@ -113,10 +113,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class BoundVersion:
-    """The version of a twin that a run was published with."""
+    """The version of a twin that a run was published with.
+
+    Attributes:
+        run_id: the MLflow run that made the version; None for one that MLflow does not know.
+    """
 
     registered_model: str
     version: str
+    run_id: str | None
 
 
 @dataclass(frozen=True)

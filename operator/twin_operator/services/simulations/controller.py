@@ -205,6 +205,7 @@ class Simulations:
             spec=simulation.spec,
             registered_model=version.registered_model,
             version=version.version,
+            run_id=version.run_id,
             uncertainty=self.twins.uncertainty(model_of(simulation)),
             weights=TauWeightsOnTheWire.of(weights),
         )
@@ -259,4 +260,4 @@ def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline
 
 
 def _bound(version: Version) -> BoundVersion:
-    return BoundVersion(version.registered_model, version.version)
+    return BoundVersion(version.registered_model, version.version, version.run_id)

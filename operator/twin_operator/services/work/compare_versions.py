@@ -22,7 +22,7 @@ def validate_candidate(payload: ComparisonPayload, banks: BankSource, progress: 
         a `Comparison`, or why there is none. A candidate that does not pass is a success of the task.
     """
     candidate, champion = (
-        banks.bank(payload.registered_model, version) for version in (payload.candidate, payload.champion)
+        banks.bank(payload.registered_model, version, None) for version in (payload.candidate, payload.champion)
     )
     progress(0.1, "Banks read")
     try:

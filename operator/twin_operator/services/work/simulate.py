@@ -17,8 +17,14 @@ from twin_operator.services.runs.run import JSON, Outcome
 class BankSource(Protocol):
     """Where a worker gets banks from."""
 
-    def bank(self, name: str, version: str) -> Bank:
-        """Return the bank of a registered version, memory-mapped from the worker's disk."""
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank:
+        """Return the bank of a version, memory-mapped from the worker's disk.
+
+        `run_id`: the MLflow run that made the version; None for whichever has the number now.
+
+        Raises:
+            TryAgain: the number belongs to a version of another run now.
+        """
         ...
 
 
@@ -51,7 +57,7 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         the answer in the terms of `Simulation.status`, or a stable reason why there is none.
     """
     asked = SimulationPayload.model_validate(payload)
-    bank = banks.bank(asked.registered_model, asked.version)
+    bank = banks.bank(asked.registered_model, asked.version, asked.run_id)
     try:
         answer = simulate(bank, question_of(asked.spec), asked.uncertainty, asked.weights.weights())
     except DomainError as error:

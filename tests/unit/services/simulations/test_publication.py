@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
-from tests.fakes.ready_twin import install_twin, serve, simulation, small_bank, twin_model
+from tests.fakes.ready_twin import TWIN, install_twin, serve, simulation, small_bank, twin_model
 from tests.unit.services.simulations.site import PUBLISHED, answered, messages, phase, ready, run_of, workers_pool
 from twin_operator.api.v1alpha1 import SimulationSpec
 from twin_operator.services.runs.run import JSON, Task, TaskKind
@@ -217,3 +217,33 @@ def add_version(site: Installation) -> None:
     name = "default.customers"
     holder = f"{CLUSTER_UID}/default/customers/{owner}"
     site.registry.register(name, holder, bank, summary, {"twinops.run": "second"}, promote=True)
+
+
+async def test_a_model_that_is_deleted_and_made_again_is_not_answered_from_the_bank_of_the_first() -> None:
+    async with Installation() as site:
+        install_twin(site, effect=5.0)
+        site.employ()
+        site.apply(simulation("first"))
+        first = await site.until_phase("Simulation", "first", "Succeeded")
+        assert first["effect"]["estimate"] > 0
+        site.remove("TwinModel", TWIN)
+        site.registry.delete_registered_model(f"default.{TWIN}")
+        install_twin(site, effect=-5.0)
+        site.apply(simulation("second"))
+        second = await site.until_phase("Simulation", "second", "Succeeded")
+        assert (first["modelVersion"], second["modelVersion"]) == ("1", "1")
+        assert second["effect"]["estimate"] < 0
+
+
+async def test_what_is_queued_for_a_version_that_is_deleted_is_answered_by_the_one_that_took_its_number() -> None:
+    async with Installation() as site:
+        install_twin(site, effect=5.0)
+        site.apply(simulation())
+        await site.until(lambda: messages(site))
+        site.registry.delete_registered_model(f"default.{TWIN}")
+        site.remove("TwinModel", TWIN)
+        install_twin(site, effect=-5.0)
+        site.employ()
+        status = await site.until_phase("Simulation", "question", "Succeeded")
+        assert status["effect"]["estimate"] < 0
+        assert status["attempts"] == 2

@@ -90,7 +90,7 @@ def test_a_status_says_nothing_that_an_earlier_one_said() -> None:
 
 
 def test_the_version_of_a_run_is_in_its_status_also_where_the_run_fails() -> None:
-    run = Run(bound=BoundVersion("n.spring", "4"))
+    run = Run(bound=BoundVersion("n.spring", "4", "run-4"))
     under_way = unfinished(asked(), run, Waiting(SimulationPhase.QUEUED, Reason.QUEUED, "waits"), NOW)
     failed = finished(asked(), run, Outcome(Reason.UNKNOWN_FEATURE, "none"), NOW)
     forgotten = finished(asked(under_way), Run(), Outcome(Reason.BACKOFF_LIMIT_EXCEEDED, "none"), NOW)

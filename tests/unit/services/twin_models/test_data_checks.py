@@ -48,7 +48,7 @@ class Versions:
     banks: dict[str, Bank] = field(default_factory=dict)
     summaries: dict[str, JSON] = field(default_factory=dict)
 
-    def bank(self, name: str, version: str) -> Bank:
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank:  # noqa: ARG002 - the port's
         """As it was trained."""
         return self.banks[f"{name}/{version}"]
 

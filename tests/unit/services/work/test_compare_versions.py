@@ -22,7 +22,7 @@ class Rivals(Workshop):
 
     def worse(self, excess: float = 5.0) -> Outcome:
         """Register a candidate whose outcome models predict too much for every unit, by SDs of the outcome."""
-        bank = self.registry.bank(NAME, "1")
+        bank = self.registry.bank(NAME, "1", None)
         spoiled = replace(bank, nuisance=bank.nuisance + excess * bank.outcome.std())
         summary = self.champion_outcome.value
         version = self.registry.register(NAME, OWNER, spoiled, summary, {"twinops.run": "second"}, promote=False)

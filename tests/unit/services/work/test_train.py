@@ -23,7 +23,7 @@ def test_a_training_registers_a_version_that_serves(workshop: Workshop) -> None:
     assert (outcome.reason, outcome.message) == ("Succeeded", "Version 1 was learned from 200 rows.")
     assert outcome.value == workshop.registry.summary(NAME, "1")
     assert workshop.champion == "1"
-    assert workshop.registry.bank(NAME, "1").rows == 200
+    assert workshop.registry.bank(NAME, "1", None).rows == 200
 
 
 def test_the_summary_says_what_was_learned_from_what(workshop: Workshop) -> None:
