@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import pytest
 
+from twin_operator.adapters.registry_threads import BlockingVersions
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
 from twin_operator.services.reconciling.ports import RollBack, Versions
-from twin_operator.services.versions import BlockingVersions
 from twin_operator.services.work.train import ModelRegistry
 
 OWNER = "cluster/ns/twin/uid-1"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from twin_operator.adapters.registry_threads import read_summary
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
@@ -191,7 +192,7 @@ class InMemoryVersions:
 
     async def summary(self, registered_model: str, version: str) -> TrainedVersion:
         await asyncio.sleep(0)
-        return TrainedVersion.model_validate(self.registry.summary(registered_model, version))
+        return read_summary(self.registry.summary(registered_model, version))
 
     async def champion(self, registered_model: str) -> str | None:
         await asyncio.sleep(0)

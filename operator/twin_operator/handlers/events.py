@@ -4,17 +4,22 @@ Handlers of events need neither the last handled state of an object nor the prog
 are replaced by ones that keep nothing, else kopf would copy each body for each event.
 """
 
-from collections.abc import Iterable
-from typing import Any, Final
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import kopf
 
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
-from twin_operator.adapters.kubernetes_api.typed_resources import parse
+from twin_operator.adapters.kubernetes_api.typed_resources import parse, unreadable_event
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
-from twin_operator.api.v1alpha1 import GROUP, VERSION, RetrainingJob, Simulation, TwinModel, WorkerPool
+from twin_operator.api.v1alpha1 import GROUP, VERSION, Resource, RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.services.operator import OperatorLoop
+from twin_operator.services.reconciling.ports import Unreadable
 
+logger = logging.getLogger(__name__)
+R = TypeVar("R", bound=Resource)
 WATCHES: Final = 5  # the four kinds and the Deployments of pools, each for every watched namespace
 SPARE: Final = 16  # connections beside the watches, for lists
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
@@ -73,23 +78,43 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
 
     @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
     async def simulation(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's names
-        await loop.simulation_seen(parse(Simulation, body), deleted=type == "DELETED")
+        seen, deleted = await _read(loop, Simulation, body), type == "DELETED"
+        if seen is not None:
+            await loop.simulation_seen(seen, deleted=deleted)
+        elif deleted:
+            await loop.simulations.deleted(str(body.metadata.uid))
 
     @kopf.on.event(GROUP, VERSION, "twinmodels", registry=registry)
     async def twin_model(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.model_seen(parse(TwinModel, dict(body)), deleted=type == "DELETED")
+        await _deliver(loop, TwinModel, body, partial(loop.model_seen, deleted=type == "DELETED"))
 
     @kopf.on.event(GROUP, VERSION, "workerpools", registry=registry)
     async def worker_pool(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.pool_seen(parse(WorkerPool, body), deleted=type == "DELETED")
+        await _deliver(loop, WorkerPool, body, partial(loop.pool_seen, deleted=type == "DELETED"))
 
     @kopf.on.event(GROUP, VERSION, "retrainingjobs", registry=registry)
     async def retraining_job(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
-        loop.job_seen(parse(RetrainingJob, dict(body)), deleted=type == "DELETED")
+        await _deliver(loop, RetrainingJob, body, partial(loop.job_seen, deleted=type == "DELETED"))
 
     @kopf.on.event("apps", "v1", "deployments", labels=OWNED, registry=registry)
     async def deployment(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
         loop.deployment_seen(deployment_view(body), deleted=type == "DELETED")
+
+
+async def _read(loop: OperatorLoop, kind: type[R], body: kopf.Body) -> R | None:
+    """Return an object as its model; log it, and emit an Event about it, where this release cannot read it."""
+    try:
+        return parse(kind, body)
+    except Unreadable as error:
+        logger.warning("%s", error)
+        await loop.resources.emit(unreadable_event(kind, body, error))
+        return None
+
+
+async def _deliver(loop: OperatorLoop, kind: type[R], body: kopf.Body, take: Callable[[R], None]) -> None:
+    resource = await _read(loop, kind, body)
+    if resource is not None:
+        take(resource)
 
 
 def settings() -> kopf.OperatorSettings:

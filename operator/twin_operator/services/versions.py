@@ -3,11 +3,10 @@
 Which version becomes active is decided in `twin_models`.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
@@ -15,9 +14,9 @@ from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
-from twin_operator.services.reconciling.ports import RollBack, Versions
+from twin_operator.services.reconciling.ports import Versions
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.run import Outcome
 from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
 
 logger = logging.getLogger(__name__)
@@ -102,60 +101,6 @@ def needs_training(model: TwinModel) -> bool:
         return False
     trained = model.status.model.spec_digest
     return trained is not None and not trained.startswith(columns_digest(model.spec))
-
-
-class BlockingVersions(Protocol):
-    """A registry whose client blocks. Every method may raise `ConnectionError`."""
-
-    def summary(self, name: str, version: str) -> JSON:
-        """Return what training kept next to the bank; raise `LookupError` where there is no such version."""
-        ...
-
-    def champion_version(self, name: str) -> str | None:
-        """Return the champion: the version that is active unless another is pinned."""
-        ...
-
-    def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        """Make a version the champion."""
-        ...
-
-    def roll_back(self, name: str, from_version: str, to_version: str, reason: str, by: str) -> bool:
-        """Make an earlier version the champion if the one to leave is; return whether the earlier one is now."""
-        ...
-
-
-@dataclass(frozen=True)
-class ThreadedVersions:
-    """Calls a blocking registry in threads.
-
-    Args:
-        registry: the client.
-        before_write: awaited before a write; a leader that may have lost its Lease waits there.
-    """
-
-    registry: BlockingVersions
-    before_write: Callable[[], Awaitable[None]]
-
-    async def summary(self, registered_model: str, version: str) -> TrainedVersion:
-        """Return what training kept next to the bank."""
-        return TrainedVersion.model_validate(await asyncio.to_thread(self.registry.summary, registered_model, version))
-
-    async def champion(self, registered_model: str) -> str | None:
-        """Return the champion: the version that is active unless another is pinned."""
-        return await asyncio.to_thread(self.registry.champion_version, registered_model)
-
-    async def promote(self, registered_model: str, version: str, tags: Mapping[str, str]) -> None:
-        """Make a version the champion."""
-        await self.before_write()
-        await asyncio.to_thread(self.registry.promote, registered_model, version, tags)
-
-    async def roll_back(self, registered_model: str, request: RollBack) -> bool:
-        """Make an earlier version the champion again."""
-        await self.before_write()
-        leave, take = request.leave, request.take
-        return await asyncio.to_thread(
-            self.registry.roll_back, registered_model, leave, take, request.reason, request.by
-        )
 
 
 @dataclass

@@ -27,6 +27,7 @@ from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
+from twin_operator.adapters.registry_threads import ThreadedVersions
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
@@ -55,7 +56,7 @@ from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
-from twin_operator.services.versions import ThreadedVersions, Twins
+from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import build_signing, database_of, looking_redis, operator_redis
 from twin_operator.wiring.tracing import build_tracer

@@ -15,9 +15,9 @@ from tests.contracts.registry import OWNER, SUMMARY
 from tests.contracts.small_bank import small_bank
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.mlflow_registry import BANK_DIGEST, MlflowRegistry
+from twin_operator.adapters.registry_threads import ThreadedVersions
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import TryAgain
-from twin_operator.services.versions import ThreadedVersions
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,21 @@
 """Objects as models: what a status write sends, and what becomes of an object that this version cannot read."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.fakes.cluster import InMemoryCluster
-from tests.unit.services.letters import NAME, twin_model
-from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources, Unreadable, merge_patch, parse
+from tests.unit.services.letters import NAME, job, twin_model
+from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources, merge_patch, parse
 from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.conditions import TwinModelPhase
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.resource import ObjectMeta, TwinModelRef
 from twin_operator.api.v1alpha1.retraining_job import RetrainingJobSpec
 from twin_operator.api.v1alpha1.twin_model_status import ServingModel, TwinFidelity
-from twin_operator.services.reconciling.ports import Changed
+from twin_operator.services.reconciling.ports import Changed, Unreadable
 from twin_operator.services.runs.run import JSON
 
 NAMESPACE = "default"
@@ -88,5 +90,42 @@ async def test_a_created_object_is_read_with_its_defaults_and_its_identity(clust
 
 def test_an_object_that_cannot_be_read_is_named_with_its_field() -> None:
     body = {"metadata": {"namespace": "growth", "name": "light"}, "spec": {"queues": ["a"]}, "status": {"phase": "Odd"}}
-    with pytest.raises(Unreadable, match=r"^WorkerPool growth/light: the value of status\.phase"):
+    with pytest.raises(Unreadable, match=r"^WorkerPool growth/light: this release cannot read .* status\.phase\.$"):
         parse(WorkerPool, body)
+
+
+async def test_an_object_that_cannot_be_read_keeps_no_other_from_being_found(
+    cluster: InMemoryCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("again", "later"):
+        cluster.create_object({**job(name), "metadata": {"name": name, "namespace": NAMESPACE}})
+    resources, unreadable = TypedResources(_Altered(cluster)), "RetrainingJob default/again: this release cannot read"
+    assert [each.name for each in await resources.of_model(RetrainingJob, NAMESPACE, NAME)] == ["later"]
+    assert unreadable in caplog.text
+    seen: list[RetrainingJob] = []
+    following = asyncio.create_task(resources.follow(RetrainingJob, "", seen.append))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not following.done()
+    following.cancel()
+    assert [each.name for each in seen] == ["later"]
+
+
+class _Altered:
+    """A cluster whose object `again` has a phase of a newer release."""
+
+    def __init__(self, cluster: InMemoryCluster) -> None:
+        self.cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cluster, name)
+
+    async def of_model(self, kind: str, namespace: str, model: str) -> list[JSON]:
+        return [_newer(body) for body in await self.cluster.of_model(kind, namespace, model)]
+
+    async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
+        await self.cluster.follow(kind, selector, lambda body: seen(_newer(body)))
+
+
+def _newer(body: JSON) -> JSON:
+    return {**body, "status": {"phase": "Later"}} if body["metadata"]["name"] == "again" else body

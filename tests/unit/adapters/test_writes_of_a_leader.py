@@ -11,8 +11,8 @@ from kubernetes.aio.client import Configuration
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.handlers.watched_server import WatchedServer
 from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
+from twin_operator.adapters.registry_threads import ThreadedVersions
 from twin_operator.services.reconciling.ports import RollBack
-from twin_operator.services.versions import ThreadedVersions
 
 PATH: Final = "/apis/twinops.dev/v1alpha1/namespaces/home/simulations/question"
 WRITES: Final[dict[str, Callable[[KubernetesApi], Awaitable[object]]]] = {

@@ -40,4 +40,14 @@ def test_a_field_of_status_that_is_not_built_is_not_in_the_crd(path: str) -> Non
     ],
 )
 def test_what_a_spec_uses_of_the_list_is_named(spec: dict[str, Any], paths: list[str]) -> None:
-    assert list(not_built("Simulation", Simulation.model_validate(simulation(**spec)).spec)) == paths
+    assert list(not_built(Simulation.model_validate(simulation(**spec)))) == paths
+
+
+def test_the_operator_finds_each_field_of_spec_that_is_on_the_list() -> None:
+    everything = simulation(
+        subgroups=["age"],
+        population={"match": [{"feature": "age", "mean": 40}]},
+        trial={"unitsPerArm": 9, "replications": 2},
+    )
+    found = list(not_built(Simulation.model_validate(everything)))
+    assert found == [path for path in PATHS if path.startswith("spec.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
@@ -12,13 +13,16 @@ import kopf
 import pytest
 from kubernetes.aio.client import Configuration
 
+from tests.fakes.cluster import InMemoryCluster
 from tests.unit.handlers.operators import loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
 from tests.unit.services.letters import twin_model
 from twin_operator.adapters.kubernetes_api.client import client_of_a_user
+from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
 from twin_operator.services.operator import OperatorLoop
+from twin_operator.services.reconciling.ports import Event
 
 DEADLINE: Final = 20  # seconds for what takes less than one
 POOL: Final = ("home", "light")
@@ -92,6 +96,46 @@ async def test_an_object_is_seen_when_it_comes_and_when_it_goes(server: WatchedS
         await until(lambda: seen(loop))
         server.send(plural, "DELETED", {**sent, "metadata": {**sent["metadata"], "resourceVersion": "8"}})
         await until(lambda: not seen(loop))
+
+
+UNREADABLE: Final = {**SIMULATION, "spec": {**ASKED, "observed": {"experiment": "e", "effect": "much"}}}
+
+
+async def test_an_object_that_cannot_be_read_gets_an_event_and_stops_no_other(server: WatchedServer) -> None:
+    loop = loop_on_fakes(settings())
+    events_of: list[Event] = []
+    loop.resources = RecordedEvents(events_of)
+    async with watching(server, loop):
+        server.send("simulations", "ADDED", {**UNREADABLE, "metadata": {**UNREADABLE["metadata"], "name": "bad"}})
+        await until(lambda: bool(events_of))
+        server.send("simulations", "ADDED", body("simulations", "good", ASKED))
+        await until(lambda: loop.simulations.unfinished() == 1)
+    assert (events_of[0].regarding.name, events_of[0].reason, events_of[0].warning) == ("bad", "Unreadable", True)
+    assert "spec.observed.effect" in events_of[0].message
+
+
+async def test_a_simulation_that_became_unreadable_is_forgotten_when_it_is_deleted(server: WatchedServer) -> None:
+    loop = loop_on_fakes(settings())
+    loop.resources = RecordedEvents([])
+    async with watching(server, loop):
+        server.send("simulations", "ADDED", SIMULATION)
+        await until(lambda: loop.simulations.unfinished() == 1)
+        server.send(
+            "simulations", "DELETED", {**UNREADABLE, "metadata": {**SIMULATION["metadata"], "resourceVersion": "8"}}
+        )
+        await until(lambda: loop.simulations.unfinished() == 0)
+
+
+class RecordedEvents(TypedResources):
+    """An API server of which only Events are wanted."""
+
+    def __init__(self, emitted: list[Event]) -> None:
+        super().__init__(InMemoryCluster(time.time))
+        object.__setattr__(self, "emitted", emitted)
+
+    async def emit(self, event: Event) -> None:
+        """Keep an Event."""
+        self.emitted.append(event)  # type: ignore[attr-defined]  # set in the constructor of a frozen class
 
 
 async def test_the_deployment_of_a_pool_is_seen(server: WatchedServer) -> None:

@@ -10,12 +10,13 @@ import pytest
 from tests.fakes.ready_twin import simulation, small_bank, twin_model
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.unit.domain.outcomes import outcome
+from twin_operator.adapters.registry_threads import ThreadedVersions
 from twin_operator.api.v1alpha1 import Simulation, TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.twin_model_status import ServingModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.table.columns import Uncertainty
 from twin_operator.services.reconciling.ports import RollBack
-from twin_operator.services.versions import MOST_VECTORS, ThreadedVersions, Twins, Version, Waiting
+from twin_operator.services.versions import MOST_VECTORS, Twins, Version, Waiting
 
 NAME = "default.customers"
 KEY = "default", "customers"

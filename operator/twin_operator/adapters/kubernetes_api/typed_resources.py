@@ -1,16 +1,18 @@
 """Custom resources as the models of the API: parsed where they come in, and written as a JSON merge patch."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from twin_operator.api.v1alpha1.resource import Resource, Status
-from twin_operator.api.v1alpha1.schema import present
-from twin_operator.services.reconciling.ports import Event, FinishedObject
+from twin_operator.api.v1alpha1.resource import ObjectMeta, Resource, Status
+from twin_operator.api.v1alpha1.schema import ApiModel, present
+from twin_operator.services.reconciling.ports import Event, FinishedObject, Unreadable
 from twin_operator.services.runs.run import JSON
 
+logger = logging.getLogger(__name__)
 R = TypeVar("R", bound=Resource)
 
 
@@ -50,10 +52,6 @@ class JSONResources(Protocol):
         ...
 
 
-class Unreadable(Exception):  # noqa: N818 - a fact about an object
-    """An object that the models of this version do not accept: its message names it and the field."""
-
-
 def parse(kind: type[R], body: Mapping[str, Any]) -> R:
     """Return an object as its model.
 
@@ -66,7 +64,24 @@ def parse(kind: type[R], body: Mapping[str, Any]) -> R:
         meta, first = body.get("metadata") or {}, error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         name = f"{kind.definition.kind} {meta.get('namespace')}/{meta.get('name')}"
-        raise Unreadable(f"{name}: the value of {field} is not one of this version: {first['msg']}.") from error
+        raise Unreadable(f"{name}: this release cannot read the value of {field}.") from error
+
+
+def parse_or_log(kind: type[R], body: Mapping[str, Any]) -> R | None:
+    """Return an object as its model; None, and a line in the log, where it cannot be read."""
+    try:
+        return parse(kind, body)
+    except Unreadable as error:
+        logger.error("%s It is ignored until that is changed.", error)  # noqa: TRY400 - the message says all
+        return None
+
+
+def unreadable_event(kind: type[Resource], body: Mapping[str, Any], error: Unreadable) -> Event:
+    """Return the Event of an object that cannot be read, from its metadata alone."""
+    meta = body.get("metadata") or {}
+    identity = ObjectMeta(name=meta.get("name", ""), namespace=meta.get("namespace", ""), uid=meta.get("uid", ""))
+    regarding = Resource(kind=kind.definition.kind, metadata=identity, spec=ApiModel())
+    return Event(regarding, "Unreadable", f"{error} It is ignored until that is changed.", warning=True)
 
 
 @dataclass(frozen=True)
@@ -110,16 +125,26 @@ class TypedResources:
         return parse(type(resource), await self.objects.create(resource.definition.kind, body))
 
     async def of_model(self, kind: type[R], namespace: str, model: str) -> list[R]:
-        """Return the objects of a TwinModel."""
-        return [parse(kind, body) for body in await self.objects.of_model(kind.definition.kind, namespace, model)]
+        """Return the objects of a TwinModel; those that cannot be read are logged."""
+        bodies = await self.objects.of_model(kind.definition.kind, namespace, model)
+        return [each for body in bodies if (each := parse_or_log(kind, body)) is not None]
 
     def finished(self, kind: type[Resource]) -> AsyncIterator[FinishedObject]:
         """Yield what has ended, without its content."""
         return self.objects.finished(kind.definition.kind)
 
     async def follow(self, kind: type[R], selector: str, seen: Callable[[R], None]) -> None:
-        """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""
-        await self.objects.follow(kind.definition.kind, selector, lambda body: seen(parse(kind, body)))
+        """Call `seen` with each object that a field selector matches, now and later; run until cancelled.
+
+        Objects that cannot be read are logged.
+        """
+
+        def take(body: JSON) -> None:
+            resource = parse_or_log(kind, body)
+            if resource is not None:
+                seen(resource)
+
+        await self.objects.follow(kind.definition.kind, selector, take)
 
     async def emit(self, event: Event) -> None:
         """Create an Event; creating it again changes nothing, and one that cannot be created is logged."""

@@ -108,6 +108,12 @@ GoDuration = Annotated[
     WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "maxLength": _DURATION_LIMIT}),
 ]
 Timestamp = AwareDatetime
+# What users write: `format: date-time` alone takes the year 0 and offsets above a day, which no clock has.
+_DATE = "([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+WrittenTimestamp = Annotated[
+    AwareDatetime, WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_DATE}[Tt]{_TIME}$"})
+]
 Cron = Annotated[str, Field(min_length=9, max_length=128, pattern=CRON_PATTERN)]
 TimeZone = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$")

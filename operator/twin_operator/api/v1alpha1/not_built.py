@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from twin_operator.api.v1alpha1.schema import ApiModel
+from twin_operator.api.v1alpha1.simulation import Simulation
 
 NOT_BUILT: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -29,12 +29,13 @@ NOT_BUILT: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 """By kind: the path of a field, and what it is for."""
 
 
-def not_built(kind: str, spec: ApiModel) -> Iterator[str]:
-    """Yield the paths that a spec uses and that are not built, in the order of the list."""
-    content = {"spec": spec.manifest()}
-    for path in NOT_BUILT.get(kind, {}):
-        value: object = content
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value:
-            yield path
+def not_built(simulation: Simulation) -> Iterator[str]:
+    """Yield the paths that the spec of a Simulation uses and that are not built, in the order of the list."""
+    spec = simulation.spec
+    used = {
+        "spec.population.match": spec.population.match,
+        "spec.subgroups": spec.subgroups,
+        "spec.trial.unitsPerArm": spec.trial.units_per_arm,
+        "spec.trial.replications": spec.trial.replications,
+    }
+    return (path for path in NOT_BUILT[simulation.kind] if used.get(path))

@@ -9,7 +9,7 @@ from twin_operator.api.v1alpha1.fields import (
     Confidence,
     Identifier,
     Quantity,
-    Timestamp,
+    WrittenTimestamp,
 )
 from twin_operator.api.v1alpha1.schema import ApiModel, Rule, rules
 
@@ -57,7 +57,7 @@ class ObservedOutcome(ApiModel):
         description="Units in both arms together. The standard error is worked out from it when neither it nor "
         "an interval is given.",
     )
-    time: Timestamp | None = Field(
+    time: WrittenTimestamp | None = Field(
         default=None,
         description="When the outcome became known. Absent: when the operator first saw it. A time before the "
         "prediction "

@@ -17,7 +17,7 @@ from twin_operator.api.v1alpha1.schema import present
 from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable, ArchiveUnusable
-from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources, Unreadable
 from twin_operator.services.runs.messages import TauWeightsOnTheWire
 from twin_operator.services.runs.run import JSON
 
@@ -208,6 +208,9 @@ class Archiving:
         try:
             simulation = await self.resources.read(Simulation, ended.namespace, ended.name)
         except Gone:
+            return
+        except Unreadable as error:
+            logger.warning("It is not archived: %s", error)
             return
         if simulation.uid == ended.uid:
             self.finished(simulation)

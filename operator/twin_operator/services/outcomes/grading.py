@@ -23,7 +23,7 @@ from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, write_status
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, Unreadable, write_status
 
 logger = logging.getLogger(__name__)
 RecordedOutcomes = tuple[RecordedOutcome, ...]
@@ -149,7 +149,7 @@ class Outcomes:
         for simulation in simulations:
             try:
                 outcomes.append(outcome_of(simulation, vectors, self.clock()))
-            except Ungradable as reason:
+            except (Ungradable, ValueError) as reason:
                 logger.warning("The outcome of %s/%s cannot be graded: %s", *simulation.key, reason)
                 await self.resources.emit(Event(simulation, "NotGraded", f"{UNGRADABLE}: {reason}.", warning=True))
         return outcomes
@@ -167,7 +167,7 @@ class Outcomes:
         return known | (await self.access.call(self.archive.weights, list(missing)) if missing else {})
 
     async def _write(self, simulation: Simulation, outcome: RecordedOutcome) -> None:
-        with suppress(Gone, Changed):  # who changes it so often brings it back by the watch
+        with suppress(Gone, Changed, Unreadable):  # who changes it so often brings it back by the watch
             await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
         self.graded(_model_of(simulation))
 

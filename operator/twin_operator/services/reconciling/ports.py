@@ -65,6 +65,13 @@ class Changed(Exception):  # noqa: N818 - a fact about an object
     """The object was changed since it was seen."""
 
 
+class Unreadable(Exception):  # noqa: N818 - a fact about an object
+    """An object that the models of this release do not accept: the message names it and the field.
+
+    One such object stops no other: it is logged, and gets an Event, until it is changed or deleted.
+    """
+
+
 class Refused(Exception):  # noqa: N818 - a fact about a write
     """The API server will never take this write."""
 

@@ -4,6 +4,7 @@ A message is JSON under the names that every release uses. Fields that a newer r
 message of another release is understood.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -102,13 +103,25 @@ def _read_contrast(value: Contrast | Mapping[str, Any]) -> Contrast:
     return value if isinstance(value, Contrast) else Contrast.from_dict(value)
 
 
+def _with_infinite_degrees(value: Any) -> Any:  # noqa: ANN401 - JSON, or the outcome itself
+    """Return a recorded outcome whose degrees of freedom are infinite again: JSON has null for that."""
+    if not isinstance(value, Mapping) or value["issued"].get("degrees") is not None:
+        return value
+    return {**value, "issued": {**value["issued"], "degrees": math.inf}}
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return figures without those that were not finite: JSON has null for them."""
+    return {name: each for name, each in value.items() if each is not None} if isinstance(value, Mapping) else value
+
+
 WirePlan = Annotated[TrainingPlan, BeforeValidator(read_plan), PlainSerializer(write_plan)]
 WireContrast = Annotated[InstanceOf[Contrast], BeforeValidator(_read_contrast), PlainSerializer(Contrast.as_dict)]
 WireSpec = Annotated[TwinModelSpec, PlainSerializer(TwinModelSpec.manifest)]
 WireContender = Annotated[Contender, PlainSerializer(Contender.manifest)]
 # These travel under the domain's names of their fields.
 WireUncertainty = Annotated[Uncertainty, PlainSerializer(asdict)]
-WireOutcome = Annotated[RecordedOutcome, PlainSerializer(asdict)]
+WireOutcome = Annotated[RecordedOutcome, BeforeValidator(_with_infinite_degrees), PlainSerializer(asdict)]
 
 
 class TauWeightsOnTheWire(Message):
@@ -301,7 +314,7 @@ class Summary(Message):
     features: dict[str, FeatureType]
     algorithm: Algorithm | None = None
     plan: WirePlan
-    metrics: dict[str, float]
+    metrics: Annotated[dict[str, float], BeforeValidator(_finite)]
     effects: tuple[Annotated[TrainedEffect, PlainSerializer(asdict)], ...]
     warnings: tuple[str, ...] = ()
     assignment_not_random: str | None = None

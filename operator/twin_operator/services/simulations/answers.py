@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.reconciling.metrics import SimulationFigures, SimulationMeters
-from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, write_status
+from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import finished, unfinished
@@ -77,7 +77,7 @@ class Answers:
             written = await self._write(tracked, run, outcome)
         except Gone:
             written = None
-        except Changed:
+        except (Changed, Unreadable):
             return
         finally:
             tracked.writing = False

@@ -10,7 +10,7 @@ from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
-from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue
+from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of, within
@@ -67,8 +67,7 @@ class Simulations:
         if simulation.status.phase.finished:
             self.answers.tracked.pop(simulation.uid, None)
         elif deleted:
-            self.answers.tracked.pop(simulation.uid, None)
-            await self.queue.stop(simulation.uid, Stop.DELETED)
+            await self.deleted(simulation.uid)
         elif tracked is None:
             self._track(simulation)
         else:
@@ -76,6 +75,11 @@ class Simulations:
             tracked.simulation = simulation
             if changed:
                 self.mark([simulation.uid])
+
+    async def deleted(self, uid: str) -> None:
+        """Forget a Simulation that was deleted before its end, and stop its run."""
+        self.answers.tracked.pop(uid, None)
+        await self.queue.stop(uid, Stop.DELETED)
 
     def model_changed(self, key: tuple[str, str]) -> None:
         """Look again at the Simulations that ask this TwinModel and are not on their way."""
@@ -109,7 +113,12 @@ class Simulations:
             tracked = self.answers.tracked.get(uid)
             if tracked is None or tracked.writing:
                 continue
-            model = await self.twins.resolve(tracked.simulation)
+            try:
+                model = await self.twins.resolve(tracked.simulation)
+            except Exception:
+                logger.exception("The version that answers %s/%s could not be resolved.", *tracked.simulation.key)
+                self._later(uid, RETRY_SECONDS)
+                continue
             published = tracked.published is not None or uid in self._elsewhere
             served = self.served(tracked.simulation.spec.task_queue)
             decision = decide(tracked.simulation, run, model, published=published, served=served, now=self.clock())
@@ -134,7 +143,7 @@ class Simulations:
             return
         try:
             simulation = await self.resources.read(Simulation, target.namespace, target.name)
-        except Gone:
+        except (Gone, Unreadable):
             return
         if simulation.uid == target.uid and not simulation.status.phase.finished:
             self._track(simulation)

@@ -57,7 +57,7 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
     """
     if run.outcome is not None:
         return Finish(run.outcome)
-    unbuilt = next(not_built(simulation.kind, simulation.spec), None)
+    unbuilt = next(not_built(simulation), None)
     if unbuilt is not None:
         purpose = NOT_BUILT[simulation.kind][unbuilt]
         return Finish(Outcome(Reason.NOT_SUPPORTED, f"{unbuilt} ({purpose}) is not supported yet; remove it."))

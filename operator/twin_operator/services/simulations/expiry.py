@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from twin_operator.api.v1alpha1 import Simulation
-from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources
+from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources, Unreadable
 from twin_operator.services.runs.times import seconds
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class Expiry:
             simulation = await self.resources.read(Simulation, namespace, name)
         except Gone:
             return True
+        except Unreadable:
+            return False
         fidelity = simulation.status.fidelity
         graded = fidelity is not None and fidelity.grade is not None
         return simulation.uid != uid or simulation.spec.observed is None or graded

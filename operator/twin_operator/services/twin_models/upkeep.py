@@ -137,7 +137,9 @@ def _faithful(snapshot: UpkeepSnapshot) -> list[Fact]:
     """Return the condition Faithful: as it was while nothing is known."""
     if snapshot.health is None:
         kept = snapshot.model.status.condition(ConditionType.FAITHFUL)
-        return [] if kept is None else [Fact(ConditionType.FAITHFUL, kept.status, Reason(kept.reason), kept.message)]
+        if kept is None or kept.reason not in frozenset(Reason):  # of a newer release
+            return []
+        return [Fact(ConditionType.FAITHFUL, kept.status, Reason(kept.reason), kept.message)]
     verdict = snapshot.health.verdict
     status, sentence = FAITHFUL[verdict.faithful], verdict.sentence
     if status is ConditionStatus.FALSE and isinstance(snapshot.seen, DataSeen) and snapshot.seen.new_rows == 0:

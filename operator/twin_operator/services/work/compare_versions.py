@@ -1,6 +1,7 @@
 """Compare a candidate with the champion: may it become active? Runs in a worker, as it refits the champion."""
 
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.fields import QUANTITY_LIMIT
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.fidelity.gate import GateVerdict, gate
@@ -42,11 +43,16 @@ def validate_candidate(payload: ComparisonPayload, banks: BankSource, progress: 
 
 def _comparison(payload: ComparisonPayload, verdict: GateVerdict) -> Comparison:
     return Comparison(
-        candidate=Contender(
-            version=payload.candidate, loss=verdict.candidate_loss, backtest_score=verdict.candidate_backtest
-        ),
-        champion=Contender(
-            version=payload.champion, loss=verdict.champion_loss, backtest_score=verdict.champion_backtest
-        ),
+        candidate=_contender(payload.candidate, verdict.candidate_loss, verdict.candidate_backtest),
+        champion=_contender(payload.champion, verdict.champion_loss, verdict.champion_backtest),
         gate=GateResult(passed=verdict.passed, message=verdict.sentence),
     )
+
+
+def _contender(version: str, loss: float, backtest_score: float | None) -> Contender:
+    """Return how a version did; losses are in squared units of the outcome, and may be more than a status can have."""
+    return Contender(version=version, loss=_presentable(loss), backtest_score=_presentable(backtest_score))
+
+
+def _presentable(value: float | None) -> float | None:
+    return None if value is None or abs(value) > QUANTITY_LIMIT else value

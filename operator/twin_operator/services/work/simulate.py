@@ -1,6 +1,8 @@
 """Answers a Simulation in the worker: the question of its spec to a bank, and the answer in the terms of its status."""
 
-from typing import Protocol
+from typing import Final, Protocol
+
+from pydantic import ValidationError
 
 from twin_operator.api.v1alpha1 import simulation_status as api
 from twin_operator.api.v1alpha1.conditions import Reason
@@ -12,6 +14,8 @@ from twin_operator.domain.errors import DomainError
 from twin_operator.domain.twin import Bank
 from twin_operator.services.runs.messages import SimulationPayload, SimulationResult
 from twin_operator.services.runs.run import JSON, Outcome
+
+OUT_OF_BOUNDS: Final = "The answer has a number that a status cannot have; give the outcome in a larger unit"
 
 
 class BankSource(Protocol):
@@ -62,7 +66,10 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         answer = simulate(bank, question_of(asked.spec), asked.uncertainty, asked.weights.weights())
     except DomainError as error:
         return Outcome(Reason(error.reason), str(error))
-    result = result_of(answer, asked)
+    try:
+        result = result_of(answer, asked)
+    except ValidationError as error:
+        return Outcome(Reason.INTERNAL_ERROR, f"{OUT_OF_BOUNDS} ({error.title}).")
     return Outcome(Reason.SUCCEEDED, answer.recommendation.message, result.wire())
 
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, replace
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.unit.domain.outcomes import outcome
@@ -176,25 +177,41 @@ PREVIOUS: dict[str, tuple[type[Message], JSON]] = {
 
 
 def sent(message: Message) -> Any:
-    """Return what arrives after JSON was written and read."""
-    return json.loads(json.dumps(message.wire()))
+    """Return what arrives."""
+    return as_json(message.wire())
+
+
+def as_json(value: Any) -> Any:
+    """Return what adapters write and read: null for what is not finite."""
+    return orjson.loads(orjson.dumps(value))
+
+
+def test_degrees_of_freedom_without_end_arrive_as_such() -> None:
+    outcome = {**GATE["ledger"][0], "issued": {**GATE["ledger"][0]["issued"], "degrees": math.inf}}
+    payload = ComparisonPayload.model_validate({**GATE, "ledger": [outcome]})
+    assert ComparisonPayload.model_validate(sent(payload)).ledger[0].issued.degrees == math.inf
+
+
+def test_a_figure_that_is_not_finite_does_not_arrive() -> None:
+    trained = TrainedVersion.model_validate({**TRAINED, "metrics": {"loss": math.nan, "r_squared": 0.5}})
+    assert TrainedVersion.model_validate(sent(trained)).metrics == {"r_squared": 0.5}
 
 
 @pytest.mark.parametrize("name", PREVIOUS)
 def test_a_message_of_the_previous_release_is_understood_and_written_as_it_was(name: str) -> None:
     kind, content = PREVIOUS[name]
-    assert sent(kind.model_validate(content)) == content
+    assert sent(kind.model_validate(content)) == as_json(content)
 
 
 @pytest.mark.parametrize("name", PREVIOUS)
 def test_a_field_of_a_newer_release_is_ignored(name: str) -> None:
     kind, content = PREVIOUS[name]
-    assert sent(kind.model_validate({**content, "later": {"a": 1}})) == content
+    assert sent(kind.model_validate({**content, "later": {"a": 1}})) == as_json(content)
 
 
 def test_a_newer_field_of_an_outcome_in_the_ledger_is_ignored() -> None:
     newer = {**GATE, "ledger": [{**GATE["ledger"][0], "later": 1}]}
-    assert sent(ComparisonPayload.model_validate(newer)) == GATE
+    assert sent(ComparisonPayload.model_validate(newer)) == as_json(GATE)
 
 
 @pytest.mark.parametrize(
@@ -260,8 +277,3 @@ def test_the_figures_of_a_comparison_are_rounded_and_left_out_where_there_are_no
 def test_what_a_training_returns_is_a_trained_version() -> None:
     value = Workshop().train("run").value
     assert sent(TrainedVersion.model_validate(value)) == value
-
-
-def test_a_loss_that_is_not_a_number_is_kept() -> None:
-    loss = sent(TrainedVersion.model_validate({**TRAINED, "metrics": {"loss": math.nan}}))["metrics"]["loss"]
-    assert math.isnan(loss)

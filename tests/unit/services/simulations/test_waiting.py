@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
-from tests.fakes.ready_twin import install_twin, simulation
+from tests.fakes.ready_twin import TWIN, install_twin, simulation
 from tests.unit.services.simulations.site import (
     ANSWERED,
     PUBLISHED,
@@ -248,3 +249,15 @@ async def test_an_outcome_that_came_with_the_question_is_marked_as_hindsight() -
         site.employ()
         status = await site.until_phase("Simulation", "question", "Succeeded")
         assert status["fidelity"]["hindsight"] is True
+
+
+async def test_a_version_whose_summary_cannot_be_read_keeps_no_other_simulation_waiting() -> None:
+    async with Installation() as site:
+        body = install_twin(site)
+        owner = f"{CLUSTER_UID}/default/{TWIN}/{body['metadata']['uid']}"
+        foreign = site.registry.add(f"default.{TWIN}", owner, "by-hand", promote=False)
+        site.apply(simulation("pinned", modelRef={"name": TWIN, "version": foreign}))
+        site.apply(simulation("other"))
+        site.employ()
+        await site.until_phase("Simulation", "other", "Succeeded")
+        await site.until(lambda: ready(site, "pinned").get("reason") == "ModelNotReady")

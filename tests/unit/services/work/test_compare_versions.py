@@ -8,7 +8,9 @@ import pytest
 from tests.unit.domain.outcomes import outcome
 from tests.unit.services.trainings import COLUMNS, NAME, OWNER, Workshop
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.retraining_job import Contender
 from twin_operator.services.runs.run import Outcome
+from twin_operator.services.work.compare_versions import _contender
 
 OUTCOMES = [asdict(outcome(f"experiment {number}", 1.0 + number / 10)) for number in range(3)]
 
@@ -86,3 +88,8 @@ def test_versions_of_other_columns_cannot_be_compared(rivals: Rivals) -> None:
 def test_progress_says_when_the_banks_are_there_and_when_it_is_done(rivals: Rivals) -> None:
     rivals.verdict(rivals.retrain("second"))
     assert rivals.progress == [(0.1, "Banks read"), (1.0, "Done")]
+
+
+def test_a_loss_that_no_status_can_have_is_left_out() -> None:
+    assert _contender("3", 1.6e15, -2e15) == Contender(version="3")
+    assert _contender("3", 1e15, None) == Contender(version="3", loss=1e15)

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.ready_twin import simulation
+from tests.fakes.ready_twin import simulation, small_bank
 from tests.fakes.schema import definitions
 from twin_operator.api.v1alpha1 import SimulationSpec
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.effects.simulate import Question
+from twin_operator.domain.twin import Bank
 from twin_operator.services.runs.run import JSON
-from twin_operator.services.work.simulate import question_of
+from twin_operator.services.work.simulate import answer_simulation, question_of
 
 SPECS: list[tuple[JSON, str, Any]] = [
     ({"intervention": {"arm": "call"}}, "arm", "call"),
@@ -68,3 +70,25 @@ def test_the_table_names_each_field_of_the_question() -> None:
 
 def test_the_defaults_of_the_schema_are_those_of_the_domain() -> None:
     assert question_of(admitted()) == Question("letter")
+
+
+class OneBank:
+    """A source of one bank."""
+
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank:  # noqa: ARG002 - the port's
+        """Return it."""
+        return small_bank()[0]
+
+
+def test_a_number_that_no_status_can_have_ends_a_simulation_with_a_sentence() -> None:
+    weights = {"tau": [0.1], "weight": [1.0], "experiments": 6, "outcomes": 0}
+    payload = {
+        "spec": admitted(population={"size": 10_000_000_000}).manifest(),
+        "registeredModel": "default.customers",
+        "version": "1",
+        "uncertainty": {"confidence": 0.95, "between_experiment_scale": 0.25, "accept_prior": False},
+        "weights": {**weights, "tau": [1e6]},
+    }
+    outcome = answer_simulation(payload, OneBank())
+    assert outcome.reason is Reason.INTERNAL_ERROR
+    assert "give the outcome in a larger unit" in outcome.message
