@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SHORTEST_KEY: Final = 32  # characters: a random key of that many has the strength of SHA-256
@@ -23,6 +23,15 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     TEXT = "text"
+
+
+class LimitedPrefix(BaseModel):
+    """A prefix of addresses that may be read for the TwinModels of some namespaces."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prefix: str = Field(min_length=1)
+    namespaces: frozenset[str] = Field(min_length=1)
 
 
 class Settings(BaseSettings):
@@ -43,9 +52,10 @@ class Settings(BaseSettings):
     lease_name: str = Field("twin-operator", description="Name of the Lease that elects the leader.")
     pool_namespaces: list[str] = Field([], description="Further namespaces whose WorkerPools are taken.")
     watch_namespaces: list[str] = Field([], description="Namespaces that are watched; empty: the whole cluster.")
-    data_allow: list[str] = Field(
+    data_allow: list[str | LimitedPrefix] = Field(
         ["file:///data/", "s3://", "gs://", "abfs://"],
-        description="Prefixes of addresses that training may read: a TwinModel must not read a cluster's insides.",
+        description="Prefixes of addresses that training may read: a TwinModel must not read a cluster's insides. An "
+        'entry {"prefix": .., "namespaces": [..]} is for these namespaces only. The longest prefix that fits decides.',
     )
     bank_directory: Path = Field(
         Path("/var/cache/twin-operator"), description="Where a worker keeps the banks that it downloaded."

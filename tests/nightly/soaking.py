@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.fakes.attempts import untraced
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.cli.startup import configure_logging
-from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.settings import LogFormat, Settings
 from twin_operator.wiring.worker import build_claims
 from twin_operator.worker.leases import LeaseThread
@@ -40,8 +40,8 @@ def main() -> None:
     """Run it."""
     queue, folder = sys.argv[1], Path(sys.argv[2])
 
-    def answer(payload: JSON) -> Outcome:
-        seed = payload["spec"]["seed"]
+    def answer(task: Task) -> Outcome:
+        seed = task.payload["spec"]["seed"]
         write(folder / "journal", "begin", seed)
         end = time.monotonic() + seconds_of(seed)
         while time.monotonic() < end:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices, ValidationError
 
-from twin_operator.settings import Settings
+from twin_operator.settings import LimitedPrefix, Settings
 from twin_operator.wiring.connections import operator_redis, worker_redis
 from twin_operator.worker.celery_app import create_app
 
@@ -48,6 +48,26 @@ def test_every_setting_is_set_by_the_chart_or_documented() -> None:
     pages += (REPOSITORY / "docs").glob("*.md")
     named = set(re.findall(r"\b(?:TWINOPS|OTEL)_[A-Z_]+\b", "\n".join(page.read_text() for page in pages)))
     assert set(variables()) - named == set()
+
+
+def test_addresses_are_allowed_to_all_namespaces_or_to_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINOPS_DATA_ALLOW", '["gs://", {"prefix": "s3://payments/", "namespaces": ["payments"]}]')
+    limited = LimitedPrefix(prefix="s3://payments/", namespaces=frozenset({"payments"}))
+    assert Settings().data_allow == ["gs://", limited]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"prefix": "s3://"}',
+        '{"prefix": "s3://", "namespaces": []}',
+        '{"prefix": "s3://", "namespaces": ["a"], "namespace": "b"}',
+    ],
+)
+def test_a_limited_prefix_names_its_namespaces(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    monkeypatch.setenv("TWINOPS_DATA_ALLOW", f"[{entry}]")
+    with pytest.raises(ValidationError, match=r"data_allow\.0"):
+        Settings()
 
 
 def test_no_password_is_printed_with_the_settings() -> None:

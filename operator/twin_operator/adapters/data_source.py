@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import posixpath
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -31,14 +31,37 @@ COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz
 
 
 @dataclass(frozen=True)
-class FileDataSource:
-    """Reads CSV (also compressed) and Parquet.
+class AllowedPrefix:
+    """Addresses that may be read: those that begin with `prefix`, such as `file:///data/`.
 
-    Args:
-        allow: prefixes of addresses that may be read, such as `file:///data/`.
+    Attributes:
+        prefix: what the address begins with.
+        namespaces: for whose TwinModels they may be read; None for those of every namespace.
     """
 
-    allow: Sequence[str]
+    prefix: str
+    namespaces: Collection[str] | None = None
+
+    def admits(self, namespace: str) -> bool:
+        """Whether these addresses may be read for a TwinModel of `namespace`."""
+        return self.namespaces is None or namespace in self.namespaces
+
+
+@dataclass(frozen=True)
+class FileDataSource:
+    """Reads CSV (also compressed) and Parquet for the TwinModels of one namespace.
+
+    Workers of all namespaces have the same credentials, so that the allow list is what keeps one namespace from the
+    data of another.
+
+    Args:
+        allow: what may be read. Of several prefixes of an address the longest decides: a prefix that is limited to
+            namespaces stays so next to a wider one that is not.
+        namespace: of the TwinModels.
+    """
+
+    allow: Sequence[AllowedPrefix]
+    namespace: str
 
     def read(self, source: Source) -> RawTable:
         """Return the columns of `source` that are asked for.
@@ -79,10 +102,18 @@ class FileDataSource:
         normal = f"{parts.scheme}://{parts.netloc}{clean}"
         # A wide prefix such as https:// does not open what only this machine or its cloud can reach.
         near = _is_near(parts.hostname)
-        prefixes = [prefix for prefix in self.allow if not near or urlsplit(prefix).hostname == parts.hostname]
-        if not any(normal.startswith(prefix) for prefix in prefixes):
-            allowed = ", ".join(self.allow)
-            raise Stalled(Reason.ADDRESS_NOT_ALLOWED, f"{uri} may not be read; this installation allows {allowed}.")
+        entries = [entry for entry in self.allow if not near or urlsplit(entry.prefix).hostname == parts.hostname]
+        fitting = [entry for entry in entries if normal.startswith(entry.prefix)]
+        longest = max((len(entry.prefix) for entry in fitting), default=0)
+        if not any(entry.admits(self.namespace) for entry in fitting if len(entry.prefix) == longest):
+            raise Stalled(Reason.ADDRESS_NOT_ALLOWED, self._refusal(uri, limited=bool(fitting)))
+
+    def _refusal(self, uri: str, *, limited: bool) -> str:
+        """Return why an address may not be read; prefixes of other namespaces are not listed."""
+        if limited:
+            return f"{uri} may not be read in namespace {self.namespace}; data.allow limits it to other namespaces."
+        allowed = ", ".join(entry.prefix for entry in self.allow if entry.admits(self.namespace))
+        return f"{uri} may not be read; this installation allows {allowed or 'no address'}."
 
 
 def _stamp(facts: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""The generator of our CRDs, from the pydantic models in ``api``.
+"""The generator of our CRDs, and of the policy on guarded fields, from the pydantic models in ``api``.
 
 How a model becomes a manifest belongs here. What a field means, its bounds, rules and columns are
 declared next to the models.

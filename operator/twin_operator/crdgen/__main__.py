@@ -1,4 +1,4 @@
-"""Command: write the CRDs into the repository, or check that they are what the models say."""
+"""Command: write the CRDs and the guarded fields into the repository, or check that they match the models."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from typing import Final
 
 from twin_operator.api.v1alpha1 import GROUP
 from twin_operator.crdgen.definition import generate
+from twin_operator.crdgen.guarded_fields import PATH, generate_guards
 
 FOLDERS: Final = (Path("crds"), Path("charts/twin-operator/crds"))
 """For users who apply them by hand, and for Helm."""
@@ -25,41 +26,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.check:
         return _check(options.root)
-    write(options.root, generate())
-    sys.stdout.write("".join(f"wrote {folder}/\n" for folder in FOLDERS))
+    write(options.root, generate(), generate_guards())
+    sys.stdout.write("".join(f"wrote {path}\n" for path in (*FOLDERS, PATH)))
     return 0
 
 
 def _check(root: Path) -> int:
-    paths = differing(root, generate())
+    paths = differing(root, generate(), generate_guards())
     sys.stderr.write("".join(f"{path} is not what the models say: run make generate\n" for path in paths))
     return 1 if paths else 0
 
 
-def write(root: Path, texts: Mapping[str, str]) -> None:
-    """Put the texts into every folder under the repository's root, and take away CRDs of kinds that are gone."""
-    for folder in (root / path for path in FOLDERS):
-        folder.mkdir(parents=True, exist_ok=True)
-        for stale in _stale(folder, texts):
-            stale.unlink()
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+def write(root: Path, texts: Mapping[str, str], guards: str) -> None:
+    """Write the files under the repository's root, and remove CRDs of kinds that are gone."""
+    for stale in _stale(root, texts):
+        (root / stale).unlink()
+    for path, text in _expected(texts, guards).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
 
 
-def differing(root: Path, texts: Mapping[str, str]) -> list[Path]:
+def differing(root: Path, texts: Mapping[str, str], guards: str) -> list[Path]:
     """List the files, relative to the root, that are missing, different or of kinds that are gone."""
-    expected = {folder / name: text for folder in FOLDERS for name, text in texts.items()}
-    changed = [path for path, text in expected.items() if _read(root / path) != text]
-    stale = [path.relative_to(root) for folder in FOLDERS for path in _stale(root / folder, texts)]
-    return sorted(changed + stale)
+    changed = [path for path, text in _expected(texts, guards).items() if _read(root / path) != text]
+    return sorted([*changed, *_stale(root, texts)])
+
+
+def _expected(texts: Mapping[str, str], guards: str) -> dict[Path, str]:
+    """Return the text of each file by its path from the repository's root."""
+    return {folder / name: text for folder in FOLDERS for name, text in texts.items()} | {PATH: guards}
 
 
 def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _stale(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    return [path for path in folder.glob(f"{GROUP}_*.yaml") if path.name not in texts]
+def _stale(root: Path, texts: Mapping[str, str]) -> list[Path]:
+    found = [path for folder in FOLDERS for path in (root / folder).glob(f"{GROUP}_*.yaml")]
+    return [path.relative_to(root) for path in found if path.name not in texts]
 
 
 if __name__ == "__main__":

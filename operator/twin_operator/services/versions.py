@@ -80,6 +80,12 @@ def registered_model(model: TwinModel) -> str:
     return model.spec.registered_model or f"{model.namespace}.{model.name}"
 
 
+def names_other_namespace(model: TwinModel) -> bool:
+    """Whether a registered model's name with a dot begins with another namespace than the TwinModel's own."""
+    names = {registered_model(model), model.status.registered_model or ""}
+    return any("." in name and name.partition(".")[0] != model.namespace for name in names)
+
+
 def owner_tag(model: TwinModel, cluster: str) -> str:
     """Return the tag by which a registered model belongs to a TwinModel: `CLUSTER/NAMESPACE/NAME/UID`."""
     return f"{cluster}/{model.namespace}/{model.name}/{model.uid}"
@@ -148,6 +154,12 @@ class Twins:
                 SimulationPhase.PENDING,
                 Reason.MODEL_NOT_FOUND,
                 f"There is no TwinModel {name} in namespace {namespace} yet.",
+            )
+        if names_other_namespace(model):
+            return Waiting(
+                SimulationPhase.PENDING,
+                Reason.MODEL_NOT_READY,
+                f"TwinModel {name} has a spec.registeredModel of another namespace.",
             )
         registered, active = _answering(model).registered_model, active_version(model)
         version = simulation.spec.model_ref.version or active

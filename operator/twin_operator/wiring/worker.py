@@ -1,7 +1,9 @@
-"""Builds what a worker process needs: its claims, the registry, the reader of data."""
+"""Builds what a worker process needs: its claims, the registry, the readers of data."""
+
+from collections.abc import Callable
 
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.settings import Settings
@@ -25,6 +27,10 @@ def build_registry(settings: Settings) -> MlflowRegistry:
     return MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
 
 
-def build_data_source(settings: Settings) -> FileDataSource:
-    """Return where past experiments are read from."""
-    return FileDataSource(settings.data_allow)
+def build_data_sources(settings: Settings) -> Callable[[str], FileDataSource]:
+    """Return what builds the reader of past experiments for a namespace."""
+    allow = [
+        AllowedPrefix(entry) if isinstance(entry, str) else AllowedPrefix(entry.prefix, entry.namespaces)
+        for entry in settings.data_allow
+    ]
+    return lambda namespace: FileDataSource(allow, namespace)

@@ -9,7 +9,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanContext
 
-from twin_operator.services.runs.run import JSON, Outcome, Task
+from twin_operator.services.runs.run import Outcome, Task
 from twin_operator.services.runs.spans import attempt_span
 from twin_operator.services.runs.tracing import (
     SPAN_BITS,
@@ -62,15 +62,15 @@ class Attempts:
     number: Callable[[str], int]
     _open: Attempt | None = None
 
-    def carry_out(self, task: Task, work: Callable[[JSON], Outcome]) -> Outcome:
+    def carry_out(self, task: Task, work: Callable[[Task], Outcome]) -> Outcome:
         """Do the work, and record how long it took and how it ended."""
         context = current_trace()
         parent = task.trace.context if task.trace else None
         if context is None or not self.tracer.sampled(RunTrace(context, parent)):
-            return work(task.payload)
+            return work(task)
         self._open = Attempt(task, context, time(), self.number(task.run))
         try:
-            outcome = work(task.payload)
+            outcome = work(task)
         except BaseException as error:
             self._close(f"{type(error).__name__}: {error}")
             raise

@@ -13,14 +13,14 @@ from twin_operator.services.runs.messages import (
     RetrainingPayload,
     TrainingPayload,
 )
-from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.inspect_data import validate_data
 from twin_operator.services.work.simulate import BankSource, answer_simulation
 from twin_operator.services.work.train import DataSource, ModelRegistry, retrain_twin, train_twin
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import build_tracer
-from twin_operator.wiring.worker import build_claims, build_data_source, build_registry
+from twin_operator.wiring.worker import build_claims, build_data_sources, build_registry
 from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.leases import LeaseThread, end_process
 from twin_operator.worker.process import serve
@@ -35,7 +35,7 @@ class Registry(ModelRegistry, BankSource, Protocol):
 
 def build_frame(settings: Settings) -> Frame:
     """Build what carries out tasks, with connections of this process."""
-    registry, source, claims = build_registry(settings), build_data_source(settings), build_claims(settings)
+    registry, sources, claims = build_registry(settings), build_data_sources(settings), build_claims(settings)
     attempts = Attempts(build_tracer(settings, "twin-operator-worker"), claims.attempts)
     worker_process_shutdown.connect(lambda **_: attempts.tracer.flush(), weak=False)
 
@@ -43,37 +43,38 @@ def build_frame(settings: Settings) -> Frame:
         attempts.abandon()
         end_process()
 
-    return Frame(claims, LeaseThread(claims, abandon), work_of(registry, source, attempts, time), attempts)
+    return Frame(claims, LeaseThread(claims, abandon), work_of(registry, sources, attempts, time), attempts)
 
 
 def work_of(
-    registry: Registry, source: DataSource, attempts: Attempts, clock: Callable[[], float]
+    registry: Registry, sources: Callable[[str], DataSource], attempts: Attempts, clock: Callable[[], float]
 ) -> Mapping[TaskKind, Work]:
     """Return what carries out each kind of task.
 
     Args:
         registry: of models.
-        source: of past experiments.
+        sources: returns the source of past experiments for a namespace.
         attempts: note the progress of long tasks.
         clock: seconds since the epoch.
     """
 
-    def simulate(payload: JSON) -> Outcome:
-        return answer_simulation(payload, registry)
+    def simulate(task: Task) -> Outcome:
+        return answer_simulation(task.payload, registry)
 
-    def train(payload: JSON) -> Outcome:
-        message = TrainingPayload.model_validate(payload)
+    def train(task: Task) -> Outcome:
+        message, source = TrainingPayload.model_validate(task.payload), sources(task.target.namespace)
         return train_twin(message, source, registry, log_progress(message.run, attempts.note), clock)
 
-    def validate(payload: JSON) -> Outcome:
-        return validate_data(DataCheckPayload.model_validate(payload), source, registry)
+    def validate(task: Task) -> Outcome:
+        message = DataCheckPayload.model_validate(task.payload)
+        return validate_data(message, sources(task.target.namespace), registry)
 
-    def retrain(payload: JSON) -> Outcome:
-        message = RetrainingPayload.model_validate(payload)
+    def retrain(task: Task) -> Outcome:
+        message, source = RetrainingPayload.model_validate(task.payload), sources(task.target.namespace)
         return retrain_twin(message, source, registry, log_progress(message.run, attempts.note), clock)
 
-    def gate(payload: JSON) -> Outcome:
-        message = ComparisonPayload.model_validate(payload)
+    def gate(task: Task) -> Outcome:
+        message = ComparisonPayload.model_validate(task.payload)
         return validate_candidate(message, registry, log_progress(message.run, attempts.note))
 
     return {

@@ -23,7 +23,7 @@ from twin_operator.worker.redelivery import GIVEN_UP, giving_up
 logger = logging.getLogger(__name__)
 ERROR_LENGTH = 500  # characters of an unexpected error that travel into status
 
-Work = Callable[[JSON], Outcome]
+Work = Callable[[Task], Outcome]
 
 
 class RunClaims(Protocol):

@@ -149,6 +149,7 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "tracing.endpoint=collector:4317"), ("at '/tracing/endpoint'", "match pattern")),
         ((*ADDRESSES, "--set", "tracing.sampleRatio=10"), ("at '/tracing/sampleRatio'", "maximum: got 10")),
         ((*ADDRESSES, "--set", "data.allow={/data}"), ("at '/data/allow/0'", "does not match pattern")),
+        ((*ADDRESSES, "--set", "data.allow[0].prefix=s3://a/"), ("at '/data/allow/0'", "property 'namespaces'")),
         ((*ADDRESSES, "--set", "workerPools.pools.light.replicas=-1"), ("pools/light/replicas': minimum: got -1",)),
         (
             (*ADDRESSES, "--set", "workerPools.pools.light.autoscaling.max=3"),
@@ -169,6 +170,13 @@ def test_the_schema_refuses_bad_values(helm: Helm, values: Sequence[str], senten
 def test_a_cluster_before_1_32_is_refused(helm: Helm) -> None:
     answer = helm("template", "twin-operator", helm.chart, "--kube-version", "1.31.9", *ADDRESSES)
     assert "requires kubeVersion: >=1.32" in answer.stderr
+
+
+def test_a_limited_prefix_reaches_the_workers_as_it_is(helm: Helm) -> None:
+    allow = ["gs://", {"prefix": "s3://payments/", "namespaces": ["payments"]}]
+    variables = environment(helm.template((*ADDRESSES, "--set-json", f"data.allow={json.dumps(allow)}")))
+    for_workers = {each["name"]: each.get("value") for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    assert json.loads(for_workers["TWINOPS_DATA_ALLOW"]) == allow
 
 
 def test_operator_and_workers_get_the_addresses_by_environment(helm: Helm) -> None:

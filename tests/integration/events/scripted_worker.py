@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 from tests.fakes.attempts import untraced
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.run import Outcome, TaskKind
+from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.wiring.worker import build_claims
 from twin_operator.worker.leases import LeaseThread
@@ -16,9 +15,9 @@ from twin_operator.worker.process import serve
 from twin_operator.worker.tasks import Frame
 
 
-def act(payload: dict[str, Any]) -> Outcome:
+def act(task: Task) -> Outcome:
     """Do what the payload says."""
-    what, *rest = payload["do"].split()
+    what, *rest = task.payload["do"].split()
     if what == "break":
         raise ValueError("broken on purpose")
     if what == "refuse":

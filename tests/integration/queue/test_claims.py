@@ -44,7 +44,7 @@ async def broker(redis_server: Any) -> AsyncIterator[Broker]:
 async def test_every_kind_of_work_runs_in_the_same_frame(broker: Broker, redis_server: Any, kind: TaskKind) -> None:
     work = task(kind=kind)
     worker = claims(redis_server.url)
-    frame = Frame(worker, LeaseThread(worker), {kind: lambda _payload: DONE}, untraced())
+    frame = Frame(worker, LeaseThread(worker), {kind: lambda _task: DONE}, untraced())
     assert frame.carry_out(work) == "recorded"
     assert frame.carry_out(work) == "finished"
     assert (await broker.runs([work.run]))[work.run].attempts == 1
@@ -54,7 +54,7 @@ async def test_an_unexpected_error_is_an_attempt_not_an_answer(broker: Broker, r
     work = task()
     worker = claims(redis_server.url)
 
-    def broken(_payload: Any) -> Outcome:
+    def broken(_task: Task) -> Outcome:
         raise ValueError("boom")
 
     frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: broken}, untraced())
@@ -76,7 +76,7 @@ def test_the_verdict_says_whether_another_attempt_remains(
 ) -> None:
     worker = claims(redis_server.url)
 
-    def fail(_payload: Any) -> Outcome:
+    def fail(_task: Task) -> Outcome:
         raise what
 
     assert Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: fail}, untraced()).carry_out(task(limit)) == verdict
@@ -85,7 +85,7 @@ def test_the_verdict_says_whether_another_attempt_remains(
 def test_an_answer_that_refuses_is_told_from_one_that_answers(redis_server: Any) -> None:
     worker = claims(redis_server.url)
     refusal = Outcome(Reason.UNKNOWN_ARM, "There is no such arm.")
-    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _payload: refusal}, untraced())
+    frame = Frame(worker, LeaseThread(worker), {TaskKind.SIMULATE: lambda _task: refusal}, untraced())
     assert frame.carry_out(task()) == "refused: UnknownArm"
 
 

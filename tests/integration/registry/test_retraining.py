@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
@@ -38,7 +38,7 @@ class Shop:
     def __init__(self, url: str, directory: Path) -> None:
         self.path = directory / "past.csv"
         self.name = f"ns.{uuid.uuid4().hex[:8]}"
-        self.source = FileDataSource([f"file://{directory}/"])
+        self.source = FileDataSource([AllowedPrefix(f"file://{directory}/")], "ns")
         self.registry = MlflowRegistry(url, directory / "banks", write_bank, read_bank)
         write(self.path, 1_000)
 

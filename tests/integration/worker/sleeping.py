@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.fakes.attempts import untraced
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.cli.startup import configure_logging
-from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.settings import LogFormat, Settings
 from twin_operator.wiring.worker import build_claims
 from twin_operator.worker.leases import LeaseThread
@@ -22,17 +22,17 @@ from twin_operator.worker.process import serve
 from twin_operator.worker.tasks import Frame
 
 
-def sleeper(journal: Path, worker: str) -> Callable[[JSON], Outcome]:
+def sleeper(journal: Path, worker: str) -> Callable[[Task], Outcome]:
     """Return work that sleeps for `payload["seconds"]`."""
 
     def write(event: str, run: str) -> None:
         with journal.open("a") as lines:  # one short write in append mode is atomic
             lines.write(f"{event} {run} {worker} {os.getpid()} {time.time()}\n")
 
-    def sleep(payload: JSON) -> Outcome:
-        write("begin", payload["run"])
-        time.sleep(payload["seconds"])
-        write("end", payload["run"])
+    def sleep(task: Task) -> Outcome:
+        write("begin", task.run)
+        time.sleep(task.payload["seconds"])
+        write("end", task.run)
         return Outcome(Reason.SUCCEEDED, "slept well")
 
     return sleep

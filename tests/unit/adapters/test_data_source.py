@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as papq
 import pytest
 
-from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import Source
 
@@ -48,6 +48,10 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+def allowing(*prefixes: str) -> FileDataSource:
+    return FileDataSource([AllowedPrefix(prefix) for prefix in prefixes], "default")
+
+
 def read(path: Path, **changes: Any) -> Any:
     source = {
         "uri": f"file://{path}",
@@ -56,7 +60,7 @@ def read(path: Path, **changes: Any) -> Any:
         "columns": COLUMNS,
         "text_columns": ["arm", "code"],
     }
-    return FileDataSource([f"file://{path.parent}/"]).read(Source(**{**source, **changes}))
+    return allowing(f"file://{path.parent}/").read(Source(**{**source, **changes}))
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -86,7 +90,7 @@ def test_the_format_may_be_said_where_the_name_does_not(tmp_path: Path) -> None:
 )
 def test_an_address_outside_the_allow_list_is_not_opened(uri: str) -> None:
     with pytest.raises(Stalled) as refusal:
-        FileDataSource(["file:///data/"]).read(Source(uri, None, None, COLUMNS, []))
+        allowing("file:///data/").read(Source(uri, None, None, COLUMNS, []))
     assert refusal.value.reason == "AddressNotAllowed"
 
 
@@ -94,10 +98,57 @@ def test_an_address_outside_the_allow_list_is_not_opened(uri: str) -> None:
 def test_what_is_near_is_read_only_where_it_is_listed_itself(host: str) -> None:
     source = Source(f"http://{host}:1/x.csv", None, None, COLUMNS, [])
     with pytest.raises(Stalled) as wide:
-        FileDataSource(["http://", "https://"]).read(source)
+        allowing("http://", "https://").read(source)
     with pytest.raises(Stalled) as listed:
-        FileDataSource([f"http://{host}:1/"]).read(source)
+        allowing(f"http://{host}:1/").read(source)
     assert (wide.value.reason, listed.value.reason) == ("AddressNotAllowed", "DataNotReadable")
+
+
+PAYMENTS = AllowedPrefix("file:///data/payments/", {"payments", "audit"})
+GROWTH_TOO = AllowedPrefix("file:///data/payments/", {"growth"})
+WIDE = AllowedPrefix("file:///data/")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "allow", "uri", "reason"),
+    [
+        ("payments", [PAYMENTS], "file:///data/payments/x.csv", "DataNotReadable"),
+        ("audit", [PAYMENTS], "file:///data/payments/x.csv", "DataNotReadable"),
+        ("growth", [PAYMENTS], "file:///data/payments/x.csv", "AddressNotAllowed"),
+        ("payments", [PAYMENTS], "file:///data/growth/x.csv", "AddressNotAllowed"),
+        ("payments", [PAYMENTS, WIDE], "file:///data/payments/x.csv", "DataNotReadable"),
+        ("growth", [PAYMENTS, WIDE], "file:///data/payments/x.csv", "AddressNotAllowed"),
+        ("growth", [WIDE, PAYMENTS], "file:///data/growth/../payments/x.csv", "AddressNotAllowed"),
+        ("growth", [WIDE, PAYMENTS], "file:///data/growth/x.csv", "DataNotReadable"),
+        (
+            "growth",
+            [PAYMENTS, AllowedPrefix(PAYMENTS.prefix, {"growth"})],
+            f"{PAYMENTS.prefix}x.csv",
+            "DataNotReadable",
+        ),
+    ],
+)
+def test_a_prefix_is_limited_to_its_namespaces(
+    namespace: str, allow: list[AllowedPrefix], uri: str, reason: str
+) -> None:
+    source, wanted = FileDataSource(allow, namespace), Source(uri, None, None, COLUMNS, [])
+    with pytest.raises(Stalled) as refusal:
+        source.read(wanted)
+    assert refusal.value.reason == reason
+    if reason == "AddressNotAllowed":
+        with pytest.raises(Stalled, match="may not be read"):
+            source.stamp(wanted)
+
+
+def test_a_refusal_shows_neither_the_data_nor_the_prefixes_of_another_namespace(tmp_path: Path) -> None:
+    path = tmp_path / "secret.csv"
+    path.write_text(ROWS)
+    limited = AllowedPrefix(f"file://{tmp_path}/", {"payments"})
+    for uri in (f"file://{path}", "file:///elsewhere/x.csv"):
+        with pytest.raises(Stalled) as refusal:
+            FileDataSource([limited], "growth").read(Source(uri, None, None, ["no-such-column"], []))
+        assert refusal.value.reason == "AddressNotAllowed"
+        assert not any(word in refusal.value.message.replace(uri, "") for word in (str(tmp_path), "arm", "payments"))
 
 
 def test_other_bytes_than_the_wanted_ones_are_refused(tmp_path: Path) -> None:
@@ -126,7 +177,7 @@ def stamp(source: FileDataSource, uri: str) -> str | None:
 def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "plain.csv"
     path.write_text(ROWS)
-    source, uri = FileDataSource([f"file://{tmp_path}/"]), f"file://{path}"
+    source, uri = allowing(f"file://{tmp_path}/"), f"file://{path}"
     first = stamp(source, uri)
     assert first is not None
     assert stamp(source, uri) == first
@@ -138,7 +189,7 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_has_no_stamp_and_what_is_not_allowed_is_refused(tmp_path: Path) -> None:
-    source = FileDataSource([f"file://{tmp_path}/"])
+    source = allowing(f"file://{tmp_path}/")
     assert stamp(source, f"file://{tmp_path}/nothing.csv") is None
     with pytest.raises(Stalled, match="may not be read"):
         stamp(source, "file:///etc/passwd")
@@ -165,7 +216,7 @@ def test_an_etag_is_the_stamp_and_a_server_that_tells_nothing_gives_none() -> No
     thread.start()
     try:
         home = f"http://127.0.0.1:{server.server_port}/"
-        source = FileDataSource([home])
+        source = allowing(home)
         assert stamp(source, f"{home}tagged") == 'etag "/tagged"'
         assert stamp(source, f"{home}plain") is None
         assert len(stamp(source, f"{home}tagged{'x' * 300}") or "") == 64

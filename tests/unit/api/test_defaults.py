@@ -42,7 +42,7 @@ DEFAULTS: Final[dict[str, dict[str, object]]] = {
         "spec.retraining.suspend": False,
         "spec.retraining.cooldown": "24h",
         "spec.retraining.approval": "Manual",
-        "spec.retraining.autoApproveBelow": 0.50,
+        "spec.retraining.autoApproveBelow": 0.0,
         "spec.retraining.maxAttempts": 3,
         "spec.retraining.minSamples": 1000,
         "spec.retraining.maxDataAge": "2160h",

@@ -12,7 +12,7 @@ from tests.fakes.ready_twin import install_twin, simulation
 from tests.unit.domain.tables import trial
 from tests.unit.services.letters import COLUMNS, EFFECT, LEARNER, MODEL, QUEUES, observe, serving, twin_model
 from tests.unit.services.letters import job as retraining_job
-from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.services.work.train import DataSource
@@ -47,10 +47,10 @@ def by_age(table: Table) -> Table:
 
 def employ(site: Installation, source: DataSource) -> None:
     """Have a worker carry out every kind of task, as `work_of` has it done."""
-    work = work_of(site.registry, source, Attempts(NoTracer(), lambda _run: 0), site.now)
+    work = work_of(site.registry, lambda _namespace: source, Attempts(NoTracer(), lambda _run: 0), site.now)
 
     def answer(task: Task) -> Outcome:
-        return work[task.kind](task.payload)
+        return work[task.kind](task)
 
     site.employ(answer, (*QUEUES, "simulations"))
 
@@ -93,7 +93,12 @@ async def test_rows_without_an_arm_are_a_warning() -> None:
 
 async def test_an_address_that_the_installation_does_not_allow_is_not_read() -> None:
     async with Installation() as site:
-        await settled(site, FileDataSource(["file:///data/"]), "Failed", data={"uri": "file:///etc/passwd"})
+        await settled(
+            site,
+            FileDataSource([AllowedPrefix("file:///data/")], "default"),
+            "Failed",
+            data={"uri": "file:///etc/passwd"},
+        )
         assert site.condition(*MODEL)["reason"] == "AddressNotAllowed"
 
 

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.trace import SpanContext, SpanKind
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
+from twin_operator.services.runs.run import Outcome, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, Span, traceparent_of, within
 from twin_operator.worker.attempts import STOPPED, Attempts, continued, trace_of_attempt
 
@@ -37,7 +37,7 @@ def carry_out(tracer: ListTracer, header: str | None, result: Outcome | Exceptio
     task = continued(TASK, header)
     context = trace_of_attempt(task)
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         if isinstance(result, Exception):
             raise result
         return result
@@ -91,7 +91,7 @@ def test_progress_is_told_within_the_span_and_an_attempt_that_is_stopped_is_sent
     attempts = Attempts(tracer, lambda _run: 1)
     task = continued(TASK, HEADER)
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         attempts.note("Checks", 0.9)
         attempts.abandon()
         return Outcome(Reason.SUCCEEDED, "too late")

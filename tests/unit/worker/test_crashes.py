@@ -19,27 +19,27 @@ from tests.fakes.queue import Delivery, InMemoryQueue
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, published, task
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
-from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import Frame
 
 DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
-Work = Callable[[JSON], Outcome]
+Work = Callable[[Task], Outcome]
 
 
-def succeeds(_payload: JSON) -> Outcome:
+def succeeds(_task: Task) -> Outcome:
     return DONE
 
 
-def refuses(_payload: JSON) -> Outcome:
+def refuses(_task: Task) -> Outcome:
     return Outcome(Reason.UNKNOWN_ARM, "There is no such arm.")
 
 
-def fails(_payload: JSON) -> Outcome:
+def fails(_task: Task) -> Outcome:
     raise ValueError("singular matrix")
 
 
-def waits(_payload: JSON) -> Outcome:
+def waits(_task: Task) -> Outcome:
     raise TryAgain("MLflow is away.")
 
 
@@ -90,16 +90,16 @@ class Site:
     def _work(self, plan: CrashPlan) -> Work:
         """Return the work under a plan that can also end the process between an error of the work and the frame."""
 
-        def result_of(payload: JSON) -> Outcome | Exception:
+        def result_of(task: Task) -> Outcome | Exception:
             try:
-                return self.work(payload)
+                return self.work(task)
             except Exception as error:  # noqa: BLE001 - it is raised again
                 return error
 
         guarded = plan.wrap("work", result_of)
 
-        def work(payload: JSON) -> Outcome:
-            result = guarded(payload)
+        def work(task: Task) -> Outcome:
+            result = guarded(task)
             if isinstance(result, Exception):
                 raise result
             return result

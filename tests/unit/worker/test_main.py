@@ -12,15 +12,24 @@ from celery.signals import worker_process_shutdown
 from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.services.trainings import NAME, OWNER, PLAN, SPEC, UNCERTAINTY, URI, table
-from twin_operator.services.runs.run import JSON, Outcome, TaskKind
+from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import NoTracer
-from twin_operator.settings import Settings
+from twin_operator.settings import LimitedPrefix, Settings
+from twin_operator.wiring.worker import build_data_sources
 from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.main import build_frame, work_of
 from twin_operator.worker.tasks import Work
 
 NOW = 1_800_000_000.0  # seconds since the epoch
 NO_LEDGER: JSON = {"tau": [0.1], "weight": [1.0], "experiments": 1, "outcomes": 0}
+
+CHECK: JSON = {"spec": SPEC, "known": None, "registeredModel": NAME, "version": None}
+TRAINING: JSON = {"spec": SPEC, "registeredModel": NAME, "owner": OWNER, "run": "run"}
+RETRAINING: JSON = {**TRAINING, "job": "job-uid", "trigger": "NewData", "plan": PLAN}
+
+
+def task_of(kind: TaskKind, payload: JSON, namespace: str = "default") -> Task:
+    return Task("run", kind, "training", Target("TwinModel", namespace, "letters", "uid"), 1, payload)
 
 
 @dataclass
@@ -42,17 +51,21 @@ class Child:
 
     def __post_init__(self) -> None:
         source = InMemoryData({URI: table()})
-        self.work: Mapping[TaskKind, Work] = work_of(self.registry, source, self.notes, lambda: NOW)
+        self.work: Mapping[TaskKind, Work] = work_of(self.registry, lambda _namespace: source, self.notes, lambda: NOW)
+
+    def carry_out(self, kind: TaskKind, payload: JSON) -> Outcome:
+        """Carry out a task of a kind."""
+        return self.work[kind](task_of(kind, payload))
 
     def train(self, run: str = "training-uid") -> Outcome:
         """Carry out a training."""
         payload = {"spec": SPEC, "registeredModel": NAME, "owner": OWNER, "run": run}
-        return self.work[TaskKind.TRAIN](payload)
+        return self.carry_out(TaskKind.TRAIN, payload)
 
     def retrain(self) -> Outcome:
         """Carry out a retraining."""
         payload = {"spec": SPEC, "registeredModel": NAME, "owner": OWNER, "run": "job-run"}
-        return self.work[TaskKind.RETRAIN]({**payload, "job": "job-uid", "trigger": "NewData", "plan": PLAN})
+        return self.carry_out(TaskKind.RETRAIN, {**payload, "job": "job-uid", "trigger": "NewData", "plan": PLAN})
 
 
 @pytest.fixture
@@ -80,14 +93,33 @@ def test_a_simulation_is_answered_from_the_version_that_it_names(child: Child) -
         "uncertainty": UNCERTAINTY,
         "weights": NO_LEDGER,
     }
-    assert child.work[TaskKind.SIMULATE](payload).reason == "Succeeded"
+    assert child.carry_out(TaskKind.SIMULATE, payload).reason == "Succeeded"
     unknown = payload | {"spec": {"modelRef": {"name": "letters"}, "intervention": {"arm": "parcel"}}}
-    assert child.work[TaskKind.SIMULATE](unknown).reason == "UnknownArm"
+    assert child.carry_out(TaskKind.SIMULATE, unknown).reason == "UnknownArm"
 
 
 def test_data_are_inspected_without_a_version(child: Child) -> None:
-    outcome = child.work[TaskKind.VALIDATE]({"spec": SPEC, "known": None, "registeredModel": NAME, "version": None})
+    outcome = child.carry_out(TaskKind.VALIDATE, CHECK)
     assert (outcome.reason, outcome.value["rows"]) == ("Succeeded", 200)
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [(TaskKind.TRAIN, TRAINING), (TaskKind.RETRAIN, RETRAINING), (TaskKind.VALIDATE, CHECK)],
+)
+def test_data_that_are_limited_to_a_namespace_are_read_for_its_objects_alone(
+    kind: TaskKind, payload: JSON, tmp_path: Path
+) -> None:
+    settings = Settings(data_allow=[LimitedPrefix(prefix=f"file://{tmp_path}/", namespaces=frozenset({"payments"}))])
+    table = tmp_path / "secret.csv"
+    table.write_text("arm,level\nsecret,7\n")
+    spec = {**SPEC, "data": {"uri": f"file://{table}"}}
+    work = work_of(InMemoryRegistry(), build_data_sources(settings), Notes(NoTracer(), lambda _run: 0), lambda: NOW)
+    reasons = {
+        namespace: work[kind](task_of(kind, {**payload, "spec": spec}, namespace)).reason
+        for namespace in ("payments", "growth")
+    }
+    assert reasons == {"payments": "DataInvalid", "growth": "AddressNotAllowed"}
 
 
 def test_a_retraining_leaves_a_candidate_and_the_champion_serves_on(child: Child) -> None:
@@ -110,7 +142,7 @@ def test_the_gate_compares_candidate_and_champion(child: Child) -> None:
         "plans": {champion.value["version"]: PLAN},
     }
     child.notes.phrases.clear()
-    outcome = child.work[TaskKind.GATE](payload)
+    outcome = child.carry_out(TaskKind.GATE, payload)
     assert outcome.reason == "Succeeded"
     assert outcome.value["gate"]["passed"] is True
 

@@ -54,7 +54,7 @@ class Shop:
         return Frame(
             claims,
             LeaseThread(claims, lambda: None),
-            {TaskKind.SIMULATE: lambda _payload: Outcome(conditions.Reason.SUCCEEDED, "done")},
+            {TaskKind.SIMULATE: lambda _task: Outcome(conditions.Reason.SUCCEEDED, "done")},
             untraced(),
         )
 

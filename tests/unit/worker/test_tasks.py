@@ -19,7 +19,7 @@ from tests.unit.worker.celery_parts import application, traced
 from tests.unit.worker.simple_task import RUN, START, Clock, task
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
-from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, TaskKind
+from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, Task, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, current_trace, parse
 from twin_operator.worker.leases import LeaseThread
 from twin_operator.worker.tasks import ERROR_LENGTH, Frame
@@ -33,7 +33,7 @@ LATE = 2e10  # seconds since the epoch: a deadline that has not come yet
 class Child:
     """A child process of the worker `one`; `work` is what it does for every kind of task."""
 
-    work: Callable[[JSON], Outcome] = lambda _payload: DONE
+    work: Callable[[Task], Outcome] = lambda _task: DONE
     queue: InMemoryQueue = field(default_factory=lambda: InMemoryQueue(Clock()))
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Child:
 def raising(error: BaseException) -> Child:
     """Return a child whose work raises."""
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         raise error
 
     return Child(work)
@@ -76,13 +76,13 @@ def test_its_message_delivered_again_changes_nothing() -> None:
     assert (child.record().attempts, child.reports()) == (1, [Event.RECORDED])
 
 
-def test_the_payload_reaches_the_work_of_its_kind() -> None:
+def test_the_task_reaches_the_work_of_its_kind() -> None:
     seen: list[tuple[str, JSON]] = []
     child = Child()
 
-    def work_of(kind: TaskKind) -> Callable[[JSON], Outcome]:
-        def work(payload: JSON) -> Outcome:
-            seen.append((kind, payload))
+    def work_of(kind: TaskKind) -> Callable[[Task], Outcome]:
+        def work(given: Task) -> Outcome:
+            seen.append((kind, given.payload))
             return DONE
 
         return work
@@ -93,7 +93,7 @@ def test_the_payload_reaches_the_work_of_its_kind() -> None:
 
 
 def test_a_refused_run_is_recorded_with_its_reason() -> None:
-    child = Child(lambda _payload: Outcome(Reason.UNKNOWN_ARM, "There is no such arm."))
+    child = Child(lambda _task: Outcome(Reason.UNKNOWN_ARM, "There is no such arm."))
     assert child.frame.carry_out(task()) == "refused: UnknownArm"
     assert child.reports() == [Event.RECORDED]
 
@@ -102,7 +102,7 @@ def test_the_attempt_is_counted_before_the_work() -> None:
     child = Child()
     counted: list[int] = []
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         counted.append(child.record().attempts)
         return DONE
 
@@ -175,7 +175,7 @@ def test_a_process_that_is_ended_gives_its_attempt_back(stop: BaseException) -> 
 def test_the_result_of_a_run_that_was_taken_over_is_not_recorded() -> None:
     child = Child()
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         child.record().lease_until = 0.0
         assert child.queue.claims("two").claim(task()) == "claimed"
         return DONE
@@ -190,7 +190,7 @@ def test_the_lease_is_renewed_while_the_work_goes_on_and_no_longer() -> None:
     child = Child()
     leases = child.frame.leases
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         held.append(leases._held.get(RUN))  # noqa: SLF001 - what the thread renews
         return DONE
 
@@ -215,7 +215,7 @@ class Renewing(LeaseThread):
 def test_renewing_ends_before_the_record_does() -> None:
     child = Child()
     leases = Renewing(child.claims, lambda: None, child=child)
-    Frame(child.claims, leases, {TaskKind.SIMULATE: lambda _payload: DONE}, untraced()).carry_out(task())
+    Frame(child.claims, leases, {TaskKind.SIMULATE: lambda _task: DONE}, untraced()).carry_out(task())
     assert leases.released == [None]
 
 
@@ -264,7 +264,7 @@ def test_a_task_that_cannot_reach_redis_is_delivered_again(app: Celery, child: C
 def test_the_work_runs_within_the_trace_that_its_message_names(child: Child) -> None:
     traces: list[str | None] = []
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         context = current_trace()
         traces.append(format_trace_id(context.trace_id) if context else None)
         return DONE
@@ -289,7 +289,7 @@ def test_two_applications_in_one_process_have_tasks_of_their_own(child: Child) -
 def test_the_lease_of_a_task_is_renewed_together_with_its_delivery(app: Celery, child: Child) -> None:
     held: list[str | None] = []
 
-    def work(_payload: JSON) -> Outcome:
+    def work(_task: Task) -> Outcome:
         held.extend(child.frame.leases._held.values())  # noqa: SLF001 - what the thread renews
         return DONE
 

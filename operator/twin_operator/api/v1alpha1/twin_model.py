@@ -111,8 +111,8 @@ class RetrainingPolicy(ApiModel):
         "Automatic: nobody needs to.",
     )
     auto_approve_below: Proportion = Field(
-        default=0.50,
-        description="Fidelity score below which a retraining is so urgent that it needs no approval; 0 for never.",
+        default=0.0,
+        description="Fidelity score below which a retraining needs no approval; 0 for never.",
     )
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3,

@@ -16,6 +16,8 @@ _FOLDS_OF_A_CHOICE = 10
 _SEED_FACTOR_OF_A_COVERAGE_DROP = 2
 # The usual level: here it only decides whether old experiments are left out, which the gate then judges.
 _SIGNIFICANT_TREND = 0.05
+# Of fidelity. Below it the learner itself is in doubt, however the retraining is approved.
+_SEVERE_SCORE = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,12 @@ class PlanHealth:
     """How right the serving version has been: its score, and the p-value of a linear trend of its effects over time."""
 
     score: float | None
-    auto_approve_below: float
     trend_p: float | None
 
     @property
     def severe(self) -> bool:
         """Whether the score is so low that the learner itself is in doubt."""
-        return self.score is not None and self.score < self.auto_approve_below
+        return self.score is not None and self.score < _SEVERE_SCORE
 
 
 def plan_for(
@@ -139,7 +140,7 @@ def _differences(
 
 
 def _low(health: PlanHealth) -> str:
-    return f"the score of {health.score:.2f} is below {health.auto_approve_below:.2f}"
+    return f"the score of {health.score:.2f} is below {_SEVERE_SCORE:.2f}"
 
 
 def _asked_for(plan: TrainingPlan, usual: TrainingPlan, wishes: LearnerOverrides) -> Iterator[str]:

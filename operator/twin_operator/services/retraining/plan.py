@@ -16,6 +16,7 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.retraining.work import plan_tasks
 from twin_operator.services.runs.run import Stop
 from twin_operator.services.runs.times import timestamp
+from twin_operator.services.versions import names_other_namespace
 
 
 def plan(snapshot: JobSnapshot, now: float) -> JobPlan:
@@ -51,6 +52,9 @@ def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     if snapshot.model is None:
         message = f"There is no TwinModel {name} in this namespace yet."
         return wait(snapshot, pending, Reason.MODEL_NOT_FOUND, message, now)
+    if names_other_namespace(snapshot.model):
+        message = f"TwinModel {name} has a spec.registeredModel of another namespace."
+        return wait(snapshot, pending, Reason.MODEL_NOT_READY, message, now, stop=Stop.SUSPENDED)
     if snapshot.model.status.model is None:
         message = f"TwinModel {name} has no trained version yet."
         return wait(snapshot, pending, Reason.MODEL_NOT_READY, message, now)

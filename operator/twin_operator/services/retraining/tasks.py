@@ -75,7 +75,7 @@ def _deadline(job: RetrainingJob) -> float | None:
 
 def training_plan(job: RetrainingJob, model: TwinModel, health: Health | None, now: float) -> TrainingPlan:
     """Return the plan of a job's training; `now` in seconds since the epoch."""
-    columns, policy = model.spec.columns, model.spec.retraining
+    columns = model.spec.columns
     summary = None if health is None else health.summary
     return plan_for(
         job.spec.trigger.type,
@@ -83,11 +83,10 @@ def training_plan(job: RetrainingJob, model: TwinModel, health: Health | None, n
         _overrides(job),
         PlanHealth(
             score=None if summary is None else summary.score,
-            auto_approve_below=policy.auto_approve_below,
             trend_p=None if health is None else health.trend_p,
         ),
         now,
-        policy.max_data_age.total_seconds(),
+        model.spec.retraining.max_data_age.total_seconds(),
         dated=bool(columns.time and columns.experiment),
     )
 

@@ -19,8 +19,15 @@ from twin_operator.services.twin_models.plan import (
     plan,
     training_run,
 )
+from twin_operator.services.twin_models.status import without_registered_model
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
-from twin_operator.services.versions import active_version, needs_training, registered_model, serves
+from twin_operator.services.versions import (
+    active_version,
+    names_other_namespace,
+    needs_training,
+    registered_model,
+    serves,
+)
 
 ROLLBACK_PREFIX = "twinops.dev/rollback-"
 logger = logging.getLogger(__name__)
@@ -125,6 +132,9 @@ class ModelReconciler:
         except Gone:
             await self._forget(key)
             return None
+        if names_other_namespace(model):
+            await self._refuse_name(model)
+            return None
         model = await self._rolled_back(model)
         decision = await self._plan(model)
         if decision.task is not None:
@@ -140,6 +150,20 @@ class ModelReconciler:
         """Read soon from the registry which version is the champion."""
         self._registry_read.pop(key, None)
         self.mark(key)
+
+    async def _refuse_name(self, model: TwinModel) -> None:
+        """Stop the training of a model with the name of another namespace, and read nothing under that name.
+
+        A version that was trained under the name before counts no more, so that the next name is trained for.
+        """
+        run_id = training_run(model)
+        await self._stop_older(model.key, run_id)
+        run = (await self.queue.runs([run_id]))[run_id]
+        if run.outcome is not None:
+            await self.queue.forget([run_id])
+        elif run.stop is None:
+            await self.queue.stop(run_id, Stop.CANCELLED)
+        await self._write(model, without_registered_model(model, self.clock()))
 
     async def _plan(self, model: TwinModel) -> ModelPlan:
         run_id = training_run(model)

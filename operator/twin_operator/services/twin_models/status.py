@@ -16,7 +16,7 @@ from twin_operator.api.v1alpha1.twin_model_status import (
     RetrainingState,
     ServingModel,
 )
-from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling
+from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
@@ -43,6 +43,17 @@ def obstructed(model: TwinModel, phase: TwinModelPhase, facts: Sequence[Fact], n
     obstacle = next(fact for fact in facts if fact.type == ConditionType.READY)
     retrainable = Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, obstacle.reason, obstacle.message)
     return with_version(model, now, extra=[retrainable])
+
+
+def without_registered_model(model: TwinModel, now: float) -> TwinModelStatus:
+    """Return the status of a model whose registered model has the name of another namespace: nothing of it is shown."""
+    message = (
+        f"{registered_model(model)} begins with another namespace: write {model.namespace}.NAME, or a name without a "
+        "dot, in spec.registeredModel."
+    )
+    head = _head(model).replace(phase=TwinModelPhase.FAILED, registered_model=None)
+    status = head.replace(model=None, effects=(), fidelity=None, data=None)
+    return _with_conditions(model, status, stalled(Reason.REGISTERED_MODEL_TAKEN, message), now)
 
 
 def with_new_version(model: TwinModel, trained: TrainedVersion, now: float) -> TwinModelStatus:

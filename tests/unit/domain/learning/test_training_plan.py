@@ -16,7 +16,7 @@ from twin_operator.domain.train import TrainedTwin, train, train_by_plan
 LEARNER = Learner(Algorithm.LINEAR, folds=5, seed=3)
 NOW = datetime(2026, 4, 1, tzinfo=UTC).timestamp()
 YEAR = 365 * 86_400.0
-WELL = PlanHealth(score=0.9, auto_approve_below=0.5, trend_p=None)
+WELL = PlanHealth(score=0.9, trend_p=None)
 ILL = replace(WELL, score=0.31)
 TRENDY = replace(WELL, trend_p=0.004)
 DATED = replace(SITES, time="when")

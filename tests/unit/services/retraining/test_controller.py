@@ -480,7 +480,7 @@ async def test_the_same_rows_are_not_tried_again_after_a_candidate_that_was_not_
 
 async def test_misses_retrain_a_model_and_a_low_score_approves_it() -> None:
     async with Installation(LOOKS) as site:
-        workers = await serving(site)
+        workers = await serving(site, retraining={"autoApproveBelow": 0.5})
         await site.advance(2)
         for number in range(5):
             observe(site, number, -0.05)

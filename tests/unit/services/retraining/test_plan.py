@@ -163,8 +163,9 @@ def test_an_override_does_not_wait_for_the_cool_down() -> None:
     ("of", "who"),
     [
         (model(policy={"approval": "Automatic"}), "policy"),
-        (model(status={"fidelity": {"score": 0.49}}), "policy"),
-        (model(status={"fidelity": {"score": 0.5}}), None),
+        (model(status={"fidelity": {"score": 0.0}}), None),
+        (model(status={"fidelity": {"score": 0.49}}, policy={"autoApproveBelow": 0.5}), "policy"),
+        (model(status={"fidelity": {"score": 0.5}}, policy={"autoApproveBelow": 0.5}), None),
         (model(status={"fidelity": {"score": 0.6}}, policy={"autoApproveBelow": 0.7}), "policy"),
         (model(status={"fidelity": {"score": 0.0}}, policy={"autoApproveBelow": 0}), None),
     ],

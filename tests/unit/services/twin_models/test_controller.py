@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.installation import Installation
+from tests.fakes.ready_twin import install_twin, simulation
 from tests.unit.services.letters import (
     COLUMNS,
     LEARNER,
@@ -14,6 +15,7 @@ from tests.unit.services.letters import (
     QUEUES,
     REGISTERED,
     Workers,
+    job,
     meddle,
     observe,
     reasons,
@@ -208,6 +210,99 @@ async def test_a_registered_model_of_another_twin_is_refused() -> None:
         await site.until_phase(*MODEL, "Failed")
         assert site.condition(*MODEL, "Stalled")["reason"] == "RegisteredModelTaken"
         assert "other-cluster/default/letters" in site.condition(*MODEL)["message"]
+
+
+async def stalled_for_its_name(site: Installation) -> None:
+    await site.until(lambda: site.condition(*MODEL, "Stalled").get("reason") == "RegisteredModelTaken")
+
+
+@pytest.mark.parametrize("pin", [{}, {"version": "1"}])
+async def test_a_name_of_another_namespace_is_neither_trained_nor_read(pin: dict[str, str]) -> None:
+    async with Installation() as site:
+        install_twin(site, NAME, "payments")
+        site.apply(twin_model(registeredModel="payments.letters", **pin))
+        await stalled_for_its_name(site)
+        await site.advance(200)
+        assert "begins with another namespace: write default.NAME" in site.condition(*MODEL)["message"]
+        assert (site.status(*MODEL)["phase"], await site.queue.depths(["training"])) == ("Failed", {"training": 0})
+        assert "registeredModel" not in site.status(*MODEL)
+
+
+async def test_a_model_that_serves_answers_nothing_under_a_name_of_another_namespace() -> None:
+    async with Installation() as site:
+        install_twin(site, "other", "payments")
+        await serving(site)
+        site.patch(*MODEL, {"spec": {"registeredModel": "payments.other"}})
+        await stalled_for_its_name(site)
+        assert "model" not in site.status(*MODEL)
+        for version_asked in ({}, {"version": "1"}):
+            name = f"question{len(version_asked)}"
+            site.apply(simulation(name, modelRef={"name": NAME, **version_asked}))
+            await site.advance(60)
+            assert site.condition("Simulation", name)["reason"] == "ModelNotReady"
+            assert "spec.registeredModel of another namespace" in site.condition("Simulation", name)["message"]
+        assert await site.queue.depths(["simulations"]) == {"simulations": 0}
+
+
+async def test_a_version_that_an_older_release_took_from_another_namespace_answers_no_more() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        site.in_background(workers.work, 1.0)
+        taken = {"registeredModel": "payments.other", "model": {"version": "7"}}
+        site.cluster.patch_status("TwinModel", "default", NAME, {"status": taken})
+        await site.advance(1)
+        assert version(site) != "7"
+        await site.until_phase(*MODEL, "Ready")
+        assert (version(site), site.status(*MODEL)["registeredModel"]) == ("1", REGISTERED)
+
+
+async def test_a_model_is_trained_once_its_name_is_its_own() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        site.in_background(workers.work, 1.0)
+        site.patch(*MODEL, {"spec": {"registeredModel": "payments.letters"}})
+        await stalled_for_its_name(site)
+        site.patch(*MODEL, {"spec": {"registeredModel": "default.others"}})
+        await site.until_phase(*MODEL, "Ready")
+        assert site.status(*MODEL)["registeredModel"] == "default.others"
+        assert site.registry.versions("default.others") == ["1"]
+        assert site.condition(*MODEL, "Stalled") == {}
+
+
+async def test_a_version_that_was_trained_under_the_name_before_is_not_taken_for_one_of_the_next_name() -> None:
+    async with Installation() as site:
+        workers = Workers(site)
+        site.apply(twin_model())
+        await site.until_phase(*MODEL, "Training")
+        workers.work()
+        site.patch(*MODEL, {"spec": {"registeredModel": "payments.letters"}})
+        await stalled_for_its_name(site)
+        site.patch(*MODEL, {"spec": {"registeredModel": "default.others"}})
+        await site.until_phase(*MODEL, "Training")
+        workers.work()
+        await site.until_phase(*MODEL, "Ready")
+        assert site.registry.versions("default.others") == ["1"]
+
+
+async def test_a_training_is_stopped_when_the_name_becomes_that_of_another_namespace() -> None:
+    async with Installation() as site:
+        site.apply(twin_model())
+        await site.until_phase(*MODEL, "Training")
+        (begun,) = site.work(lambda _task: None, ["training"])
+        site.patch(*MODEL, {"spec": {"registeredModel": "payments.letters"}})
+        await stalled_for_its_name(site)
+        assert site.queue.server.content().records[begun.run].stop == "cancelled"
+
+
+async def test_a_retraining_waits_while_the_name_is_that_of_another_namespace() -> None:
+    async with Installation() as site:
+        await serving(site)
+        site.apply(job(approval={"approved": True, "by": "jane"}))
+        await site.until_phase("RetrainingJob", "again", "Training")
+        (begun,) = site.work(lambda _task: None, ["training"])
+        site.patch(*MODEL, {"spec": {"registeredModel": "payments.letters"}})
+        await site.until(lambda: site.condition("RetrainingJob", "again").get("reason") == "ModelNotReady")
+        assert site.queue.server.content().records[begun.run].stop == "suspended"
 
 
 async def test_a_spec_that_changes_before_its_training_was_done_is_the_one_that_is_trained() -> None:

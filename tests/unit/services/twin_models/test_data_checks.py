@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twin_operator.adapters.data_source import FileDataSource
+from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
@@ -62,7 +62,7 @@ class Watched:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.source = FileDataSource([f"file://{path.parent}/"])
+        self.source = FileDataSource([AllowedPrefix(f"file://{path.parent}/")], "default")
         self.versions = Versions()
         self.spec = {**SPEC, "data": {"uri": f"file://{path}"}}
 
