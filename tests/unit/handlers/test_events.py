@@ -19,6 +19,7 @@ from twin_operator.adapters.kubernetes_api.client import client_of_a_user
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
 from twin_operator.services.operator import OperatorLoop
+from twin_operator.services.pools.manifest import owner_reference
 
 DEADLINE: Final = 20  # seconds for what takes less than one
 POOL: Final = ("home", "light")
@@ -97,7 +98,9 @@ async def test_an_object_is_seen_when_it_comes_and_when_it_goes(server: WatchedS
 async def test_the_deployment_of_a_pool_is_seen(server: WatchedServer) -> None:
     loop = loop_on_fakes(settings())
     loop.pool_seen(WorkerPool.model_validate(WORKER_POOL), deleted=False)
-    deployment = body("deployments", "light", {"replicas": 1}, labels={"twinops.dev/pool": "light"})
+    owner = owner_reference(WorkerPool.model_validate(WORKER_POOL)).model_dump(mode="json")
+    labels = {"twinops.dev/pool": "light"}
+    deployment = body("deployments", "light", {"replicas": 1}, labels=labels, ownerReferences=[owner])
     pool = loop.pools.index.get(POOL)
     assert pool is not None
     async with watching(server, loop):
