@@ -172,10 +172,15 @@ class Twins:
     _by_digest: dict[str, TauWeights] = field(default_factory=dict)
 
     def observe(self, model: TwinModel, *, deleted: bool) -> bool:
-        """Remember a TwinModel; return whether Simulations that wait for it may continue now."""
+        """Remember a TwinModel; return whether Simulations that wait for it may continue now.
+
+        A late event of the deletion of an earlier TwinModel of this name changes nothing.
+        """
+        kept = self._models.get(model.key)
         if deleted:
-            return self._models.pop(model.key, None) is not None
-        before = _answering(self._models.get(model.key))
+            gone = kept is not None and kept.uid == model.uid
+            return gone and self._models.pop(model.key, None) is not None
+        before = _answering(kept)
         self._models[model.key] = model
         return before != _answering(model)
 

@@ -176,6 +176,8 @@ class PoolIndex:
         key = resource.key
         pool = self._pools.get(key)
         if deleted:
+            if pool is not None and pool.resource.uid != resource.uid:
+                return []  # a late event of an earlier pool of this name
             self._pools.pop(key, None)
             self.on_deleted(key)
         elif pool is None or pool.resource.uid != resource.uid:
