@@ -7,8 +7,9 @@ from typing import Final
 import pytest
 
 from tests.contracts.cluster_world import Changes, World, until
-from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.services.pools.ports import Pod, ReplicaCounts
+from twin_operator.adapters.kubernetes_api.workloads import pod_view
+from twin_operator.api.v1alpha1 import OwnerReference
+from twin_operator.services.pools.ports import Deployment, Pod, ReplicaCounts
 from twin_operator.services.reconciling.ports import Changed, Refused
 from twin_operator.services.runs.run import JSON
 
@@ -20,8 +21,8 @@ NOBODY: Final = "11111111-1111-4111-8111-111111111111"
 class DeploymentsContract:
     """Deployments, whichever cluster keeps them: a subclass provides the fixture `world`."""
 
-    async def test_a_deployment_is_made_by_applying_it(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+    async def test_a_deployment_is_created(self, world: World) -> None:
+        made = await world.workloads.create_deployment(deployment(world, replicas=0))
         assert (made.namespace, made.name, made.generation) == (world.namespace, "workers", 1)
         assert (made.observed_generation, made.conditions) == (0, ())
         assert made.replicas == ReplicaCounts(desired=0, current=0, updated=0, ready=0)
@@ -30,20 +31,64 @@ class DeploymentsContract:
         assert await world.workloads.read_deployment(world.namespace, "workers") is None
 
     async def test_a_deployment_is_read(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=3))
+        made = await apply(world, deployment(world, replicas=3))
         read = await world.workloads.read_deployment(world.namespace, "workers")
         assert read is not None
         assert (read.name, read.uid, read.replicas.desired) == ("workers", made.uid, 3)
 
+    async def test_creating_leaves_a_deployment_that_another_client_created(self, world: World) -> None:
+        before = await world.user.create(deployment(world))
+        with pytest.raises(Changed):
+            await world.workloads.create_deployment(deployment(world, env={"A": "1"}, labels={"team": "growth"}))
+        after = await world.user.get("Deployment", "workers")
+        assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+        assert after["metadata"]["labels"] == {"app": "workers"}
+
+    async def test_applying_leaves_another_deployment_of_the_name(self, world: World) -> None:
+        made = await world.workloads.create_deployment(deployment(world))
+        await world.user.delete("Deployment", "workers")
+        before = await world.user.create(deployment(world))
+        with pytest.raises(Changed):
+            await world.workloads.apply_deployment(made, deployment(world, env={"A": "1"}))
+        after = await world.user.get("Deployment", "workers")
+        assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+
+    async def test_applying_makes_no_deployment_that_is_gone(self, world: World) -> None:
+        made = await world.workloads.create_deployment(deployment(world))
+        await world.user.delete("Deployment", "workers")
+        with pytest.raises(Changed):
+            await world.workloads.apply_deployment(made, deployment(world))
+        assert await world.workloads.read_deployment(world.namespace, "workers") is None
+
+    async def test_adopting_replaces_the_owners(self, world: World) -> None:
+        pool = await world.user.create(world.manifest("WorkerPool", "workers"))
+        other = await world.user.create(world.manifest("WorkerPool", "other", queues=["other"]))
+        manifest = deployment(world)
+        manifest["metadata"]["ownerReferences"] = [owner_of(other).model_dump(mode="json")]
+        await world.workloads.create_deployment(manifest)
+        await world.user.settle("workers")
+        made = await world.workloads.read_deployment(world.namespace, "workers")
+        assert made is not None
+        adopted = await world.workloads.adopt(made, owner_of(pool))
+        assert adopted.owners == (owner_of(pool),)
+
+    async def test_adopting_a_deployment_that_has_changed_is_a_conflict(self, world: World) -> None:
+        pool = await world.user.create(world.manifest("WorkerPool", "workers"))
+        made = await world.workloads.create_deployment(deployment(world))
+        await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
+        with pytest.raises(Changed):
+            await world.workloads.adopt(made, owner_of(pool))
+        assert "ownerReferences" not in (await world.user.get("Deployment", "workers"))["metadata"]
+
     async def test_applying_again_changes_nothing(self, world: World) -> None:
         before = await applied(world, deployment(world, replicas=0))
-        again = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        again = await apply(world, deployment(world, replicas=0))
         assert again.generation == 1
         assert (await world.user.get("Deployment", "workers"))["spec"] == before["spec"]
 
     async def test_what_is_no_longer_applied_goes(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, env={"A": "1", "B": "2"}, labels={"old": "1"}))
-        changed = await world.workloads.apply_deployment(deployment(world, env={"B": "3", "C": "4"}))
+        await apply(world, deployment(world, env={"A": "1", "B": "2"}, labels={"old": "1"}))
+        changed = await apply(world, deployment(world, env={"B": "3", "C": "4"}))
         body = await world.user.get("Deployment", "workers")
         assert env(body) == {"B": "3", "C": "4"}
         assert body["metadata"]["labels"] == {"app": "workers"}
@@ -51,7 +96,7 @@ class DeploymentsContract:
         assert env(await applied(world, deployment(world, env={"D": "1"}))) == {"D": "1"}
 
     async def test_what_others_set_stays(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world))
+        await apply(world, deployment(world))
         patch = {"metadata": {"annotations": {"team": "growth"}}, "spec": {"minReadySeconds": 1}}
         await world.user.patch("Deployment", "workers", patch)
         body = await applied(world, deployment(world, env={"A": "1"}))
@@ -60,7 +105,7 @@ class DeploymentsContract:
 
     async def test_an_empty_map_that_is_applied_takes_nothing_away(self, world: World) -> None:
         manifest = deployment(world)
-        await world.workloads.apply_deployment(manifest)
+        await apply(world, manifest)
         await world.user.patch("Deployment", "workers", {"metadata": {"annotations": {"team": "growth"}}})
         manifest["metadata"]["annotations"] = {}
         assert (await applied(world, manifest))["metadata"]["annotations"]["team"] == "growth"
@@ -74,7 +119,7 @@ class DeploymentsContract:
             assert body["spec"]["template"]["spec"]["tolerations"] == [toleration]
 
     async def test_containers_of_others_stay(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world))
+        await apply(world, deployment(world))
         template = deepcopy(deployment(world)["spec"]["template"])
         template["spec"]["containers"] += [{"name": "proxy", "image": "host", "command": ["sleep", "60"]}]
         await world.user.patch("Deployment", "workers", {"spec": {"template": template}})
@@ -83,32 +128,32 @@ class DeploymentsContract:
         assert containers == {"worker": [{"name": "A", "value": "1"}], "proxy": None}
 
     async def test_what_others_changed_of_what_is_applied_is_changed_back(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=0))
+        await apply(world, deployment(world, replicas=0))
         await world.user.patch("Deployment", "workers", {"spec": {"replicas": 3}})
-        back = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        back = await apply(world, deployment(world, replicas=0))
         assert back.replicas.desired == 0
 
     async def test_what_others_set_too_stays_when_it_is_no_longer_applied(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, labels={"team": "growth"}))
+        await apply(world, deployment(world, labels={"team": "growth"}))
         await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
         body = await applied(world, deployment(world))
         assert body["metadata"]["labels"] == {"app": "workers", "team": "risk"}
 
     async def test_what_was_changed_back_goes_when_it_is_no_longer_applied(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, labels={"team": "growth"}))
+        await apply(world, deployment(world, labels={"team": "growth"}))
         await world.user.patch("Deployment", "workers", {"metadata": {"labels": {"team": "risk"}}})
-        await world.workloads.apply_deployment(deployment(world, labels={"team": "growth"}))
+        await apply(world, deployment(world, labels={"team": "growth"}))
         assert (await applied(world, deployment(world)))["metadata"]["labels"] == {"app": "workers"}
 
     async def test_replicas_that_were_scaled_stay_when_no_longer_applied(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        made = await apply(world, deployment(world, replicas=0))
         await world.workloads.scale(made, 2)
         manifest = deployment(world)
         del manifest["spec"]["replicas"]
-        assert (await world.workloads.apply_deployment(manifest)).replicas.desired == 2
+        assert (await apply(world, manifest)).replicas.desired == 2
 
     async def test_an_annotation_of_a_deployment_raises_its_generation(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=0))
+        await apply(world, deployment(world, replicas=0))
         await world.user.settle("workers")
         before = (await world.user.get("Deployment", "workers"))["metadata"]["generation"]
         after = await world.user.patch("Deployment", "workers", {"metadata": {"annotations": {"a": "b"}}})
@@ -125,37 +170,38 @@ class DeploymentsContract:
         assert env(await applied(world, deployment(world, env={"C": "1"}))) == {"C": "1"}
 
     async def test_another_selector_is_refused(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=0))
-        for request in (world.workloads.check_deployment, world.workloads.apply_deployment):
-            with pytest.raises(Refused, match=r"spec\.selector"):
-                await request(deployment(world, app="others"))
+        await apply(world, deployment(world, replicas=0))
+        with pytest.raises(Refused, match=r"spec\.selector"):
+            await world.workloads.check_deployment(deployment(world, app="others"))
+        with pytest.raises(Refused, match=r"spec\.selector"):
+            await apply(world, deployment(world, app="others"))
 
     async def test_a_template_that_the_selector_does_not_match_is_refused(self, world: World) -> None:
         manifest = deployment(world)
         manifest["spec"]["template"]["metadata"]["labels"] = {"app": "others"}
         with pytest.raises(Refused, match=r"spec\.template\.metadata\.labels"):
-            await world.workloads.apply_deployment(manifest)
+            await apply(world, manifest)
 
     async def test_scaling_changes_replicas_and_the_generation(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        made = await apply(world, deployment(world, replicas=0))
         scaled = await world.workloads.scale(made, 2)
         assert (scaled.replicas.desired, scaled.generation) == (2, 2)
         body = await world.user.get("Deployment", "workers")
         assert body["spec"] == (await applied(world, deployment(world, replicas=2)))["spec"]
 
     async def test_scaling_other_replicas_than_seen_is_a_conflict(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        made = await apply(world, deployment(world, replicas=0))
         await world.user.patch("Deployment", "workers", {"spec": {"replicas": 1}})
         with pytest.raises(Changed):
             await world.workloads.scale(made, 2)
 
     async def test_scaling_another_deployment_of_the_name_is_a_conflict(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        made = await apply(world, deployment(world, replicas=0))
         with pytest.raises(Changed):
             await world.workloads.scale(replace(made, uid=NOBODY), 2)
 
     async def test_scaling_a_deployment_that_is_gone_is_a_conflict(self, world: World) -> None:
-        made = await world.workloads.apply_deployment(deployment(world, replicas=0))
+        made = await apply(world, deployment(world, replicas=0))
         await world.user.delete("Deployment", "workers")
         with pytest.raises(Changed):
             await world.workloads.scale(made, 2)
@@ -163,10 +209,9 @@ class DeploymentsContract:
     async def test_a_deployment_goes_with_its_pool(self, world: World) -> None:
         pool = await world.user.create(world.manifest("WorkerPool", "workers"))
         manifest = deployment(world, replicas=0)
-        owner = {"apiVersion": API_VERSION, "kind": "WorkerPool", "name": "workers", "uid": pool["metadata"]["uid"]}
-        manifest["metadata"]["ownerReferences"] = [owner]
+        manifest["metadata"]["ownerReferences"] = [owner_of(pool).model_dump(mode="json")]
         async with world.user.watch("Deployment", "") as changes:
-            await world.workloads.apply_deployment(manifest)
+            await apply(world, manifest)
             await world.user.delete("WorkerPool", "workers")
             await until(lambda: "DELETED" in [kind for kind, _ in changes])
 
@@ -175,11 +220,11 @@ class PodsContract:
     """Pods of Deployments, which real ones take seconds to start: few tests, of several steps each."""
 
     async def test_a_deployment_gets_its_pods_and_status(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=2, env={"A": "1"}))
+        await apply(world, deployment(world, replicas=2, env={"A": "1"}))
         await world.user.settle("workers")
         there = await world.workloads.read_deployment(world.namespace, "workers")
-        pods = await world.workloads.list_pods(world.namespace, "app=workers")
         assert there is not None
+        pods = await world.workloads.list_pods(there, "app=workers")
         assert there.replicas == ReplicaCounts(desired=2, current=2, updated=2, ready=2)
         assert there.observed_generation == there.generation
         assert [(pod.phase, pod.ready, pod.assigned, pod.terminating) for pod in pods] == [
@@ -187,28 +232,33 @@ class PodsContract:
         ] * 2
         assert all(pod.name.startswith("workers-") for pod in pods)
         assert [await env_of_pod(world, pod) for pod in pods] == [{"A": "1"}] * 2
-        assert await world.workloads.list_pods(world.namespace, "app=others") == []
+        assert await world.workloads.list_pods(there, "app=others") == []
+
+    async def test_a_pod_of_the_labels_that_the_deployment_does_not_own_is_not_its(self, world: World) -> None:
+        made = await apply(world, deployment(world))
+        await _pod(world, {"labels": {"app": "workers"}})
+        assert await world.workloads.list_pods(made, "app=workers") == []
 
     async def test_the_pod_of_the_lowest_cost_goes_first(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=3))
+        await apply(world, deployment(world, replicas=3))
         await world.user.settle("workers")
-        first, *others = await world.workloads.list_pods(world.namespace, "app=workers")
+        first, *others = await pods_of(world)
         await world.workloads.set_deletion_cost(first, -1000)
         there = await world.workloads.read_deployment(world.namespace, "workers")
         assert there is not None
         scaled = await world.workloads.scale(there, 2)
         assert scaled.replicas == ReplicaCounts(desired=2, current=3, updated=3, ready=3)
         await world.user.settle("workers")
-        left = await world.workloads.list_pods(world.namespace, "app=workers")
+        left = await pods_of(world)
         assert names(left) == names(others)
 
     async def test_a_new_template_replaces_the_pods(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=1))
+        await apply(world, deployment(world, replicas=1))
         await world.user.settle("workers")
-        before = await world.workloads.list_pods(world.namespace, "app=workers")
-        await world.workloads.apply_deployment(deployment(world, replicas=1, env={"A": "1"}))
+        before = await pods_of(world)
+        await apply(world, deployment(world, replicas=1, env={"A": "1"}))
         await world.user.settle("workers")
-        after = await world.workloads.list_pods(world.namespace, "app=workers")
+        after = await pods_of(world)
         assert [await env_of_pod(world, pod) for pod in after] == [{"A": "1"}]
         assert names(before) != names(after)
 
@@ -220,7 +270,7 @@ class PodsContract:
         pod = await _pod(world)
         await world.user.patch("Pod", "one", {"metadata": {"annotations": {"team": "growth"}}})
         await world.workloads.set_deletion_cost(pod, -1000)
-        (costly,) = await world.workloads.list_pods(world.namespace, "")
+        costly = pod_view(await world.user.get("Pod", "one"))
         assert costly.deletion_cost == -1000
         assert await _annotations(world) == {"team": "growth", COST: "-1000"}
         await world.workloads.set_deletion_cost(pod, None)
@@ -230,10 +280,10 @@ class PodsContract:
     async def test_the_deletion_cost_of_a_pod_that_is_gone_is_no_error(self, world: World) -> None:
         pod = await _pod(world)
         await world.workloads.set_deletion_cost(replace(pod, name="two"), -1000)
-        assert names(await world.workloads.list_pods(world.namespace, "")) == ["one"]
+        assert pod_view(await world.user.get("Pod", "one")).deletion_cost == 0
 
     async def test_pods_go_with_their_deployment(self, world: World) -> None:
-        await world.workloads.apply_deployment(deployment(world, replicas=1))
+        await apply(world, deployment(world, replicas=1))
         await world.user.settle("workers")
         async with world.user.watch("Pod", "") as changes:
             await until(lambda: len(_left(changes)) == 1)
@@ -282,9 +332,32 @@ def _env_of(pod: JSON) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in pod["spec"]["containers"][0].get("env", ())}
 
 
+async def apply(world: World, manifest: JSON) -> Deployment:
+    """Create a Deployment, or apply a manifest to the one that is there."""
+    there = await world.workloads.read_deployment(world.namespace, "workers")
+    if there is None:
+        return await world.workloads.create_deployment(manifest)
+    return await world.workloads.apply_deployment(there, manifest)
+
+
+async def pods_of(world: World) -> list[Pod]:
+    """Return the Pods of the Deployment."""
+    there = await world.workloads.read_deployment(world.namespace, "workers")
+    assert there is not None
+    return await world.workloads.list_pods(there, "app=workers")
+
+
+def owner_of(body: JSON) -> OwnerReference:
+    """Return a reference to an object as the controller."""
+    meta = body["metadata"]
+    return OwnerReference(
+        api_version=body["apiVersion"], kind=body["kind"], name=meta["name"], uid=meta["uid"], controller=True
+    )
+
+
 async def applied(world: World, manifest: JSON) -> JSON:
     """Apply a Deployment, and return what a user gets of it."""
-    await world.workloads.apply_deployment(manifest)
+    await apply(world, manifest)
     return await world.user.get("Deployment", "workers")
 
 
@@ -304,11 +377,10 @@ async def _annotations(world: World) -> dict[str, str]:
     return annotations
 
 
-async def _pod(world: World) -> Pod:
-    """Create a Pod that no node takes."""
+async def _pod(world: World, labels: JSON | None = None) -> Pod:
+    """Create a Pod that no node takes, and that nothing owns."""
     template = deepcopy(deployment(world)["spec"]["template"])
     template["spec"]["nodeSelector"] = {"disk": "none"}
     meta = {"name": "one", "namespace": world.namespace}
-    await world.user.create({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]})
-    (pod,) = await world.workloads.list_pods(world.namespace, "")
-    return pod
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {**meta, **(labels or {})}, "spec": template["spec"]}
+    return pod_view(await world.user.create(body))

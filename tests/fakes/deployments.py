@@ -57,7 +57,13 @@ class DeploymentController:
     def _start(self, deployment: JSON, mark: str) -> None:
         meta, template = deployment["metadata"], deployment["spec"]["template"]
         labels = {**template["metadata"]["labels"], TEMPLATE_HASH: mark}
-        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": meta["name"], "uid": meta["uid"]}
+        owner = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": meta["name"],
+            "uid": meta["uid"],
+            "controller": True,
+        }
         self.cluster.apply(
             {
                 "apiVersion": "v1",

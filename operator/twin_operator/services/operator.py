@@ -74,8 +74,8 @@ class ReconcileRequests:
     pools: PoolIndex
     meters: Meters
     keys: DirtyKeys[Key] = field(default_factory=DirtyKeys)
-    models: set[Key] = field(default_factory=set)
-    """Every TwinModel."""
+    models: dict[Key, str] = field(default_factory=dict)
+    """The uid of every TwinModel."""
 
     def object(self, kind: str, namespace: str, name: str) -> None:
         """Have an object reconciled soon."""
@@ -84,6 +84,15 @@ class ReconcileRequests:
     def model(self, model: tuple[str, str]) -> None:
         """Have a TwinModel reconciled soon."""
         self.keys.mark((MODEL, *model))
+
+    def model_seen(self, model: TwinModel, *, deleted: bool) -> None:
+        """Have a TwinModel that was created, changed or deleted reconciled soon."""
+        key = MODEL, *model.key
+        if not deleted:
+            self.models[key] = model.uid
+        elif self.models.get(key) == model.uid:  # else it is a late event of an earlier one of this name
+            del self.models[key]
+        self.keys.mark(key)
 
     def everything(self) -> None:
         """Have every TwinModel and every WorkerPool reconciled soon."""
@@ -216,9 +225,7 @@ class OperatorLoop:
 
     def model_seen(self, model: TwinModel, *, deleted: bool) -> None:
         """A TwinModel was created, changed or deleted."""
-        key = MODEL, *model.key
-        (self.requests.models.discard if deleted else self.requests.models.add)(key)
-        self.requests.keys.mark(key)
+        self.requests.model_seen(model, deleted=deleted)
         self.changes.seen(model, deleted=deleted)
         self._mark_jobs_of(model.key)
 

@@ -131,15 +131,19 @@ class Twins:
         """Remember a TwinModel; return whether Simulations that wait for it may continue now.
 
         A registered model whose active version is of another run may be one that was made again under its name: what is
-        known of its versions is read again.
+        known of its versions is read again. A late event of the deletion of an earlier TwinModel of this name changes
+        nothing.
         """
-        known = self._models.pop(model.key, None)
+        known = self._models.get(model.key)
+        if deleted and (known is None or known.uid != model.uid):
+            return False
+        self._models.pop(model.key, None)
         if not deleted:
             self._models[model.key] = model
         before, after = _answering(known), _answering(None if deleted else model)
         if before != after:
             self._forget({before.registered_model, after.registered_model})
-        return known is not None if deleted else before != after
+        return deleted or before != after
 
     def _forget(self, registered_models: Collection[str | None]) -> None:
         self._versions = {key: each for key, each in self._versions.items() if key[0] not in registered_models}

@@ -253,7 +253,7 @@ def assemble(
             workloads=ports.workloads,
             loads=ports.loads,
             index=requests.pools,
-            deployer=Deployer(ports.workloads, worker_defaults(settings), clock),
+            deployer=Deployer(typed, ports.workloads, worker_defaults(settings), clock),
             scaler=Scaler(ports.loads, ports.workloads),
             meters=metrics.pools,
             clock=clock,

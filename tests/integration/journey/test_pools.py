@@ -52,6 +52,40 @@ def test_pools_of_other_namespaces_are_not_taken(trained: Platform, namespace: s
     trained.kube.until(reason)
 
 
+def test_a_deployment_that_the_pool_does_not_own_is_not_touched(trained: Platform) -> None:
+    kube, here = trained.kube, ("-n", trained.namespace)
+    kube.kubectl("create", "deployment", "taken", "--image=host", "--replicas=0", *here)
+    before = kube.get("deployment", "taken", *here)
+    trained.apply("WorkerPool", "taken", {"queues": ["taken"], "replicas": 1})
+    trained.until_condition("WorkerPool", "taken", "Stalled", "NameTaken")
+    after = kube.get("deployment", "taken", *here)
+    assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
+    assert "ownerReferences" not in after["metadata"]
+    kube.kubectl("delete", "deployment", "taken", *here)
+    trained.until_phase("WorkerPool", "taken", "Ready")
+    (owner,) = kube.get("deployment", "taken", *here)["metadata"]["ownerReferences"]
+    assert owner["uid"] == trained.get("WorkerPool", "taken")["metadata"]["uid"]
+    kube.kubectl("delete", "workerpool", "taken", *here)
+
+
+def test_the_deployment_of_an_earlier_pool_is_replaced(trained: Platform) -> None:
+    kube, here = trained.kube, ("-n", trained.namespace)
+    trained.apply("WorkerPool", "again", {"queues": ["again"], "replicas": 0})
+    trained.until_phase("WorkerPool", "again", "Idle")
+    kube.kubectl("delete", "workerpool", "again", *here)
+    trained.apply("WorkerPool", "again", {"queues": ["again"], "replicas": 0})
+    uid = trained.get("WorkerPool", "again")["metadata"]["uid"]
+
+    def owned() -> bool:
+        found = json.loads(kube.kubectl("get", "deployments", *here, "-o", "json"))["items"]
+        owners = {each["metadata"]["name"]: each["metadata"].get("ownerReferences", ()) for each in found}
+        return uid in {owner["uid"] for owner in owners.get("again", ())}
+
+    kube.until(owned)
+    trained.until_phase("WorkerPool", "again", "Idle")
+    kube.kubectl("delete", "workerpool", "again", *here)
+
+
 def test_a_template_that_the_server_refuses_is_said(trained: Platform) -> None:
     template = {"spec": {"containers": [{"name": "worker", "image": ""}]}}
     trained.apply("WorkerPool", "broken", {"queues": ["broken"], "template": template})

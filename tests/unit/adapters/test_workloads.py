@@ -4,10 +4,16 @@ from typing import Any
 
 import pytest
 
-from twin_operator.adapters.kubernetes_api.workloads import DELETION_COST, deployment_view, pod_view
+from twin_operator.adapters.kubernetes_api.workloads import (
+    DELETION_COST,
+    as_applied,
+    controller_uid,
+    deployment_view,
+    pod_view,
+)
 from twin_operator.services.pools.ports import ContainerState, Pod, ReplicaCounts, WorkloadCondition
 
-META = {"name": "light-1", "namespace": "ops", "uid": "u", "generation": 4}
+META = {"name": "light-1", "namespace": "ops", "uid": "u", "resourceVersion": "9", "generation": 4}
 
 
 def pod(status: dict[str, Any] | None = None, spec: dict[str, Any] | None = None, **meta: Any) -> Pod:
@@ -54,3 +60,33 @@ def test_the_states_of_containers_are_read_init_containers_first() -> None:
         ContainerState(restarts=0, last_exit_code=None, waiting_reason="ImagePullBackOff", waiting_message="Back-off"),
         ContainerState(restarts=3, last_exit_code=2, waiting_reason="", waiting_message=""),
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("twin-operator", "Update", ""), ("twin-operator", "Apply", "")),
+        (("twin-operator", "Update", "status"), ("twin-operator", "Update", "status")),
+        (("kubectl", "Update", ""), ("kubectl", "Update", "")),
+    ],
+)
+def test_fields_of_the_operators_create_become_applied_ones(
+    before: tuple[str, str, str], after: tuple[str, str, str]
+) -> None:
+    assert as_applied([managed(*before)]) == [managed(*after)]
+
+
+def test_fields_stay_as_they_are_managed_where_some_are_applied_already() -> None:
+    fields = [managed("twin-operator", "Apply"), managed("twin-operator", "Update")]
+    assert as_applied(fields) == fields
+
+
+def managed(manager: str, operation: str, subresource: str = "") -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, **({"subresource": subresource} if subresource else {})}
+
+
+def test_only_the_controller_among_the_owners_is_the_controller() -> None:
+    owners = [{"uid": "one"}, {"uid": "two", "controller": True}]
+    assert controller_uid({"metadata": {"ownerReferences": owners}}) == "two"
+    assert controller_uid({"metadata": {"ownerReferences": owners[:1]}}) is None
+    assert controller_uid({"metadata": {}}) is None

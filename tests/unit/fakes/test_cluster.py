@@ -11,7 +11,8 @@ from tests.fakes.deployments import is_ready
 from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view, pod_view
-from twin_operator.api.v1alpha1 import API_VERSION, WorkerPool
+from twin_operator.api.v1alpha1 import API_VERSION, OwnerReference, WorkerPool
+from twin_operator.services.pools.ports import Deployment
 from twin_operator.services.reconciling.ports import Event, Refused
 from twin_operator.services.runs.run import JSON
 
@@ -28,12 +29,17 @@ DEPLOYMENT: Final[JSON] = {
     "metadata": {"name": "workers", "namespace": "growth"},
     "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "workers"}}, "template": POD},
 }
+OWNER: Final = OwnerReference(api_version=API_VERSION, kind="WorkerPool", name="workers", uid="uid", controller=True)
 Request = Callable[[InMemoryCluster, InMemoryWorkloads], Awaitable[object]]
 PLACE: Final = ("WorkerPool", "growth", "workers")
 
 
 def event_of(cluster: InMemoryCluster) -> Event:
     return Event(WorkerPool.model_validate(cluster.get(*PLACE)), "ScaledUp", "From 2 to 3 workers.")
+
+
+def deployed(cluster: InMemoryCluster) -> Deployment:
+    return deployment_view(cluster.objects("Deployment")[0])
 
 
 REQUESTS: Final[dict[str, Request]] = {
@@ -49,21 +55,27 @@ REQUESTS: Final[dict[str, Request]] = {
         Event(WorkerPool.model_validate(cluster.get(*PLACE)), "Scaled", "It has 3 workers.")
     ),
     "cluster_uid": lambda cluster, _: cluster.cluster_uid(),
-    "apply_deployment": lambda _, workloads: workloads.apply_deployment(DEPLOYMENT),
+    "create_deployment": lambda _, workloads: workloads.create_deployment(
+        {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "name": "others"}}
+    ),
+    "apply_deployment": lambda cluster, workloads: workloads.apply_deployment(deployed(cluster), DEPLOYMENT),
+    "adopt": lambda cluster, workloads: workloads.adopt(deployed(cluster), OWNER),
     "check_deployment": lambda _, workloads: workloads.check_deployment(DEPLOYMENT),
     "read_deployment": lambda _, workloads: workloads.read_deployment("growth", "workers"),
-    "list_pods": lambda _, workloads: workloads.list_pods("growth", "app=workers"),
+    "list_pods": lambda cluster, workloads: workloads.list_pods(deployed(cluster), "app=workers"),
     "set_deletion_cost": lambda cluster, workloads: workloads.set_deletion_cost(
         pod_view(cluster.objects("Pod")[0]), -1000
     ),
-    "scale": lambda cluster, workloads: workloads.scale(deployment_view(cluster.objects("Deployment")[0]), 3),
+    "scale": lambda cluster, workloads: workloads.scale(deployed(cluster), 3),
 }
 NEVER_RAISES: Final = frozenset({"emit"})
 MADE: Final = {
     "write_status": ("patch", "WorkerPool", "status"),
     "delete": ("delete", "WorkerPool", ""),
     "create": ("create", "WorkerPool", ""),
+    "create_deployment": ("create", "Deployment", ""),
     "apply_deployment": ("apply", "Deployment", ""),
+    "adopt": ("patch", "Deployment", ""),
     "set_deletion_cost": ("patch", "Pod", ""),
     "scale": ("patch", "Deployment", ""),
 }

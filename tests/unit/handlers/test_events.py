@@ -22,6 +22,7 @@ from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.api.v1alpha1 import WorkerPool
 from twin_operator.handlers import events
 from twin_operator.services.operator import OperatorLoop
+from twin_operator.services.pools.manifest import owner_reference
 from twin_operator.services.reconciling.ports import Event
 
 DEADLINE: Final = 20  # seconds for what takes less than one
@@ -141,7 +142,9 @@ class RecordedEvents(TypedResources):
 async def test_the_deployment_of_a_pool_is_seen(server: WatchedServer) -> None:
     loop = loop_on_fakes(settings())
     loop.pool_seen(WorkerPool.model_validate(WORKER_POOL), deleted=False)
-    deployment = body("deployments", "light", {"replicas": 1}, labels={"twinops.dev/pool": "light"})
+    owner = owner_reference(WorkerPool.model_validate(WORKER_POOL)).model_dump(mode="json")
+    labels = {"twinops.dev/pool": "light"}
+    deployment = body("deployments", "light", {"replicas": 1}, labels=labels, ownerReferences=[owner])
     pool = loop.pools.index.get(POOL)
     assert pool is not None
     async with watching(server, loop):

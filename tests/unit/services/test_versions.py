@@ -47,6 +47,16 @@ def model(version: str | None = "1", **spec: Any) -> TwinModel:
     return TwinModel.model_validate(twin_model(**spec)).replace(status=status)
 
 
+async def test_a_late_deletion_of_an_earlier_model_leaves_the_one_of_its_name() -> None:
+    found, present = twins(), model()
+    found.observe(present, deleted=False)
+    earlier = present.replace(metadata=present.metadata.replace(uid="earlier"))
+    assert found.observe(earlier, deleted=True) is False
+    assert isinstance(await resolved(found), Version)
+    assert found.observe(present, deleted=True) is True
+    assert isinstance(await resolved(found), Waiting)
+
+
 async def resolved(found: Twins, **spec: Any) -> Any:
     return await found.resolve(Simulation.model_validate(simulation(**spec)))
 

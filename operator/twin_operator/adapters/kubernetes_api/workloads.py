@@ -1,17 +1,21 @@
 """Deployments of WorkerPools and their Pods in the API server, and the views that are made of their JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
 from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import port_error
+from twin_operator.api.v1alpha1 import OwnerReference
 from twin_operator.services.pools.ports import ContainerState, Deployment, Pod, ReplicaCounts, WorkloadCondition
-from twin_operator.services.reconciling.ports import Changed, Refused
+from twin_operator.services.reconciling.ports import WRITE_ATTEMPTS, Changed, Refused
 
 DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 JSON_PATCH: Final = "application/json-patch+json"
+MANAGER: Final = "twin-operator"
+SCALER: Final = "twin-operator-scale"  # not MANAGER: an apply without replicas must not remove those that were scaled
 OTHER: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 """How the API server answers that an object is gone, or another one than the patch names by its uid."""
 
@@ -35,13 +39,43 @@ class ClusterWorkloads:
                 return None
             raise
 
-    async def apply_deployment(self, manifest: JSON) -> Deployment:
-        """Apply a Deployment on the server's side.
+    async def create_deployment(self, manifest: JSON) -> Deployment:
+        """Create a Deployment; server-side apply would take over one that another client created since the last read.
 
         Raises:
+            Changed: there is one of this name.
             Refused: with the server's sentence.
         """
-        return deployment_view(await self._apply(manifest))
+        path = _collection(manifest["metadata"]["namespace"])
+        with _write_errors():
+            return deployment_view(await self.api.create(path, manifest, fieldManager=MANAGER))
+
+    async def apply_deployment(self, deployment: Deployment, manifest: JSON) -> Deployment:
+        """Apply a manifest to a Deployment on the server's side, if it still has its uid.
+
+        Raises:
+            Changed: it is gone, another one has its name, or it changed during each of the attempts.
+            Refused: with the server's sentence.
+        """
+        path = _deployment_path(deployment.namespace, deployment.name)
+        with _write_errors():
+            for attempt in range(1, WRITE_ATTEMPTS + 1):
+                try:
+                    return deployment_view(await self._apply(path, deployment, manifest))
+                except ApiError as error:  # a controller may write the status of the Deployment at any time
+                    if error.status != HTTPStatus.CONFLICT or attempt == WRITE_ATTEMPTS:
+                        raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def adopt(self, deployment: Deployment, owner: OwnerReference) -> Deployment:
+        """Replace the owners of a Deployment by `owner`.
+
+        Raises:
+            Changed: it is not as it was read.
+        """
+        path = _deployment_path(deployment.namespace, deployment.name)
+        with _write_errors():
+            return deployment_view(await self.api.merge(path, adoption_patch(deployment, owner), fieldManager=MANAGER))
 
     async def check_deployment(self, manifest: JSON) -> None:
         """Apply a Deployment as a dry run.
@@ -49,7 +83,9 @@ class ClusterWorkloads:
         Raises:
             Refused: with the server's sentence.
         """
-        await self._apply(manifest, dryRun="All")
+        meta = manifest["metadata"]
+        with _write_errors():
+            await self.api.apply(_deployment_path(meta["namespace"], meta["name"]), manifest, dryRun="All")
 
     async def scale(self, deployment: Deployment, replicas: int) -> Deployment:
         """Set the replicas of a Deployment that still has those that were seen.
@@ -62,7 +98,7 @@ class ClusterWorkloads:
             {"op": "test", "path": "/spec/replicas", "value": deployment.replicas.desired},
             {"op": "replace", "path": "/spec/replicas", "value": replicas},
         ]
-        path, query = _deployment_path(deployment.namespace, deployment.name), {"fieldManager": "twin-operator"}
+        path, query = _deployment_path(deployment.namespace, deployment.name), {"fieldManager": SCALER}
         try:
             return deployment_view(await self.api.request("PATCH", path, patch, JSON_PATCH, query=query))
         except ApiError as error:
@@ -70,10 +106,13 @@ class ClusterWorkloads:
                 raise Changed(error.message) from error
             raise
 
-    async def list_pods(self, namespace: str, selector: str) -> list[Pod]:
-        """Return the Pods that a label selector matches."""
-        found = self.api.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
-        return [pod_view(body) async for body in found]
+    async def list_pods(self, deployment: Deployment, selector: str) -> list[Pod]:
+        """Return the Pods of a Deployment's ReplicaSets that a label selector matches."""
+        namespace = deployment.namespace
+        sets = self.api.items(f"/apis/apps/v1/namespaces/{namespace}/replicasets", labelSelector=selector)
+        uids = {each["metadata"]["uid"] async for each in sets if controller_uid(each) == deployment.uid}
+        pods = self.api.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+        return [pod_view(body) async for body in pods if controller_uid(body) in uids]
 
     async def set_deletion_cost(self, pod: Pod, cost: int | None) -> None:
         """Set or remove the deletion cost of a Pod, unless it is gone or another one has its name."""
@@ -83,18 +122,71 @@ class ClusterWorkloads:
             if error.status not in OTHER:
                 raise
 
-    async def _apply(self, manifest: JSON, **query: str) -> JSON:
-        meta = manifest["metadata"]
-        try:
-            return await self.api.apply(_deployment_path(meta["namespace"], meta["name"]), manifest, **query)
-        except ApiError as error:
-            if error.status == HTTPStatus.FORBIDDEN:  # by an admission policy: a retry does not help
-                raise Refused(error.message) from error
-            raise port_error(error) from error
+    async def _apply(self, path: str, deployment: Deployment, manifest: JSON) -> JSON:
+        """Apply a manifest to the version of the Deployment that is read now; another version is a conflict."""
+        body = await self.api.get(path)
+        if body["metadata"]["uid"] != deployment.uid:
+            raise Changed(f"Deployment {deployment.name} is another one now")
+        seen = await self._as_applied(path, body)
+        version = {"uid": deployment.uid, "resourceVersion": seen["metadata"]["resourceVersion"]}
+        return await self.api.apply(path, {**manifest, "metadata": {**manifest["metadata"], **version}})
+
+    async def _as_applied(self, path: str, body: JSON) -> JSON:
+        """Change the fields that the operator created into applied ones, and return the Deployment then.
+
+        Else a field that a later manifest no longer has would stay: an apply removes only what an apply has set. The
+        same as `csaupgrade` of client-go for objects that were not created by an apply.
+        """
+        managed = body["metadata"].get("managedFields") or []
+        changed = as_applied(managed)
+        if changed == managed:
+            return body
+        version = body["metadata"]["resourceVersion"]
+        return await self.api.merge(path, {"metadata": {"resourceVersion": version, "managedFields": changed}})
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    """Raise the errors of the port `Workloads` for a Deployment that is written."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status == HTTPStatus.FORBIDDEN:  # by an admission policy: a retry does not help
+            raise Refused(error.message) from error
+        if error.status == HTTPStatus.NOT_FOUND:
+            raise Changed(error.message) from error
+        raise port_error(error) from error
+
+
+def as_applied(managed: list[JSON]) -> list[JSON]:
+    """Return managedFields with the operator's entry of a create as one of an apply, unless there is one already."""
+    if any(_is_ours(entry, "Apply") for entry in managed):
+        return managed
+    return [{**entry, "operation": "Apply"} if _is_ours(entry, "Update") else entry for entry in managed]
+
+
+def _is_ours(entry: JSON, operation: str) -> bool:
+    return entry.get("manager") == MANAGER and entry.get("operation") == operation and not entry.get("subresource")
+
+
+def _collection(namespace: str) -> str:
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments"
 
 
 def _deployment_path(namespace: str, name: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
+    return f"{_collection(namespace)}/{name}"
+
+
+def controller_uid(body: Mapping[str, Any]) -> str | None:
+    """Return the uid of the object that controls this one, if there is one."""
+    owners = body["metadata"].get("ownerReferences") or ()
+    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+
+
+def adoption_patch(deployment: Deployment, owner: OwnerReference) -> JSON:
+    """Return the merge patch of a new owner; its resource version makes it a conflict on any other state."""
+    owners = [owner.model_dump(mode="json")]
+    return {"metadata": {"resourceVersion": deployment.resource_version, "ownerReferences": owners}}
 
 
 def deletion_cost_patch(pod: Pod, cost: int | None) -> JSON:
@@ -110,8 +202,11 @@ def deployment_view(body: Mapping[str, Any]) -> Deployment:
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
         generation=meta["generation"],
         observed_generation=status.get("observedGeneration", 0),
+        owners=tuple(map(OwnerReference.model_validate, meta.get("ownerReferences") or ())),
+        terminating=bool(meta.get("deletionTimestamp")),
         replicas=ReplicaCounts(
             desired=body["spec"].get("replicas", 0),
             current=status.get("replicas", 0),

@@ -182,6 +182,7 @@ class Reason(StrEnum):
     # Of a WorkerPool.
     NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
     QUEUE_TAKEN = "QueueTaken"
+    NAME_TAKEN = "NameTaken"
     INVALID_TEMPLATE = "InvalidTemplate"
     QUEUE_UNREACHABLE = "QueueUnreachable"
     TOO_MANY_TASKS = "TooManyTasks"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from twin_operator.api.v1alpha1 import API_VERSION, WorkerPool
+from twin_operator.api.v1alpha1 import API_VERSION, OwnerReference, WorkerPool
 from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
 from twin_operator.services.runs.run import JSON
 
@@ -49,7 +49,7 @@ def deployment_manifest(pool: WorkerPool, defaults: WorkerDefaults, replicas: in
             "name": pool.name,
             "namespace": pool.namespace,
             "labels": labels(pool.name),
-            "ownerReferences": [_owner(pool)],
+            "ownerReferences": [owner_reference(pool).model_dump(mode="json")],
         },
         "spec": {
             "replicas": replicas,
@@ -82,15 +82,16 @@ def labels(pool: str) -> dict[str, str]:
     }
 
 
-def _owner(pool: WorkerPool) -> JSON:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "WorkerPool",
-        "name": pool.name,
-        "uid": pool.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
+def owner_reference(pool: WorkerPool) -> OwnerReference:
+    """Return the owner reference of a pool's Deployment."""
+    return OwnerReference(
+        api_version=API_VERSION,
+        kind=pool.definition.kind,
+        name=pool.name,
+        uid=pool.uid,
+        controller=True,
+        block_owner_deletion=False,
+    )
 
 
 def _template(pool: WorkerPool, defaults: WorkerDefaults) -> JSON:

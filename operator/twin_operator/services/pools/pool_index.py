@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from twin_operator.api.v1alpha1 import WorkerPool
+from twin_operator.api.v1alpha1 import OwnerReference, WorkerPool
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
+from twin_operator.api.v1alpha1.resource import GROUP
 from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
 from twin_operator.domain.scaling import QueueLoad, ScalingDecision, Want
 from twin_operator.services.pools.loads import Arrivals
@@ -42,8 +43,10 @@ class PoolState:
 
     Attributes:
         resource: as last observed or written.
-        deployment: as last observed or written; None where there is none.
-        deployment_read: whether the API server was asked for the Deployment.
+        deployment: the Deployment that the pool owns, as last observed or written; None where there is none.
+        deployment_read: whether the Deployment of the pool's name was read since another one of this name was observed.
+        other: the Deployment of the pool's name as last read, where the pool does not own it.
+        other_since: when `other` was first read.
         applied: the manifest that the Deployment has.
         refused: a manifest that it does not have.
         arrivals: by queue.
@@ -63,6 +66,8 @@ class PoolState:
     resource: WorkerPool
     deployment: Deployment | None = None
     deployment_read: bool = False
+    other: Deployment | None = None
+    other_since: float = 0.0
     applied: AppliedManifest | None = None
     refused: RefusedManifest | None = None
     arrivals: dict[str, Arrivals] = field(default_factory=dict)
@@ -103,15 +108,48 @@ class PoolState:
         """The replicas of the Deployment; without one, none."""
         return self.deployment.replicas if self.deployment else NO_REPLICAS
 
-    def observe_deployment(self, deployment: Deployment | None) -> None:
-        """Keep the Deployment, unless the one that is kept is newer: watch events come after our own writes."""
-        if deployment is None or not _is_outdated(deployment, self.deployment):
+    def deployment_was_read(self, found: Deployment | None, now: float) -> None:
+        """Keep the Deployment of the pool's name: as the pool's own, or as another one."""
+        owned = found is not None and owns(self.resource, found)
+        before, self.other = self.other, None if owned else found
+        self.deployment_read = True
+        if not owned:
+            self.deployment = None
+        elif found is not None:
+            self.observe_deployment(found)
+        if self.other is not None and (before is None or before.uid != self.other.uid):
+            self.other_since = now
+
+    def observe_deployment(self, deployment: Deployment) -> None:
+        """Keep the pool's Deployment, unless the one that is kept is newer: watch events come after our own writes.
+
+        Another Deployment of the name is not kept: it may be an earlier one, so what there is now is to be read.
+        """
+        if not owns(self.resource, deployment):
+            self.deployment_read = False
+        elif not _is_outdated(deployment, self.deployment):
             self.deployment = deployment
 
     def deployment_deleted(self, uid: str) -> None:
         """Drop the Deployment with this uid; a newer one of its name stays."""
         if self.deployment is not None and self.deployment.uid == uid:
             self.deployment = None
+
+
+def owns(pool: WorkerPool, deployment: Deployment) -> bool:
+    """Return whether a pool owns a Deployment: by its uid, and no other object is the controller."""
+    controllers = {owner.uid for owner in deployment.owners if owner.controller}
+    return pool.uid in {owner.uid for owner in deployment.owners} and controllers <= {pool.uid}
+
+
+def belongs_to_earlier_pool(pool: WorkerPool, deployment: Deployment) -> bool:
+    """Return whether a Deployment that the pool does not own has WorkerPools of the pool's name as its only owners."""
+    return bool(deployment.owners) and all(_is_pool_of_name(owner, pool.name) for owner in deployment.owners)
+
+
+def _is_pool_of_name(owner: OwnerReference, name: str) -> bool:
+    group = owner.api_version.partition("/")[0]
+    return (group, owner.kind, owner.name) == (GROUP, WorkerPool.definition.kind, name)
 
 
 def _is_outdated(observed: Deployment, kept: Deployment | None) -> bool:
@@ -138,6 +176,8 @@ class PoolIndex:
         key = resource.key
         pool = self._pools.get(key)
         if deleted:
+            if pool is not None and pool.resource.uid != resource.uid:
+                return []  # a late event of an earlier pool of this name
             self._pools.pop(key, None)
             self.on_deleted(key)
         elif pool is None or pool.resource.uid != resource.uid:
@@ -148,7 +188,7 @@ class PoolIndex:
         return self.keys  # a queue may belong to another pool now
 
     def observe_deployment(self, deployment: Deployment, *, deleted: bool) -> Key | None:
-        """Keep a Deployment; return the pool that owns it."""
+        """Keep a Deployment where the pool of its name owns it; return the pool of its name, to be reconciled."""
         key = deployment.namespace, deployment.name
         pool = self._pools.get(key)
         if pool is None:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from twin_operator.api.v1alpha1.resource import OwnerReference
 from twin_operator.domain.scaling import Limit
 from twin_operator.services.runs.run import JSON
 
@@ -93,13 +94,21 @@ class ReplicaCounts:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The Deployment of a pool."""
+    """A Deployment.
+
+    Attributes:
+        owners: its owner references.
+        terminating: whether it has a deletion timestamp.
+    """
 
     namespace: str
     name: str
     uid: str
+    resource_version: str
     generation: int
     observed_generation: int
+    owners: tuple[OwnerReference, ...]
+    terminating: bool
     replicas: ReplicaCounts
     conditions: tuple[WorkloadCondition, ...]
 
@@ -158,8 +167,21 @@ class Workloads(Protocol):
         """Return a Deployment, or None."""
         ...
 
-    async def apply_deployment(self, manifest: JSON) -> Deployment:
-        """Apply a manifest on the server's side; raise `Refused`."""
+    async def create_deployment(self, manifest: JSON) -> Deployment:
+        """Create a Deployment; raise `Changed` where there is one of its name, or `Refused`."""
+        ...
+
+    async def apply_deployment(self, deployment: Deployment, manifest: JSON) -> Deployment:
+        """Apply a manifest to a Deployment on the server's side.
+
+        Raises:
+            Changed: it is gone, another one has its name, or it changed during each of the attempts.
+            Refused: the API server does not accept the manifest.
+        """
+        ...
+
+    async def adopt(self, deployment: Deployment, owner: OwnerReference) -> Deployment:
+        """Replace the owners of a Deployment by `owner`; raise `Changed` where it is not as it was read."""
         ...
 
     async def check_deployment(self, manifest: JSON) -> None:
@@ -170,8 +192,8 @@ class Workloads(Protocol):
         """Set spec.replicas; raise `Changed` where it is another Deployment, or has other replicas than seen."""
         ...
 
-    async def list_pods(self, namespace: str, selector: str) -> list[Pod]:
-        """Return the Pods that a label selector matches."""
+    async def list_pods(self, deployment: Deployment, selector: str) -> list[Pod]:
+        """Return the Pods of a Deployment's ReplicaSets; labels only narrow the request, they prove no ownership."""
         ...
 
     async def set_deletion_cost(self, pod: Pod, cost: int | None) -> None:

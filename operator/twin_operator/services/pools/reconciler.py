@@ -8,14 +8,27 @@ from typing import Final
 from twin_operator.api.v1alpha1.worker_pool import WorkerPoolStatus
 from twin_operator.domain.scaling import Limit, ScalingPolicy, decide
 from twin_operator.services.pools.loads import all_smoothed, load_of, policy
-from twin_operator.services.pools.manifest import WorkerDefaults, deployment_manifest, digest, selector
-from twin_operator.services.pools.pool_index import AppliedManifest, PoolIndex, PoolState, RefusedManifest
-from twin_operator.services.pools.ports import Key, PoolMeters, QueueLoads, Workloads
+from twin_operator.services.pools.manifest import (
+    WorkerDefaults,
+    deployment_manifest,
+    digest,
+    owner_reference,
+    selector,
+)
+from twin_operator.services.pools.pool_index import (
+    AppliedManifest,
+    PoolIndex,
+    PoolState,
+    RefusedManifest,
+    belongs_to_earlier_pool,
+)
+from twin_operator.services.pools.ports import Deployment, Key, PoolMeters, QueueLoads, Workloads
 from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.pools.status import (
     AT_LIMIT_SECONDS,
     at_limit_event,
     gauges,
+    name_taken_status,
     pool_status,
     refused_status,
     scaled_event,
@@ -23,7 +36,7 @@ from twin_operator.services.pools.status import (
     worth_writing,
 )
 from twin_operator.services.pools.workers import startup_problem
-from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources
+from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, read_again
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
@@ -32,27 +45,56 @@ DRAINING_POLL_SECONDS: Final = 2.0  # at most, while workers are to be removed
 CONFLICT_SECONDS: Final = 0.5  # until a retry after a conflict: the watch brings the newer version meanwhile
 PODS_SECONDS: Final = 10.0  # between readings of the Pods of workers that are not ready
 REFUSED_SECONDS: Final = 60.0  # until a refused Deployment is applied again: quotas and policies change
+NAME_TAKEN_SECONDS: Final = 20.0  # between reads of a Deployment of others: the watch has only those with our label
+GARBAGE_SECONDS: Final = 30.0  # for the garbage collector to delete the Deployment of an earlier pool; it takes seconds
+GARBAGE_POLL_SECONDS: Final = 2.0  # between reads of that Deployment
 
 
 @dataclass(frozen=True)
 class Deployer:
-    """Applies the Deployments of pools, without a request where nothing changed.
+    """Applies the Deployments that pools own, without a request where nothing changed.
 
     Args:
+        resources: the API server.
         workloads: Deployments.
         defaults: what the installation says of every worker Pod.
         clock: seconds since the epoch.
     """
 
+    resources: Resources
     workloads: Workloads
     defaults: WorkerDefaults
     clock: Callable[[], float]
 
     async def deploy(self, pool: PoolState) -> None:
-        """Apply the Deployment where it differs; a refused one leaves the earlier one as it is."""
-        if not pool.deployment_read:
-            pool.observe_deployment(await self.workloads.read_deployment(*pool.key))
-            pool.deployment_read = True
+        """Apply the Deployment where it differs; a refused one leaves the earlier one as it is.
+
+        A Deployment of the pool's name that the pool does not own stays `pool.other`, and nothing is written.
+
+        Raises:
+            Changed: the Deployment is not as it was read.
+            Gone: the pool is deleted.
+        """
+        if not pool.deployment_read or pool.other is not None:
+            pool.deployment_was_read(await self.workloads.read_deployment(*pool.key), self.clock())
+        if pool.other is not None and self._is_left(pool, pool.other):
+            await self._adopt(pool, pool.other)
+        if pool.other is None:
+            await self._deploy_own(pool)
+
+    def _is_left(self, pool: PoolState, other: Deployment) -> bool:
+        """Whether a Deployment is an earlier pool's, and the garbage collector has had time to delete it."""
+        waited = self.clock() - pool.other_since >= GARBAGE_SECONDS
+        return waited and not other.terminating and belongs_to_earlier_pool(pool.resource, other)
+
+    async def _adopt(self, pool: PoolState, other: Deployment) -> None:
+        """Make the pool the owner of an earlier pool's Deployment, once the pool is read to be the one of its name."""
+        await read_again(self.resources, pool.resource)
+        adopted = await self.workloads.adopt(other, owner_reference(pool.resource))
+        logger.info("WorkerPool %s adopted the Deployment of an earlier pool of its name.", pool.resource.name)
+        pool.deployment_was_read(adopted, self.clock())
+
+    async def _deploy_own(self, pool: PoolState) -> None:
         replicas = pool.replicas.desired if pool.deployment else policy(pool.spec).min_replicas
         manifest = deployment_manifest(pool.resource, self.defaults, replicas)
         mark = digest(manifest)
@@ -68,15 +110,20 @@ class Deployer:
 
     async def _apply(self, pool: PoolState, manifest: JSON, mark: str) -> None:
         try:
-            if pool.deployment and (pool.applied is None or pool.applied.digest != mark):
-                await self.workloads.check_deployment(manifest)
-            applied = await self.workloads.apply_deployment(manifest)
+            applied = await self._written(pool, manifest, mark)
         except Refused as error:
             pool.refused = RefusedManifest(mark, str(error), self.clock())
             return
         pool.refused = None
         pool.observe_deployment(applied)
         pool.applied = AppliedManifest(mark, applied.generation)
+
+    async def _written(self, pool: PoolState, manifest: JSON, mark: str) -> Deployment:
+        if pool.deployment is None:
+            return await self.workloads.create_deployment(manifest)
+        if pool.applied is None or pool.applied.digest != mark:
+            await self.workloads.check_deployment(manifest)
+        return await self.workloads.apply_deployment(pool.deployment, manifest)
 
 
 @dataclass
@@ -112,16 +159,27 @@ class PoolReconciler:
         if refusal is not None:
             self.meters.forget_pool(key)
             return await self._write(pool, refused_status(pool, refusal, self.clock()), None)
-        await self.deployer.deploy(pool)
         try:
-            await self._scale(pool)
+            await self.deployer.deploy(pool)
+            if pool.other is None:
+                await self._scale(pool)
         except Changed:
-            logger.info("The Deployment of WorkerPool %s changed meanwhile; it is looked at again.", key[1])
+            logger.info("The Deployment of WorkerPool %s changed during the call; reading it again.", key[1])
             pool.deployment_read = False
             return CONFLICT_SECONDS
+        except Gone:
+            return None  # the watch event of the deletion comes
+        if pool.other is not None:
+            return await self._wait_for_name(pool, pool.other)
         await self._check_pods(pool)
         self.meters.pool(key, gauges(pool))
         return await self._write(pool, pool_status(pool, self.clock()), _poll_seconds(pool))
+
+    async def _wait_for_name(self, pool: PoolState, other: Deployment) -> float | None:
+        self.meters.forget_pool(pool.key)
+        earlier = belongs_to_earlier_pool(pool.resource, other)
+        status = name_taken_status(pool, other, self.clock())
+        return await self._write(pool, status, GARBAGE_POLL_SECONDS if earlier else NAME_TAKEN_SECONDS)
 
     async def _scale(self, pool: PoolState) -> None:
         before, limits = pool.replicas.desired, policy(pool.spec)
@@ -182,11 +240,11 @@ class PoolReconciler:
     async def _check_pods(self, pool: PoolState) -> None:
         """Read Pods that are not ready, from time to time, for the reason."""
         now = self.clock()
-        if pool.replicas.complete:
+        if pool.deployment is None or pool.replicas.complete:
             pool.startup_problem = None
         elif now - max(pool.pods_checked, pool.last_scaled or 0.0) >= PODS_SECONDS:
             pool.pods_checked = now
-            pods = await self.workloads.list_pods(pool.key[0], selector(pool.key[1]))
+            pods = await self.workloads.list_pods(pool.deployment, selector(pool.key[1]))
             pool.startup_problem = startup_problem(pods, pool.deployment)
 
     async def _write(self, pool: PoolState, status: WorkerPoolStatus, again: float | None) -> float | None:

@@ -62,7 +62,7 @@ class Scaler:
             return
         if wanted >= pool.replicas.desired and pool.draining is not None and not pool.draining:
             return  # no worker is to be removed and none has a flag: the Pods need not be read
-        pods = await self.workloads.list_pods(pool.key[0], selector(pool.key[1]))
+        pods = await self.workloads.list_pods(pool.deployment, selector(pool.key[1]))
         workers = Workers(pool.deployment, active(pods))
         pool.draining = _flagged(pool.draining or frozenset(), workers)
         removal = await self._choose(pool, workers, partial(plan, wanted=wanted))

@@ -7,8 +7,8 @@ from twin_operator.api.v1alpha1.worker_pool import QueueDepth, WorkerPoolStatus
 from twin_operator.domain.scaling import Limit, QueueLoad
 from twin_operator.services.pools.loads import policy
 from twin_operator.services.pools.manifest import selector
-from twin_operator.services.pools.pool_index import PoolState
-from twin_operator.services.pools.ports import PoolGauges, QueueGauges
+from twin_operator.services.pools.pool_index import PoolState, belongs_to_earlier_pool
+from twin_operator.services.pools.ports import Deployment, PoolGauges, QueueGauges
 from twin_operator.services.reconciling.ports import Event
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.runs.times import moment
@@ -24,9 +24,23 @@ AT_LIMIT_SECONDS: Final = 60.0  # of needing more workers than allowed before an
 
 def refused_status(pool: PoolState, refusal: list[Fact], now: float) -> WorkerPoolStatus:
     """Return the status of a pool that is refused; its Deployment, where it has one, is left as it is."""
-    return _without_load(_with_replicas(pool)).replace(
-        phase=WorkerPoolPhase.FAILED, conditions=conditions_of(pool.resource, refusal, now)
+    return _unscaled_status(pool, WorkerPoolPhase.FAILED, refusal, now)
+
+
+def name_taken_status(pool: PoolState, other: Deployment, now: float) -> WorkerPoolStatus:
+    """Return the status of a pool whose name another Deployment has; nothing of that Deployment is part of it."""
+    if belongs_to_earlier_pool(pool.resource, other):
+        message = f"Waiting until Deployment {other.name} of an earlier WorkerPool of this name is deleted or adopted."
+        return _unscaled_status(pool, WorkerPoolPhase.SCALING, reconciling(Reason.SCALING, message), now)
+    message = (
+        f"Deployment {other.name} exists and this WorkerPool does not own it, so it is not changed. "
+        "Delete that Deployment, or give the WorkerPool another name."
     )
+    return _unscaled_status(pool, WorkerPoolPhase.FAILED, stalled(Reason.NAME_TAKEN, message), now)
+
+
+def _unscaled_status(pool: PoolState, phase: WorkerPoolPhase, facts: list[Fact], now: float) -> WorkerPoolStatus:
+    return _without_load(_with_replicas(pool)).replace(phase=phase, conditions=conditions_of(pool.resource, facts, now))
 
 
 def pool_status(pool: PoolState, now: float) -> WorkerPoolStatus:

@@ -19,6 +19,7 @@ from twin_operator.services.retraining.state import (
     JobSnapshot,
     Step,
     Work,
+    is_job_of,
     model_of,
     task_queue,
     training_run,
@@ -116,9 +117,10 @@ class JobReconciler:
 
     async def _model(self, job: RetrainingJob) -> TwinModel | None:
         try:
-            return await self.resources.read(TwinModel, job.namespace, job.spec.model_ref.name)
+            model = await self.resources.read(TwinModel, job.namespace, job.spec.model_ref.name)
         except Gone:
             return None
+        return model if is_job_of(job, model) else None
 
     async def _champion(self, job: RetrainingJob, model: TwinModel, training: Run) -> str | None:
         """Return the version to compare with: the one that the status names, so that a repetition compares the same."""

@@ -63,6 +63,12 @@ class JobPlan:
     again: float | None = None
 
 
+def is_job_of(job: RetrainingJob, model: TwinModel) -> bool:
+    """Return whether a job is about this TwinModel: one that an earlier TwinModel of the name owns is not."""
+    owners = {owner.uid for owner in job.metadata.owner_references if owner.kind == model.definition.kind}
+    return not owners or model.uid in owners
+
+
 def started(job: RetrainingJob) -> bool:
     """Whether a job's training was begun."""
     return job.status.start_time is not None

@@ -57,9 +57,10 @@ class UpkeepController:
         key = job.namespace, job.spec.model_ref.name
         jobs = self._jobs.setdefault(key, {})
         if deleted:
-            jobs.pop(job.name, None)
             self._deleted.setdefault(key, set()).add(job.name)
-            self.meters.forget_job(job.key)
+            if job.name in jobs and jobs[job.name].uid == job.uid:  # else a later one of this name was seen first
+                del jobs[job.name]
+                self.meters.forget_job(job.key)
         else:
             jobs[job.name] = job
             self.meters.job(job.key, key[1], job.status.phase, awaits_approval_since(job))

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from twin_operator.api.v1alpha1 import ObjectMeta, WorkerPool
+from twin_operator.api.v1alpha1 import ObjectMeta, OwnerReference, WorkerPool
 from twin_operator.api.v1alpha1.conditions import Condition
 from twin_operator.api.v1alpha1.worker_pool import Autoscaling, WorkerPoolSpec, WorkerPoolStatus
+from twin_operator.services.pools.manifest import owner_reference
 from twin_operator.services.pools.ports import (
     ContainerState,
     Deployment,
@@ -49,6 +50,7 @@ def deployment(
     *,
     updated: int | None = None,
     uid: str = "uid-deployment",
+    owners: tuple[OwnerReference, ...] = (),
     generation: int = 1,
     observed_generation: int | None = None,
     conditions: tuple[WorkloadCondition, ...] = (),
@@ -58,7 +60,10 @@ def deployment(
         namespace=NAMESPACE,
         name="light",
         uid=uid,
+        resource_version=str(generation),
         generation=generation,
+        owners=owners or (owner_reference(worker_pool()),),
+        terminating=False,
         observed_generation=generation if observed_generation is None else observed_generation,
         replicas=ReplicaCounts(desired, current=ready, updated=ready if updated is None else updated, ready=ready),
         conditions=conditions,

@@ -79,6 +79,15 @@ def test_a_pool_that_is_deleted_leaves_its_queues_to_others() -> None:
     assert deleted == [(NAMESPACE, "first")]
 
 
+def test_a_late_deletion_of_an_earlier_pool_leaves_the_one_of_its_name() -> None:
+    deleted: list[Key] = []
+    index, pool = pool_index(deleted.append), worker_pool()
+    index.observe(pool, deleted=False)
+    earlier = pool.replace(metadata=pool.metadata.replace(uid="earlier"))
+    assert index.observe(earlier, deleted=True) == []
+    assert (index.keys, deleted) == ([KEY], [])
+
+
 def test_a_published_task_scales_up_a_pool_that_has_no_worker() -> None:
     index = pool_index()
     index.observe(worker_pool(autoscaling=SCALED), deleted=False)

@@ -21,6 +21,7 @@ from tests.unit.services.letters import (
     twin_model,
     version,
 )
+from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import JSON, Outcome, TaskKind
 
@@ -294,6 +295,33 @@ async def test_a_job_that_a_person_rejects_ends_without_a_training() -> None:
         await phase(site, "Rejected")
         assert site.condition(*JOB)["message"] == "jane rejected it: not in May"
         assert TaskKind.RETRAIN not in workers.work()
+
+
+async def test_a_job_of_an_earlier_model_of_the_name_trains_nothing() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        body = job(**YES)
+        owner = {"apiVersion": "twinops.dev/v1alpha1", "kind": "TwinModel", "name": MODEL[1], "uid": "earlier"}
+        body["metadata"]["ownerReferences"] = [owner]
+        site.apply(body)
+        await site.until(lambda: site.condition(*JOB).get("reason") == "ModelNotFound")
+        await site.advance(120)
+        assert TaskKind.RETRAIN not in workers.work()
+        assert site.status(*JOB)["phase"] == "Pending"
+
+
+async def test_a_late_deletion_of_an_earlier_object_leaves_the_one_of_its_name() -> None:
+    async with Installation() as site:
+        await serving(site)
+        site.apply(job())
+        await phase(site, "AwaitingApproval")
+        loop = site.operator.loop
+        model = TwinModel.model_validate(site.get(*MODEL))
+        waiting = RetrainingJob.model_validate(site.get(*JOB))
+        loop.model_seen(model.replace(metadata=model.metadata.replace(uid="earlier")), deleted=True)
+        loop.job_seen(waiting.replace(metadata=waiting.metadata.replace(uid="earlier")), deleted=True)
+        assert list(loop.requests.models) == [("TwinModel", *model.key)]
+        assert loop.upkeep.unfinished_jobs(model.key) == [waiting.key]
 
 
 async def test_a_job_whose_model_is_deleted_fails() -> None:
