@@ -13,7 +13,7 @@ from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import Deployment
 from twin_operator.services.pools.reconciler import PoolReconciler
-from twin_operator.services.reconciling.metrics import Meters, ProcessMeters
+from twin_operator.services.reconciling.metrics import BrokerWatch, Meters, ProcessMeters
 from twin_operator.services.reconciling.ports import Resources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
@@ -31,35 +31,6 @@ POOL = "WorkerPool"
 JOB = "RetrainingJob"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
 SWEEP_SECONDS = 1.0  # between two looks at what expires
-POLL_SECONDS = 5.0  # between two questions: a third of what Prometheus usually takes between two looks
-PATIENCE_SECONDS = 3.0  # for an answer that takes a millisecond
-
-
-@dataclass
-class BrokerWatch:
-    """Shows whether Redis answers.
-
-    Args:
-        ping: asks; raises or takes long when there is no answer.
-        meters: shows it.
-    """
-
-    ping: Callable[[], Awaitable[object]]
-    meters: ProcessMeters
-
-    async def run(self) -> None:
-        """Ask for ever."""
-        while True:
-            self.meters.redis(reachable=await self._answers())
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _answers(self) -> bool:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.ping()
-        except Exception:  # noqa: BLE001 - whatever went wrong: there was no answer
-            return False
-        return True
 
 
 @dataclass

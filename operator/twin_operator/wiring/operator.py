@@ -32,7 +32,6 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import (
-    BrokerWatch,
     FinishedSimulations,
     ModelChanges,
     OperatorLoop,
@@ -44,6 +43,7 @@ from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import QueueLoads, Workloads
 from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
+from twin_operator.services.reconciling.metrics import BrokerWatch
 from twin_operator.services.reconciling.ports import RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.retraining.controller import JobReconciler

@@ -1,5 +1,7 @@
 """What the use cases report for monitoring; adapters turn it into metrics."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +32,8 @@ class SimulationFigures:
     recommendation: tuple[str, str] | None
 
 
+POLL_SECONDS = 5.0  # between two questions: a third of what Prometheus usually takes between two looks
+PATIENCE_SECONDS = 3.0  # for an answer that takes a millisecond
 Key = tuple[str, str]
 
 
@@ -119,3 +123,30 @@ class ProcessMeters(Protocol):
     def reconciled(self, kind: str, seconds: float, *, failed: bool) -> None:
         """Count a reconciliation."""
         ...
+
+
+@dataclass
+class BrokerWatch:
+    """Shows whether Redis answers.
+
+    Args:
+        ping: asks; raises or takes long when there is no answer.
+        meters: shows it.
+    """
+
+    ping: Callable[[], Awaitable[object]]
+    meters: ProcessMeters
+
+    async def run(self) -> None:
+        """Ask for ever."""
+        while True:
+            self.meters.redis(reachable=await self._answers())
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.ping()
+        except Exception:  # noqa: BLE001 - whatever went wrong: there was no answer
+            return False
+        return True

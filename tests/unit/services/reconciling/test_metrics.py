@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from twin_operator.adapters.metrics import ProcessMetrics
-from twin_operator.services import operator
-from twin_operator.services.operator import BrokerWatch
+from twin_operator.services.reconciling import metrics
+from twin_operator.services.reconciling.metrics import BrokerWatch
 
 
 class Server:
@@ -40,7 +40,7 @@ class Shown(ProcessMetrics):
 @pytest.mark.parametrize("outage", ["refuses", "silent"])
 async def test_an_outage_shows_and_so_does_its_end(outage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("POLL_SECONDS", "PATIENCE_SECONDS"):
-        monkeypatch.setattr(operator, name, 0.01)
+        monkeypatch.setattr(metrics, name, 0.01)
     shown, server = Shown(), Server()
     watching = asyncio.create_task(BrokerWatch(server.ping, shown).run())
     for state, reachable in [("up", True), (outage, False), ("up", True)]:
