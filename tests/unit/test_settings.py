@@ -57,7 +57,12 @@ def test_addresses_are_allowed_to_all_namespaces_or_to_some(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    "entry", ['{"prefix": "s3://"}', '{"prefix": "s3://", "namespaces": []}', '{"prefix": "s3://", "namespace": ["a"]}']
+    "entry",
+    [
+        '{"prefix": "s3://"}',
+        '{"prefix": "s3://", "namespaces": []}',
+        '{"prefix": "s3://", "namespaces": ["a"], "namespace": "b"}',
+    ],
 )
 def test_a_limited_prefix_names_its_namespaces(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
     monkeypatch.setenv("TWINOPS_DATA_ALLOW", f"[{entry}]")

@@ -27,7 +27,7 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import Run, Stop, Task
-from twin_operator.services.versions import names_other_namespace, registered_model
+from twin_operator.services.versions import registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -122,7 +122,7 @@ class JobReconciler:
 
     async def _champion(self, job: RetrainingJob, model: TwinModel, training: Run) -> str | None:
         """Return the version to compare with: the one that the status names, so that a repetition compares the same."""
-        if training.outcome is None or not training.outcome.succeeded or names_other_namespace(model):
+        if training.outcome is None or not training.outcome.succeeded:
             return None
         if job.status.champion is not None and job.status.champion.version is not None:
             return job.status.champion.version

@@ -250,7 +250,10 @@ async def test_a_version_that_an_older_release_took_from_another_namespace_answe
         site.in_background(workers.work, 1.0)
         taken = {"registeredModel": "payments.other", "model": {"version": "7"}}
         site.cluster.patch_status("TwinModel", "default", NAME, {"status": taken})
-        await site.until(lambda: version(site) == "1" and site.status(*MODEL).get("registeredModel") == REGISTERED)
+        await site.advance(1)
+        assert version(site) != "7"
+        await site.until_phase(*MODEL, "Ready")
+        assert (version(site), site.status(*MODEL)["registeredModel"]) == ("1", REGISTERED)
 
 
 async def test_a_model_is_trained_once_its_name_is_its_own() -> None:
@@ -264,6 +267,21 @@ async def test_a_model_is_trained_once_its_name_is_its_own() -> None:
         assert site.status(*MODEL)["registeredModel"] == "default.others"
         assert site.registry.versions("default.others") == ["1"]
         assert site.condition(*MODEL, "Stalled") == {}
+
+
+async def test_a_version_that_was_trained_under_the_name_before_is_not_taken_for_one_of_the_next_name() -> None:
+    async with Installation() as site:
+        workers = Workers(site)
+        site.apply(twin_model())
+        await site.until_phase(*MODEL, "Training")
+        workers.work()
+        site.patch(*MODEL, {"spec": {"registeredModel": "payments.letters"}})
+        await stalled_for_its_name(site)
+        site.patch(*MODEL, {"spec": {"registeredModel": "default.others"}})
+        await site.until_phase(*MODEL, "Training")
+        workers.work()
+        await site.until_phase(*MODEL, "Ready")
+        assert site.registry.versions("default.others") == ["1"]
 
 
 async def test_a_training_is_stopped_when_the_name_becomes_that_of_another_namespace() -> None:
