@@ -159,11 +159,12 @@ def test_an_editor_creates_models_with_the_default_policy_or_a_tighter_one(
 
 
 @pytest.mark.parametrize("user", ["ed", "adam", ""])
-@pytest.mark.parametrize("squatted", ["default.future", "other.", "default.a.b"])
+@pytest.mark.parametrize("squatted", ["default.future", "other.", "default.a.b", "{namespace}x.future"])
 def test_nobody_names_a_registered_model_of_another_namespace(people: People, user: str, squatted: str) -> None:
     sentence = f"spec.registeredModel with a dot must begin with its own namespace: write {people.namespace}.NAME"
-    assert sentence in people.create(user, model(registeredModel=squatted), DRY)
-    assert sentence in people.change(user, "twinmodel/fresh", {"spec": {"registeredModel": squatted}}, DRY)
+    name = squatted.format(namespace=people.namespace)
+    assert sentence in people.create(user, model(registeredModel=name), DRY)
+    assert sentence in people.change(user, "twinmodel/fresh", {"spec": {"registeredModel": name}}, DRY)
 
 
 @pytest.mark.parametrize("name", ["future", "{namespace}.future", "{namespace}.a.b"])
