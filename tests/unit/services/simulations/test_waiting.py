@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import TWIN, install_twin, simulation
+from tests.fakes.registry import InMemoryRegistry
 from tests.unit.services.simulations.site import (
     ANSWERED,
     PUBLISHED,
@@ -261,3 +262,25 @@ async def test_a_version_whose_summary_cannot_be_read_keeps_no_other_simulation_
         site.employ()
         await site.until_phase("Simulation", "other", "Succeeded")
         await site.until(lambda: ready(site, "pinned").get("reason") == "ModelNotReady")
+
+
+class BrokenSummary(InMemoryRegistry):
+    """A registry that fails in an unexpected way for one version."""
+
+    def summary(self, name: str, version: str) -> JSON:
+        if version == "2":
+            raise RuntimeError("an artifact store that nobody expected")
+        return super().summary(name, version)
+
+
+async def test_a_version_that_cannot_be_resolved_keeps_no_other_simulation_waiting() -> None:
+    async with Installation() as site:
+        site.registry = BrokenSummary(site.now)
+        await site.restart()
+        body = install_twin(site)
+        owner = f"{CLUSTER_UID}/default/{TWIN}/{body['metadata']['uid']}"
+        site.registry.add(f"default.{TWIN}", owner, "by-hand", promote=False)
+        site.apply(simulation("pinned", modelRef={"name": TWIN, "version": "2"}))
+        site.apply(simulation("other"))
+        site.employ()
+        await site.until_phase("Simulation", "other", "Succeeded")
