@@ -14,7 +14,8 @@ from tests.integration.journey.platform_fixture import Platform
 from tests.integration.release_account import Right, account_name, granted, roles, used
 
 UNSEEN: Final = {
-    Right("create", "apps", "deployments"): "the API server asks for it when apply creates, and audits it as patch",
+    Right("get", "twinops.dev", "workerpools"): "used before the Deployment of an earlier pool is adopted, which the "
+    "garbage collector has to have left for 30 s: tests/unit/services/pools/test_ownership.py",
     Right("patch", "", "pods"): "used where pools scale in: tests/slow/scaling",
 }
 """Rights that the log of this operator cannot show, each with its reason."""
