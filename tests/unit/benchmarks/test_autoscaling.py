@@ -66,6 +66,7 @@ def test_a_pool_does_not_flap(scenario: Scenario, hours: int) -> None:
     assert ours <= keda
 
 
+@pytest.mark.learner
 def test_every_load_ends_without_workers() -> None:
     for scenario in scenarios.SCENARIOS:
         for record in played(scenario).ours:

@@ -141,6 +141,7 @@ def test_a_twin_of_one_experiment_cannot_be_called_unfaithful() -> None:
     assert {verdict_on(one, rng, 5).kind for _ in range(100)} == {VerdictKind.WITHIN_CHANCE}
 
 
+@pytest.mark.learner
 def test_intervals_of_perfect_twins_cover_as_many_outcomes_as_they_say() -> None:
     rng = np.random.default_rng(3)
     covered = [

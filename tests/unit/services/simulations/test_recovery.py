@@ -176,6 +176,7 @@ async def several(site: Installation) -> None:
     await site.until(lambda: len(site.archive.simulations) == 4)
 
 
+@pytest.mark.learner
 async def test_a_crash_at_any_call_changes_no_end() -> None:
     await every_crash(several)
 
