@@ -36,7 +36,7 @@ _AUDIT = {
         {"level": "None"},
     ],
 }
-_AUDIT_MEGABYTES = 100  # of the log before it is begun anew; some 100,000 requests
+_AUDIT_MEGABYTES = 100  # of the log before it is rotated; some 100,000 requests
 
 
 @dataclass(frozen=True)

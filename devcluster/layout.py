@@ -31,7 +31,7 @@ def default_directory() -> Path:
 
 @dataclass(frozen=True)
 class Ports:
-    """TCP ports on the loopback address, chosen once so that a kubeconfig outlives a restart."""
+    """TCP ports on the loopback address, chosen once so that a kubeconfig stays valid after a restart."""
 
     api: int
     etcd: int

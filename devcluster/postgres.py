@@ -79,7 +79,7 @@ class PostgresServer:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, with its sessions: they outlive their server for a moment, and would still answer."""
+        """Kill the server and its session processes, which would go on answering for a moment after the server died."""
         sessions = _children(self.process.pid)
         self._signal(signal.SIGKILL)
         self.process.wait()

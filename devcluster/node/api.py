@@ -1,4 +1,4 @@
-"""A small client of the API server: JSON in and out, and a watch that outlives closed streams and 410 Gone."""
+"""A small client of the API server: JSON in and out, and a watch that resumes after closed streams and 410 Gone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Listed:
-    """The whole collection, at the start of a watch and whenever one has to begin anew."""
+    """The whole collection, at the start of a watch and whenever one has to be restarted."""
 
     items: list[Json]
 

@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _guard(leader: int) -> None:
-    # What asks the session to end is meant for the program; the guard outlives it.
+    # Signals that ask the session to end are meant for the program; the guard ends after it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     select.select([os.pidfd_open(leader)], [], [])
     os.killpg(leader, signal.SIGKILL)

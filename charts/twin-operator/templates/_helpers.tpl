@@ -44,7 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-worker" (include "twin-operator.fullname" .)) .Values.workers.serviceAccount.name }}
 {{- end }}
 
-{{- /* Namespaces where TwinModels, Simulations and RetrainingJobs are looked at; empty means everywhere. */ -}}
+{{- /* Namespaces whose TwinModels, Simulations and RetrainingJobs are reconciled; empty means all of them. */ -}}
 {{- define "twin-operator.watchNamespaces" -}}
 {{- if .Values.watchNamespaces }}
 {{- append .Values.watchNamespaces .Release.Namespace | concat .Values.workerPools.namespaces | uniq | sortAlpha | toJson }}

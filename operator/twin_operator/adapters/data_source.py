@@ -83,7 +83,7 @@ class FileDataSource:
     def stamp(self, source: Source) -> str | None:
         """Return the file's ETag, or its modification time and size; None where its server tells neither.
 
-        What cannot be looked at has no stamp: reading it then says what is wrong.
+        None also where the file cannot be reached: `read`, which follows, then says why.
 
         Raises:
             Stalled: `AddressNotAllowed`.

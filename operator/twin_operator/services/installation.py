@@ -53,5 +53,5 @@ def of_pools(pools: Sequence[WorkerPool]) -> list[Finding]:
 def _of_pool(pool: WorkerPool) -> Finding:
     part, ready = f"WorkerPool {pool.name}", pool.status.condition(ConditionType.READY)
     if ready is None:
-        return Finding(part, False, "The operator has not looked at it yet.")
+        return Finding(part, False, "The operator has not reconciled it yet.")
     return Finding(part, ready.status is ConditionStatus.TRUE, f"{ready.reason}: {ready.message}")

@@ -176,7 +176,7 @@ class OperatorLoop:
     last_resync: float = 0.0
 
     async def run(self) -> None:
-        """Run every loop until cancelled; one that fails ends all, and the process starts anew."""
+        """Run every loop until cancelled; one that fails ends all, and the process is restarted."""
         self.process.leading(leads=True)
         try:
             await self._run()

@@ -1,4 +1,4 @@
-"""How each process is connected to Redis, patient enough to outlive its restart, and the keys that sign messages."""
+"""How each process connects to Redis, with retries that cover a restart of Redis, and the keys that sign messages."""
 
 from typing import Any, Final
 

@@ -57,7 +57,7 @@ def _json_only(value: object, _settings: Settings) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and bool(value) and set(value) <= _JSON
 
 
-def _outlives_the_lease(value: object, settings: Settings) -> bool:
+def _is_longer_than_the_lease(value: object, settings: Settings) -> bool:
     return isinstance(value, int | float) and value > settings.lease_seconds
 
 
@@ -91,7 +91,7 @@ _TRANSPORT_RULES: Final = (
     Rule("unacked_index_key", _nothing, "nothing", "tasks in work would be delivered again and again"),
     Rule(
         "visibility_timeout",
-        _outlives_the_lease,
+        _is_longer_than_the_lease,
         "more than TWINOPS_LEASE_SECONDS, {settings.lease_seconds:g}",
         "the message of a killed worker would come back while its claim still holds, and be dropped",
     ),

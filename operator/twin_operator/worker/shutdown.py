@@ -97,7 +97,7 @@ class Grace:
     def _return(self, request: Any) -> None:  # noqa: ANN401 - Celery's
         try:
             if self.give_back(request.id, request.delivery_info["routing_key"]):
-                logger.warning("Run %s did not finish in its time; another worker begins it anew.", request.id)
+                logger.warning("Run %s did not finish within the grace period; another worker repeats it.", request.id)
             message = request.message
             # To the front; a rejection would put it behind all others, and would wait for a loop that no longer runs.
             message.channel.qos.restore_by_tag(message.delivery_tag)

@@ -26,7 +26,7 @@ RETRIED: Final = frozenset({429, 500, 502, 503, 504})
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
-WATCH_SECONDS: Final = 300  # after which a watch is begun anew, from where it was
+WATCH_SECONDS: Final = 300  # until the API server ends a watch; the next one resumes at its resource version
 READ_BYTES: Final = 1 << 16
 
 

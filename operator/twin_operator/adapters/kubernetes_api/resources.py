@@ -22,7 +22,7 @@ from twin_operator.services.reconciling.ports import Changed, Event, FinishedObj
 from twin_operator.services.reconciling.queue import exponential_backoff
 
 logger = logging.getLogger(__name__)
-LONGEST_WAIT: Final = 15.0  # seconds before a watch is begun anew after trouble
+LONGEST_WAIT: Final = 15.0  # seconds between two attempts to restart a watch that failed
 CAME: Final = frozenset({"ADDED", "MODIFIED"})
 ROOT: Final = f"/apis/{API_VERSION}"
 FINISHED: Final = "status.phase=Succeeded", "status.phase=Failed"
@@ -57,7 +57,7 @@ class Following:
                 if isinstance(error, ApiError) and error.status == HTTPStatus.GONE:
                     logger.debug("The watch of %s is too far behind; it lists again.", self.path)
                 else:
-                    logger.warning("The watch of %s is begun anew: %s", self.path, error)
+                    logger.warning("The watch of %s failed and is restarted: %s", self.path, error)
                 version, failures = "", failures + 1
                 await asyncio.sleep(self._random.uniform(0.1, exponential_backoff(failures + 1, 0.5, LONGEST_WAIT)))
 

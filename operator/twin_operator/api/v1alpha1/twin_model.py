@@ -91,7 +91,7 @@ class FidelityPolicy(ApiModel):
         default=0.80, description="Smallest share of outcomes that must lie in their predicted intervals."
     )
     window: Annotated[int, Field(ge=1, le=WINDOW_LIMIT)] = Field(
-        default=50, description="How many of the newest outcomes are looked at."
+        default=50, description="Number of the newest outcomes that fidelity is computed from."
     )
 
 
@@ -144,7 +144,9 @@ class TwinModelSpec(ApiModel):
         "Patient, Territory.",
     )
     data: ExperimentSource = Field(description="The rows of past experiments.")
-    columns: Columns = Field(description="What each column means. Changing it trains anew at once, without a gate.")
+    columns: Columns = Field(
+        description="What each column means. A change retrains the model immediately, without the gate."
+    )
     learner: Learner = Field(
         default=Learner(), description="How the models are fitted. Changing it asks for a RetrainingJob."
     )

@@ -26,7 +26,7 @@ class RandomisedUnits:
 
     @property
     def rows(self) -> int:
-        """How many rows were looked at."""
+        """Number of rows that were tested."""
         return int(self.of_row.size)
 
     @staticmethod

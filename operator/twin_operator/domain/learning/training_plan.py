@@ -92,7 +92,7 @@ def plan_for(
     has both times and experiments, without which none can be left out.
     """
     wishes, usual = overrides or LearnerOverrides(), TrainingPlan.of(learner)
-    plan = _more_seeds(trigger, _chosen_anew(trigger, health, usual))
+    plan = _more_seeds(trigger, _with_choice(trigger, health, usual))
     plan = replace(
         plan,
         algorithm=wishes.algorithm or plan.algorithm,
@@ -105,7 +105,7 @@ def plan_for(
     return replace(plan, reason=_sentence(_differences(plan, usual, wishes, health)))
 
 
-def _chosen_anew(trigger: str, health: PlanHealth, plan: TrainingPlan) -> TrainingPlan:
+def _with_choice(trigger: str, health: PlanHealth, plan: TrainingPlan) -> TrainingPlan:
     """The model's own algorithm first: it stays where others are only as good."""
     if trigger not in _MISSES or not health.severe:
         return plan

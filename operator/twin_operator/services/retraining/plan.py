@@ -93,8 +93,8 @@ def _unapproved(snapshot: JobSnapshot, now: float) -> JobPlan | None:
         return None
     job = snapshot.job
     message = (
-        f"Somebody with the RBAC verb approve has to decide: kubectl twin approve {job.name} -n {job.namespace}, "
-        "or set spec.approval."
+        "Waiting for the approval of someone with the RBAC verb approve: run "
+        f"kubectl twin approve {job.name} -n {job.namespace}, or set spec.approval."
     )
     return wait(snapshot, RetrainingJobPhase.AWAITING_APPROVAL, Reason.AWAITING_APPROVAL, message, now)
 

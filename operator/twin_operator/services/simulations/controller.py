@@ -88,7 +88,7 @@ class Simulations:
         )
 
     def mark(self, uids: Iterable[str]) -> None:
-        """Have Simulations looked at again, soon."""
+        """Request that Simulations are reconciled soon."""
         self._dirty.update(uids)
         self._wake.set()
 

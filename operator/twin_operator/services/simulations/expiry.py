@@ -10,7 +10,7 @@ from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resou
 from twin_operator.services.runs.times import seconds
 
 logger = logging.getLogger(__name__)
-LATER_SECONDS = 10.0  # until a Simulation that is not archived or graded yet is looked at again
+LATER_SECONDS = 10.0  # until a Simulation that is not archived or graded yet is checked again
 
 
 @dataclass

@@ -22,7 +22,7 @@ Key = tuple[str, str]
 QUEUE: Final = "validation"
 ATTEMPTS: Final = 2  # of one check; the next one comes soon
 NOT_CHECKED: Final = Obstacle(
-    Reason.DATA_NOT_CHECKED, "The data has not been looked at since the spec or the version changed."
+    Reason.DATA_NOT_CHECKED, "The data has not been checked since the spec or the version changed."
 )
 
 
