@@ -2,14 +2,20 @@
 
 import hashlib
 import ipaddress
+import logging
 import posixpath
+import re
+import socket
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
+import aiohttp
 import fsspec
 import numpy as np
 import pyarrow as pa
@@ -21,6 +27,7 @@ from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import Source
 from twin_operator.services.work.train import RawTable
 
+logger = logging.getLogger(__name__)
 CHUNK: Final = 1 << 20  # bytes a read: large enough for object stores, small enough for memory
 IN_MEMORY: Final = 64 << 20  # bytes of a file that are kept in memory before it goes to disk
 STAMP_LENGTH: Final = 256  # characters that status takes
@@ -28,6 +35,22 @@ STAMP_LENGTH: Final = 256  # characters that status takes
 ETAGS: Final = ("ETag", "etag")
 MODIFICATIONS: Final = ("mtime", "LastModified", "Last-Modified", "last_modified", "updated", "modified")
 COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
+UNEVEN_ROW: Final = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")  # as pyarrow words it
+REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_UNREACHABLE: Final = "cannot be read: the workers cannot reach its server"
+# The end of a sentence that begins with the address; the first that fits, so subclasses come before their bases.
+CAUSES: Final[Mapping[type[BaseException], str]] = {
+    FileNotFoundError: "does not exist where the worker looks for it",
+    PermissionError: "cannot be read: the workers have no permission",
+    IsADirectoryError: "is a folder; write the address of one file",
+    aiohttp.ClientConnectionError: _UNREACHABLE,
+    ConnectionError: _UNREACHABLE,
+    TimeoutError: _UNREACHABLE,
+    socket.gaierror: _UNREACHABLE,
+    aiohttp.ClientPayloadError: "cannot be read: its server closed the connection before the end",
+    ImportError: "cannot be read: the image of the workers lacks the package for its protocol",
+    ValueError: "cannot be read; check its protocol, its host and the settings of its store",
+}
 
 
 @dataclass(frozen=True)
@@ -90,10 +113,11 @@ class FileDataSource:
         """
         self._check_allowed(source.uri)
         try:
-            files, path = fsspec.core.url_to_fs(source.uri)
-            files.invalidate_cache(path)
-            return _stamp(files.info(path))
-        except (OSError, ValueError, ImportError, NotImplementedError):  # the last: a protocol without file information
+            with _reading(source.uri):
+                files, path = fsspec.core.url_to_fs(source.uri)
+                files.invalidate_cache(path)
+                return _stamp(files.info(path))
+        except Stalled:  # a server may serve a file and no facts about it
             return None
 
     def _check_allowed(self, uri: str) -> None:
@@ -136,17 +160,38 @@ def _is_near(host: str | None) -> bool:
     return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
+@contextmanager
+def _reading(uri: str) -> Iterator[None]:
+    """Say in a sentence of our own why a file cannot be read; the error of the store's library goes to the log."""
+    try:
+        yield
+    except Exception as error:  # fsspec passes on the exceptions of each store's library, which have no common base
+        logger.warning("%s cannot be read.", uri, exc_info=error)
+        raise Stalled(Reason.DATA_NOT_READABLE, f"{uri} {_why_unreadable(error)}.") from error
+
+
+def _why_unreadable(error: BaseException) -> str:
+    """Return the end of a sentence that begins with the address; what caused a store's error says more than it does."""
+    return (
+        _known_cause(error.__cause__)
+        or _known_cause(error)
+        or f"cannot be read ({type(error).__name__}); the log of the worker has the details"
+    )
+
+
+def _known_cause(error: BaseException | None) -> str | None:
+    if isinstance(error, aiohttp.ClientResponseError) and error.status != HTTPStatus.NOT_FOUND:
+        hint = "; check the credentials of the workers" if error.status in REFUSED else ""
+        return f"cannot be read: its server answers HTTP {error.status}{hint}"
+    return next((sentence for kind, sentence in CAUSES.items() if isinstance(error, kind)), None)
+
+
 def _fetch(uri: str, copy: IO[bytes]) -> str:
     digest = hashlib.sha256()
-    try:
-        with fsspec.open(uri, "rb") as remote:
-            while chunk := remote.read(CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
-    except FileNotFoundError as error:
-        raise Stalled(Reason.DATA_NOT_READABLE, f"{uri} does not exist where the worker looks for it.") from error
-    except (OSError, ValueError, ImportError) as error:
-        raise Stalled(Reason.DATA_NOT_READABLE, f"{uri} cannot be read: {_sentence(error)}") from error
+    with _reading(uri), fsspec.open(uri, "rb") as remote:
+        while chunk := remote.read(CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
     if copy.tell() == 0:
         raise Stalled(Reason.DATA_INVALID, f"{uri} is empty.")
     return digest.hexdigest()
@@ -159,32 +204,55 @@ def _parse(copy: IO[bytes], source: Source) -> pa.Table:
     parquet = source.format == "Parquet" or (source.format is None and inner.suffix in {".parquet", ".pq"})
     try:
         stream = pa.input_stream(copy, compression=compression) if compression else pa.PythonFile(copy, mode="r")
-        if parquet:
-            return _only(papq.read_table(pa.BufferReader(stream.read())), source)
-        return _read_csv(stream, source)
-    except pa.ArrowKeyError as error:
-        raise Stalled(Reason.DATA_INVALID, f"{source.uri}: {_sentence(error)}") from error
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        content = pa.BufferReader(stream.read())
+        table = papq.read_table(content) if parquet else _read_csv(content, source)
+    except (pa.ArrowException, OSError, ValueError) as error:  # OSError: a compressed file that is cut short
+        logger.warning("%s cannot be parsed.", source.uri, exc_info=error)
         kind = "Parquet" if parquet else "CSV"
-        raise Stalled(Reason.DATA_INVALID, f"{source.uri} is not {kind}: {_sentence(error)}") from error
+        compressed = f" compressed by {compression}" if compression else ""
+        raise Stalled(
+            Reason.DATA_INVALID, f"{source.uri} is not {kind}{compressed}; the log of the worker has the details."
+        ) from error
+    return _only(table, source)
 
 
-def _read_csv(stream: Any, source: Source) -> pa.Table:  # noqa: ANN401 - pyarrow has no types
-    content = pa.BufferReader(stream.read())
+def _read_csv(content: pa.BufferReader, source: Source) -> pa.Table:
     convert = pacsv.ConvertOptions(
         column_types=dict.fromkeys(source.text_columns, pa.string()), strings_can_be_null=True
     )
-    table = pacsv.read_csv(content, convert_options=convert)
-    return _only(table, source)
+    try:
+        return pacsv.read_csv(content, convert_options=convert)
+    except pa.ArrowInvalid:
+        content.seek(0)
+        _name_uneven_row(content, source.uri)
+        raise
+
+
+def _name_uneven_row(content: pa.BufferReader, uri: str) -> None:
+    """Raise `Stalled` with the number, not the content, of the first row that is shorter or longer than the header."""
+    try:
+        pacsv.read_csv(content, read_options=pacsv.ReadOptions(use_threads=False))  # else rows have no numbers
+    except pa.ArrowInvalid as error:
+        # pyarrow's invalid_row_handler would need every row to be UTF-8.
+        if found := UNEVEN_ROW.search(str(error)):
+            row, header, columns = found.groups()
+            raise Stalled(
+                Reason.DATA_INVALID,
+                f"{uri} is not CSV: row {row} has {columns} columns, and row 1, the header, has {header}.",
+            ) from error
 
 
 def _only(table: pa.Table, source: Source) -> pa.Table:
     """Keep the columns that are asked for; the domain names those that are missing."""
-    wanted = [name for name in source.columns if name in table.column_names]
-    missing = [name for name in source.columns if name not in table.column_names]
+    names = table.column_names
+    wanted = [name for name in source.columns if name in names]
+    missing = [name for name in source.columns if name not in names]
+    repeated = [name for name in wanted if names.count(name) > 1]
     if missing:
-        known = ", ".join(table.column_names[:20])
+        known = ", ".join(names[:20])
         raise Stalled(Reason.DATA_INVALID, f"{source.uri} has no column {missing[0]}; its columns are {known}.")
+    if repeated:
+        raise Stalled(Reason.DATA_INVALID, f"{source.uri} has more than one column {repeated[0]}; rename the others.")
     if table.num_rows == 0:
         raise Stalled(Reason.DATA_INVALID, f"{source.uri} has no rows.")
     return table.select(wanted)
@@ -201,8 +269,3 @@ def _column(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     if pa.types.is_boolean(kind) and column.null_count == 0:
         return np.asarray(column.to_numpy())
     return np.asarray(column.to_pylist(), dtype=object)
-
-
-def _sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]

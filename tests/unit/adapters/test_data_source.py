@@ -6,16 +6,18 @@ import bz2
 import gzip
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as papq
 import pytest
+from fsspec import AbstractFileSystem
 
 from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.services.reconciling.errors import Stalled
@@ -161,13 +163,22 @@ def test_other_bytes_than_the_wanted_ones_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"", "is empty"), (b"arm,code,age,reply\n", "has no rows"), (b"\x1f\x8b broken", "is not CSV")],
+    [
+        (b"", "is empty"),
+        (b"arm,code,age,reply\n", "has no rows"),
+        (b"\x1f\x8b broken", "is not CSV compressed by gzip; the log of the worker has the details"),
+        (b"arm,code,age,reply\nA,1,2,1\nA,1,2\nB\n", "row 3 has 3 columns, and row 1, the header, has 4"),
+        (b"arm,code,age,reply\n\xff\xfe,1,2,1\n", "is not CSV; the log of the worker has the details"),
+        (b"arm,code,age,reply,age\nA,1,2,1,3\n", "has more than one column age; rename the others"),
+    ],
 )
 def test_a_file_without_a_table_is_named(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / ("broken.csv.gz" if content.startswith(b"\x1f") else "broken.csv")
     path.write_bytes(content)
-    with pytest.raises(Stalled, match=sentence):
+    with pytest.raises(Stalled) as refusal:
         read(path)
+    assert refusal.value.message.endswith(f"{sentence}.")
+    assert refusal.value.reason == "DataInvalid"
 
 
 def stamp(source: FileDataSource, uri: str) -> str | None:
@@ -195,32 +206,87 @@ def test_what_is_not_there_has_no_stamp_and_what_is_not_allowed_is_refused(tmp_p
         stamp(source, "file:///etc/passwd")
 
 
-class Tagged(BaseHTTPRequestHandler):
-    """A web server that knows the ETag of its file, or nothing at all."""
+class Store(BaseHTTPRequestHandler):
+    """A web server with files that have an ETag or none, that are cut short, or that it refuses by a status code."""
 
     def do_HEAD(self) -> None:
-        """Answer without a body."""
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Length", "7")
-        if self.path.startswith("/tagged"):
+        """Answer without a body; files are of 7 bytes."""
+        _, kind, *_ = self.path.split("/")
+        self.send_response(int(kind) if kind.isdigit() else HTTPStatus.OK)
+        self.send_header("Content-Length", "0" if kind.isdigit() else "7")
+        if kind.startswith("tagged"):
             self.send_header("ETag", f'"{self.path}"')
         self.end_headers()
+
+    def do_GET(self) -> None:
+        """Answer with the first bytes of the file."""
+        self.do_HEAD()
+        self.wfile.write(b"arm" if self.path.endswith("short") else b"")
 
     def log_message(self, *_args: object) -> None:
         """Keep quiet."""
 
 
-def test_an_etag_is_the_stamp_and_a_server_that_tells_nothing_gives_none() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Tagged)
-    thread = Thread(target=server.serve_forever)
+@pytest.fixture
+def store() -> Iterator[str]:
+    """Serve, and give the address of the folder."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    thread = Thread(target=server.serve_forever, args=[0.01])
     thread.start()
-    try:
-        home = f"http://127.0.0.1:{server.server_port}/"
-        source = allowing(home)
-        assert stamp(source, f"{home}tagged") == 'etag "/tagged"'
-        assert stamp(source, f"{home}plain") is None
-        assert len(stamp(source, f"{home}tagged{'x' * 300}") or "") == 64
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_etag_is_the_stamp_and_a_server_that_tells_nothing_gives_none(store: str) -> None:
+    source = allowing(store)
+    assert stamp(source, f"{store}tagged") == 'etag "/tagged"'
+    assert stamp(source, f"{store}plain") is None
+    assert len(stamp(source, f"{store}tagged{'x' * 300}") or "") == 64
+
+
+class Broken(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A store whose library raises an exception of its own."""
+
+    protocol = "broken"
+
+    class NoCredentials(Exception):  # noqa: N818 - named like those of the libraries
+        """Neither an OSError nor a ValueError."""
+
+    def info(self, path: str, **_options: Any) -> dict[str, Any]:
+        """Fail."""
+        raise self.NoCredentials(f"secret of {path}")
+
+    def _open(self, path: str, *_args: Any, **_options: Any) -> Any:
+        self.info(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("{store}500/x.csv", "cannot be read: its server answers HTTP 500"),
+        ("{store}403/x.csv", "cannot be read: its server answers HTTP 403; check the credentials of the workers"),
+        ("{store}404/x.csv", "does not exist where the worker looks for it"),
+        ("{store}short", "cannot be read: its server closed the connection before the end"),
+        ("http://127.0.0.1:9/x.csv", "cannot be read: the workers cannot reach its server"),
+        ("http://no.invalid/x.csv", "cannot be read: the workers cannot reach its server"),
+        ("http://127.0.0.1:9x/x.csv", "cannot be read; check its protocol, its host and the settings of its store"),
+        ("unknown://x.csv", "cannot be read; check its protocol, its host and the settings of its store"),
+        ("dask://x.csv", "cannot be read: the image of the workers lacks the package for its protocol"),
+        ("file:///", "is a folder; write the address of one file"),
+        ("broken://x.csv", "cannot be read (NoCredentials); the log of the worker has the details"),
+    ],
+)
+def test_a_store_that_fails_is_named_without_the_words_of_its_library(
+    store: str, address: str, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fsspec.register_implementation("broken", Broken, clobber=True)
+    uri = address.format(store=store)
+    source = allowing(uri)
+    with pytest.raises(Stalled) as refusal:
+        source.read(Source(uri, None, None, COLUMNS, []))
+    assert (refusal.value.reason, refusal.value.message) == ("DataNotReadable", f"{uri} {sentence}.")
+    assert any(record.exc_info for record in caplog.records)
+    if address not in {"{store}short", "file:///"}:  # these have a stamp, and fail later
+        assert stamp(source, uri) is None
