@@ -11,7 +11,8 @@ import asyncio
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
-from twin_operator.services.runs.run import BoundVersion, Run, TaskKind
+from twin_operator.adapters.redis_queue import keys
+from twin_operator.services.runs.run import BoundVersion, Run, Stop, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, span_context
 
 
@@ -123,14 +124,25 @@ async def test_the_version_of_a_run_is_the_one_that_it_was_published_with_last(s
     assert system.life(work.run) == pytest.approx(60, abs=2)
 
 
-async def test_a_forgotten_run_starts_afresh(system: QueueSystem) -> None:
+async def test_the_message_of_a_forgotten_run_is_refused_until_the_run_starts_again(system: QueueSystem) -> None:
     work = task(limit=1)
     worker = system.claims()
     worker.claim(work)
     worker.record(work, DONE)
     await system.queue.forget([work.run])
-    assert await run_of(system, work) == Run()
+    assert await run_of(system, work) == Run(stop=Stop.CANCELLED)
+    assert system.claims().claim(work) == Stop.CANCELLED
+    assert system.life(work.run) == pytest.approx(60 + keys.STOP_MARGIN_SECONDS, abs=2)
+    await system.queue.resume(work.run)
     assert system.claims().claim(work) == "claimed"
+
+
+async def test_the_holder_of_a_run_that_is_forgotten_has_lost_it(system: QueueSystem) -> None:
+    work, worker = task(), system.claims()
+    worker.claim(work)
+    await system.queue.forget([work.run])
+    assert worker.renew(work.run, None) == "lost"
+    assert worker.record(work, DONE) is False
 
 
 async def test_a_record_lives_its_time_from_the_latest_claim(system: QueueSystem) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, ProcessClaims, QueueSystem, new_reports, run_of, task
+from twin_operator.adapters.redis_queue import keys
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.run import Event, Outcome, Stop, Task
 
@@ -129,10 +130,18 @@ async def test_a_stopped_run_is_not_claimed_and_its_holder_learns_why(system: Qu
 async def test_a_run_may_be_stopped_before_it_is_claimed(system: QueueSystem) -> None:
     work = task()
     await system.queue.stop(work.run, Stop.CANCELLED)
-    assert system.life(work.run) == pytest.approx(60, abs=2)
     assert system.claims().claim(work) == Stop.CANCELLED
     await system.queue.resume(work.run)
     assert system.claims().claim(work) == "claimed"
+
+
+@pytest.mark.parametrize("why", list(Stop))
+async def test_a_stop_outlives_the_oldest_message_that_a_worker_takes(system: QueueSystem, why: Stop) -> None:
+    work = task()
+    system.claims().claim(work)
+    await system.queue.stop(work.run, why)
+    assert system.claims().claim(work) == why
+    assert system.life(work.run) == pytest.approx(60 + keys.STOP_MARGIN_SECONDS, abs=2)
 
 
 async def test_a_finished_run_says_so_also_when_it_was_stopped_later(system: QueueSystem) -> None:

@@ -7,6 +7,7 @@ registered model, as its administrator may).
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,9 +47,21 @@ def name() -> str:
     return f"ns.{uuid.uuid4().hex[:8]}"
 
 
-def registered(registry: Registry, name: str, bank: Bank, run: str, *, promote: bool = True) -> str:
+def go_on() -> None:
+    """Confirm that a run goes on."""
+
+
+def registered(
+    registry: Registry,
+    name: str,
+    bank: Bank,
+    run: str,
+    *,
+    promote: bool = True,
+    confirm: Callable[[], None] = go_on,
+) -> str:
     tags = {"twinops.run": run, "twinops.fingerprint": f"spec-{run}"}
-    return registry.register(name, OWNER, bank, SUMMARY, tags, promote=promote)
+    return registry.register(name, OWNER, bank, SUMMARY, tags, promote=promote, confirm=confirm)
 
 
 def test_a_name_belongs_to_one_twin_and_an_older_uid_is_adopted(registry: Registry, name: str) -> None:
@@ -144,6 +157,42 @@ def test_a_run_makes_one_version_however_often_it_is_delivered(registry: Registr
     assert registered(registry, name, bank, "b", promote=False) == "3", "the number of the second delivery is spent"
     with pytest.raises(LookupError):
         registry.tags(name, "2")
+
+
+class Cancelled(Exception):  # noqa: N818 - a fact about a run
+    """The run of a task is to stop."""
+
+
+def stops_at(number: int) -> Callable[[], None]:
+    """Return a confirmation that raises when it is asked for the `number`th time."""
+    asked = itertools.count(1)
+
+    def confirm() -> None:
+        if next(asked) == number:
+            raise Cancelled
+
+    return confirm
+
+
+@pytest.mark.parametrize("promote", [False, True])
+def test_a_run_that_is_stopped_before_its_version_is_registered_makes_none(
+    registry: Registry, name: str, bank: Bank, *, promote: bool
+) -> None:
+    first = registered(registry, name, bank, "a")
+    with pytest.raises(Cancelled):
+        registered(registry, name, bank, "b", promote=promote, confirm=stops_at(1))
+    assert registry.version_of_run(name, "b") is None
+    assert registry.champion_version(name) == first
+
+
+def test_a_version_that_was_registered_before_its_run_was_stopped_is_not_promoted(
+    registry: Registry, name: str, bank: Bank
+) -> None:
+    first = registered(registry, name, bank, "a")
+    with pytest.raises(Cancelled):
+        registered(registry, name, bank, "b", confirm=stops_at(2))
+    assert registry.version_of_run(name, "b") is not None
+    assert registry.champion_version(name) == first
 
 
 def test_a_late_delivery_takes_nothing_back(registry: Registry, name: str, bank: Bank) -> None:

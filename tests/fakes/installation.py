@@ -77,7 +77,8 @@ class Installation:
         self.crashes = crashes or CrashPlan()
         self.watch_delay = watch_delay
         self._expected: tuple[type[BaseException], ...] = (Crash, *expected)
-        self._began = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
         self.cluster = InMemoryCluster(self.now, emitted=EMITTED)
         self.workloads = InMemoryWorkloads(self.cluster)
         self.queue = InMemoryQueue(self.now)
@@ -92,7 +93,7 @@ class Installation:
 
     def now(self) -> float:
         """Return the time of the installation, seconds since the epoch."""
-        return START + asyncio.get_running_loop().time() - self._began
+        return START + self._loop.time() - self._began
 
     @property
     def operator(self) -> OperatorProcess:

@@ -7,6 +7,7 @@ none of these has vanished: its lease ends by itself, and its message returns af
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -114,8 +115,11 @@ class InMemoryQueue:
 
     async def stop(self, run: str, why: Stop) -> None:
         await self.server.round_trip()
+        self._stop(run, why)
+
+    def _stop(self, run: str, why: Stop) -> None:
         record = self.server.written_record(run)
-        record.stop, record.expires = why, self.server.clock() + self.run_ttl_seconds
+        record.stop, record.expires = why, self.server.clock() + self.run_ttl_seconds + keys.STOP_MARGIN_SECONDS
 
     async def resume(self, run: str) -> None:
         await self.server.round_trip()
@@ -128,6 +132,7 @@ class InMemoryQueue:
             content = await self.server.round_trip()
             for run in runs:
                 content.records.pop(run, None)
+                self._stop(run, Stop.CANCELLED)
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         content = await self.server.round_trip()
@@ -259,6 +264,9 @@ class InMemoryQueue:
             self.dead_letters.add(message, queue, refusal, worker)
             return None
         tag, now = self.server.identity(), self.server.clock()
+        if now - _published(message) > self.run_ttl_seconds:
+            self.dead_letters.add(message, queue, Refusal(Reason.OUTDATED, "it is too old", task.run), worker)
+            return None
         self.server.content().unacknowledged[tag] = Unacknowledged(message, queue, now)
         return Delivery(tag, task, queue, worker, message, self.claims(worker))
 
@@ -296,6 +304,10 @@ def _task(message: bytes) -> Task:
     envelope = orjson.loads(message)
     context = parse(envelope["headers"].get("traceparent"))
     return replace(Task.from_json(envelope["body"]), trace=None if context is None else RunTrace(context))
+
+
+def _published(message: bytes) -> float:
+    return float(orjson.loads(message)["headers"].get(keys.PUBLISHED_AT, math.inf))
 
 
 def _run_of(message: bytes) -> str | None:

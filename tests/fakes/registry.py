@@ -77,11 +77,21 @@ class InMemoryRegistry:
         return next(made, None)
 
     def register(
-        self, name: str, owner: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str], *, promote: bool
+        self,
+        name: str,
+        owner: str,
+        bank: Bank | None,
+        summary: JSON,
+        tags: Mapping[str, str],
+        *,
+        promote: bool,
+        confirm: Callable[[], None] = lambda: None,
     ) -> str:
         self.check_owner(name, owner)
+        confirm()
         version = self._settle(name, tags[RUN], self._create(name, bank, summary, tags))
         if promote:
+            confirm()
             self.serve(name, version)
         return version
 

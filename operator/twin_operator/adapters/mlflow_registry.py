@@ -5,6 +5,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -56,6 +57,10 @@ def digest_of(file: Path) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def unconditionally() -> None:
+    """Confirm always: for what no task does."""
 
 
 class BankFlavour:
@@ -137,16 +142,27 @@ class MlflowRegistry:
         return str(min(int(version.version) for version in found)) if found else None
 
     def register(
-        self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str], *, promote: bool
+        self,
+        name: str,
+        owner: str,
+        bank: Bank,
+        summary: JSON,
+        tags: Mapping[str, str],
+        *,
+        promote: bool,
+        confirm: Callable[[], None] = unconditionally,
     ) -> str:
         """Log the bank to a run of its own, register the version, and `serve` it where it is to be promoted.
+
+        `confirm` is called before each of the last two steps, and raises where the task is to stop.
 
         Two deliveries of one task may get here: the lower number stays, and the other is deleted. Numbers are given in
         the order in which versions become visible, so whoever has the higher one sees the lower.
         """
         self.check_owner(name, owner)
-        version = self._settle(name, tags[RUN], self._create(name, bank, summary, tags))
+        version = self._settle(name, tags[RUN], self._create(name, bank, summary, tags, confirm))
         if promote:
+            confirm()
             self.serve(name, version)
         return version
 
@@ -163,7 +179,9 @@ class MlflowRegistry:
         if serving is None or int(serving) <= int(version):
             self.promote(name, version, {})
 
-    def _create(self, name: str, bank: Bank, summary: JSON, tags: Mapping[str, str]) -> str:
+    def _create(
+        self, name: str, bank: Bank, summary: JSON, tags: Mapping[str, str], confirm: Callable[[], None]
+    ) -> str:
         experiment = mlflow.set_experiment(EXPERIMENT)
         with (
             tempfile.TemporaryDirectory() as scratch,
@@ -175,6 +193,7 @@ class MlflowRegistry:
             (folder / SUMMARY).write_text(json.dumps({**summary, **identity}))
             mlflow.log_metrics({key: float(value) for key, value in summary["metrics"].items()})
             info = Model.log(None, BankFlavour(), name="bank", directory=scratch)
+        self._confirm(confirm, run.info.run_id)
         version = self._client.create_model_version(
             name,
             info.model_uri,
@@ -183,6 +202,15 @@ class MlflowRegistry:
             tags={**tags, "twinops.samples": str(summary["samples"]), BANK_DIGEST: digest},
         )
         return str(version.version)
+
+    def _confirm(self, confirm: Callable[[], None], run_id: str) -> None:
+        """Delete the MLflow run of a task that is to stop: no version refers to it."""
+        try:
+            confirm()
+        except Exception:
+            with suppress(MlflowException):
+                self._client.delete_run(run_id)
+            raise
 
     def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Let a version serve, and tag it; the one that served gets `twinops.replacedBy`.

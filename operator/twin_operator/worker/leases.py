@@ -5,14 +5,37 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from time import time
+from typing import Final, Protocol
 
 from redis.exceptions import RedisError
 
-from twin_operator.services.runs.run import Stop
+from twin_operator.services.runs.run import Stop, Task
 
 logger = logging.getLogger(__name__)
 STOPPED_EXIT = 75  # EX_TEMPFAIL: the pool replaces the child, the message returns and its claim is refused
+
+
+GO_ON: Final = "go on"
+LOST: Final = "lost"
+PAST_DEADLINE: Final = "past its deadline"
+
+
+class Stopped(Exception):  # noqa: N818 - a fact about a run
+    """The run is to stop: nothing more of it is to be written.
+
+    Args:
+        verdict: a `Stop`, `lost`, or `past its deadline`.
+    """
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+def is_past_deadline(task: Task, now: float) -> bool:
+    """Whether the time of a task's run is over; `now` in seconds since the epoch."""
+    return task.deadline is not None and now > task.deadline
 
 
 def end_process() -> None:
@@ -41,10 +64,12 @@ class LeaseThread:
     Args:
         claims: the worker's claims.
         stop: called when the run is cancelled, deleted, suspended, or the lease is lost.
+        clock: seconds since the epoch.
     """
 
     claims: Leases
     stop: Callable[[], None] = end_process
+    clock: Callable[[], float] = time
     _held: dict[str, str | None] = field(default_factory=dict)
     _wake: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -60,6 +85,22 @@ class LeaseThread:
         """Stop renewing."""
         self._held.pop(run, None)
 
+    def confirm(self, task: Task) -> None:
+        """Renew the lease of a run now, before something is written that its stop has to prevent.
+
+        Raises:
+            Stopped: the run is to stop, its deadline is over, or its lease is another's.
+            RedisError: that is not known.
+        """
+        if is_past_deadline(task, self.clock()):
+            raise Stopped(PAST_DEADLINE)
+        try:
+            verdict = self.claims.renew(task.run, self._held.get(task.run))
+        except KeyError:  # given back since
+            verdict = LOST
+        if verdict != GO_ON:
+            raise Stopped(verdict)
+
     def _renew_forever(self) -> None:
         while True:
             self._wake.wait(self.claims.lease_seconds / 3)
@@ -74,7 +115,7 @@ class LeaseThread:
             return
         except KeyError:  # recorded between the copy of the list and here
             return
-        if verdict != "go on" and run in self._held:
+        if verdict != GO_ON and run in self._held:
             logger.warning("Run %s stops: %s.", run, verdict)
             if verdict == Stop.SUSPENDED:
                 self._give_back(run)

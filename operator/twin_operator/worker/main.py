@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import time
 from typing import Protocol
 
@@ -43,11 +44,16 @@ def build_frame(settings: Settings) -> Frame:
         attempts.abandon()
         end_process()
 
-    return Frame(claims, LeaseThread(claims, abandon), work_of(registry, sources, attempts, time), attempts)
+    leases = LeaseThread(claims, abandon)
+    return Frame(claims, leases, work_of(registry, sources, attempts, time, leases.confirm), attempts)
 
 
 def work_of(
-    registry: Registry, sources: Callable[[str], DataSource], attempts: Attempts, clock: Callable[[], float]
+    registry: Registry,
+    sources: Callable[[str], DataSource],
+    attempts: Attempts,
+    clock: Callable[[], float],
+    confirm: Callable[[Task], None],
 ) -> Mapping[TaskKind, Work]:
     """Return what carries out each kind of task.
 
@@ -56,6 +62,8 @@ def work_of(
         sources: returns the source of past experiments for a namespace.
         attempts: note the progress of long tasks.
         clock: seconds since the epoch.
+        confirm: raises where the run of a task is to stop; called before a version is registered, and before it is
+            promoted.
     """
 
     def simulate(task: Task) -> Outcome:
@@ -63,7 +71,8 @@ def work_of(
 
     def train(task: Task) -> Outcome:
         message, source = TrainingPayload.model_validate(task.payload), sources(task.target.namespace)
-        return train_twin(message, source, registry, log_progress(message.run, attempts.note), clock)
+        progress = log_progress(message.run, attempts.note)
+        return train_twin(message, source, registry, progress, clock, partial(confirm, task))
 
     def validate(task: Task) -> Outcome:
         message = DataCheckPayload.model_validate(task.payload)
@@ -71,7 +80,8 @@ def work_of(
 
     def retrain(task: Task) -> Outcome:
         message, source = RetrainingPayload.model_validate(task.payload), sources(task.target.namespace)
-        return retrain_twin(message, source, registry, log_progress(message.run, attempts.note), clock)
+        progress = log_progress(message.run, attempts.note)
+        return retrain_twin(message, source, registry, progress, clock, partial(confirm, task))
 
     def gate(task: Task) -> Outcome:
         message = ComparisonPayload.model_validate(task.payload)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from time import time
 from typing import Any, Protocol
 
 from celery import Celery
@@ -17,7 +16,7 @@ from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
 from twin_operator.services.runs.tracing import within
 from twin_operator.worker.attempts import Attempts, continued, trace_of_attempt
-from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.leases import PAST_DEADLINE, LeaseThread, Stopped, is_past_deadline
 from twin_operator.worker.redelivery import GIVEN_UP, giving_up
 
 logger = logging.getLogger(__name__)
@@ -60,8 +59,8 @@ class Frame:
         Raises:
             RedisError: its claim or its end could not be recorded; the message has to be delivered again.
         """
-        if task.deadline is not None and time() > task.deadline:
-            return "past its deadline"
+        if is_past_deadline(task, self.leases.clock()):
+            return PAST_DEADLINE
         verdict = self.claims.claim(task)
         if verdict != "claimed":
             return verdict
@@ -70,6 +69,9 @@ class Frame:
         except (SystemExit, KeyboardInterrupt):
             self.claims.give_back(task.run)
             raise
+        except Stopped as stopped:
+            self.claims.give_back(task.run)
+            return stopped.verdict
         except TryAgain as again:
             return self._fail(task, "to be tried again", "TryAgain", str(again))
         except Exception as error:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from tests.contracts.small_bank import small_bank
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.mlflow_registry import CHAMPION, MlflowRegistry
+from twin_operator.adapters.mlflow_registry import CHAMPION, MlflowRegistry, unconditionally
 from twin_operator.domain.twin import Bank
 
 OWNER = "cluster/ns/twin/uid-1"
@@ -90,7 +90,7 @@ def test_two_deliveries_at_once_agree_on_one_version(mlflow_server: Any, tmp_pat
     workers = [MlflowRegistry(mlflow_server.url, tmp_path / str(n), write_bank, read_bank) for n in range(3)]
     workers[0].check_owner(name, OWNER)
     # All have created theirs before the first looks again: the moment that matters, which chance would seldom hit.
-    numbers = [worker._create(name, bank, SUMMARY, {"twinops.run": "a"}) for worker in workers]  # noqa: SLF001
+    numbers = [worker._create(name, bank, SUMMARY, {"twinops.run": "a"}, unconditionally) for worker in workers]  # noqa: SLF001
     with ThreadPoolExecutor() as pool:
         settled = list(pool.map(lambda worker, own: worker._settle(name, "a", own), workers, numbers))  # noqa: SLF001
     assert set(settled) == {numbers[0]}

@@ -64,13 +64,19 @@ class Shop:
             self.registry,
             lambda *_: None,
             lambda: 0.0,
+            lambda: None,
         )
 
     def retrain(self, run: str, **plan: Any) -> Outcome:
         """Deliver a retraining task."""
         payload = self.payload(run=run, job="job-uid", trigger="NewData", plan={**LEARNER, **plan})
         return retrain_twin(
-            RetrainingPayload.model_validate(payload), self.source, self.registry, lambda *_: None, lambda: 0.0
+            RetrainingPayload.model_validate(payload),
+            self.source,
+            self.registry,
+            lambda *_: None,
+            lambda: 0.0,
+            lambda: None,
         )
 
     def gate(self, candidate: Outcome, champion: Outcome) -> Outcome:

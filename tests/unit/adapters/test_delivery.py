@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.adapters.messages import KEY, OTHER_KEY, body_of, changed, task, without, written
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
+from twin_operator.adapters.redis_queue.keys import PUBLISHED_AT
 from twin_operator.adapters.redis_queue.message import SIGNATURE_HEADER, SignedFields, Signing, run_of
 from twin_operator.services.runs.run import TaskKind
 
@@ -112,6 +113,13 @@ def test_headers_of_another_run_are_turned_away_without_a_key_too() -> None:
 def test_a_message_is_not_played_again_when_the_record_of_its_run_may_be_gone() -> None:
     assert reason(written(), later=DAY - 60) is None
     assert reason(written(), later=DAY + 60) == Reason.OUTDATED
+
+
+def test_a_message_without_a_signature_is_not_older_than_the_stop_of_its_run_either() -> None:
+    message = written(key=None)
+    assert reason(message, UNSIGNED, later=DAY - 60) is None
+    assert reason(message, UNSIGNED, later=DAY + 60) == Reason.OUTDATED
+    assert reason(without(message, "headers", PUBLISHED_AT), UNSIGNED, later=DAY + 60) is None
 
 
 def test_the_refusal_names_the_run_where_the_message_does() -> None:

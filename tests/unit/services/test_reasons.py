@@ -47,7 +47,8 @@ def by_age(table: Table) -> Table:
 
 def employ(site: Installation, source: DataSource) -> None:
     """Have a worker carry out every kind of task, as `work_of` has it done."""
-    work = work_of(site.registry, lambda _namespace: source, Attempts(NoTracer(), lambda _run: 0), site.now)
+    attempts = Attempts(NoTracer(), lambda _run: 0)
+    work = work_of(site.registry, lambda _namespace: source, attempts, site.now, lambda _task: None)
 
     def answer(task: Task) -> Outcome:
         return work[task.kind](task)

@@ -1,5 +1,6 @@
 """A TwinModel whose table is small enough to be learned from in a moment, and the tasks of training about it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,22 +44,24 @@ class Workshop:
 
     Attributes:
         progress: what was reported of the last task: the share done, and a phrase.
+        confirm: raises where the run is to stop.
     """
 
     source: InMemoryData = field(default_factory=lambda: InMemoryData({URI: table()}))
     registry: InMemoryRegistry = field(default_factory=InMemoryRegistry)
     progress: list[tuple[float, str]] = field(default_factory=list)
+    confirm: Callable[[], None] = lambda: None
 
     def train(self, run: str, *, owner: str = OWNER, **spec: Any) -> Outcome:
         """Carry out a training task."""
         payload = TrainingPayload.model_validate(self._payload(run, owner, spec))
-        return train_twin(payload, self.source, self.registry, self._report(), lambda: NOW)
+        return train_twin(payload, self.source, self.registry, self._report(), lambda: NOW, self.confirm)
 
     def retrain(self, run: str, *, owner: str = OWNER, plan: JSON = PLAN, **spec: Any) -> Outcome:
         """Carry out a retraining task."""
         payload = {**self._payload(run, owner, spec), "job": "job-uid", "trigger": "NewData", "plan": plan}
         message = RetrainingPayload.model_validate(payload)
-        return retrain_twin(message, self.source, self.registry, self._report(), lambda: NOW)
+        return retrain_twin(message, self.source, self.registry, self._report(), lambda: NOW, self.confirm)
 
     def compare(
         self, candidate: Outcome, champion: Outcome, ledger: list[JSON] | None = None, regression: float = 0.0

@@ -51,7 +51,9 @@ class Child:
 
     def __post_init__(self) -> None:
         source = InMemoryData({URI: table()})
-        self.work: Mapping[TaskKind, Work] = work_of(self.registry, lambda _namespace: source, self.notes, lambda: NOW)
+        self.work: Mapping[TaskKind, Work] = work_of(
+            self.registry, lambda _namespace: source, self.notes, lambda: NOW, lambda _task: None
+        )
 
     def carry_out(self, kind: TaskKind, payload: JSON) -> Outcome:
         """Carry out a task of a kind."""
@@ -114,7 +116,8 @@ def test_data_that_are_limited_to_a_namespace_are_read_for_its_objects_alone(
     table = tmp_path / "secret.csv"
     table.write_text("arm,level\nsecret,7\n")
     spec = {**SPEC, "data": {"uri": f"file://{table}"}}
-    work = work_of(InMemoryRegistry(), build_data_sources(settings), Notes(NoTracer(), lambda _run: 0), lambda: NOW)
+    notes = Notes(NoTracer(), lambda _run: 0)
+    work = work_of(InMemoryRegistry(), build_data_sources(settings), notes, lambda: NOW, lambda _task: None)
     reasons = {
         namespace: work[kind](task_of(kind, {**payload, "spec": spec}, namespace)).reason
         for namespace in ("payments", "growth")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
@@ -85,20 +86,30 @@ class Broker:
         return {run: keys.read_run(fields, now) for run, fields in zip(order, hashes, strict=True)}
 
     async def stop(self, run: str, why: Stop) -> None:
-        """Make the worker end the run at its next renewal, and later claims be refused."""
+        """Make the worker end the run at its next renewal, and later claims be refused.
+
+        The stop is kept longer than any message of the run: workers take none that is older than a run's record.
+        """
         async with self.redis.pipeline() as pipe:
-            pipe.hset(keys.run_key(run), "stop", why)
-            pipe.expire(keys.run_key(run), self.run_ttl_seconds)
+            self._stop(pipe, run, why)
             await pipe.execute()
+
+    def _stop(self, pipe: Pipeline, run: str, why: Stop) -> None:
+        pipe.hset(keys.run_key(run), "stop", why)
+        pipe.expire(keys.run_key(run), self.run_ttl_seconds + keys.STOP_MARGIN_SECONDS)
 
     async def resume(self, run: str) -> None:
         """Let a stopped run be claimed again."""
         await self.redis.hdel(keys.run_key(run), "stop")
 
     async def forget(self, runs: Collection[str]) -> None:
-        """Drop the records of runs, so that they start afresh."""
+        """Drop the records of runs; messages of theirs that still exist are refused until `resume`."""
         if runs:
-            await self.redis.delete(*(keys.run_key(run) for run in runs))
+            async with self.redis.pipeline() as pipe:
+                for run in runs:
+                    pipe.delete(keys.run_key(run))
+                    self._stop(pipe, run, Stop.CANCELLED)
+                await pipe.execute()
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""

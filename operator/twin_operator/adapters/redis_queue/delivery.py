@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from twin_operator.adapters.redis_queue.keys import PUBLISHED_AT
 from twin_operator.adapters.redis_queue.message import SIGNATURE_HEADER, Forged, SignedFields, Signing
 from twin_operator.services.runs.run import Task, TaskKind
 
@@ -62,8 +63,8 @@ class Check:
 
     Args:
         signing: the keys; None where messages are not signed.
-        longest_seconds: age from which a signed message is not taken any more. It is the life of a run's record, so
-            that a message that is played again always finds the record of what it did.
+        longest_seconds: age from which a message is not taken any more. It is the life of a run's record, so that a
+            message that is delivered or played again always finds the record of what it did, and a stop of its run.
     """
 
     signing: Signing | None
@@ -82,26 +83,30 @@ class Check:
             envelope = _envelope(message)
             run = _shown(envelope["headers"]["id"])
             body = _body(envelope)
-            self._check_signature(envelope, body, queue, now)
+            self._check_age(self._written(envelope, body, queue), now)
             _check_task(envelope, body, queue)
         except _Refused as refused:
             return replace(refused.refusal, run=run)
         return None
 
-    def _check_signature(self, envelope: Mapping[str, Any], body: bytes, queue: str, now: float) -> None:
-        if self.signing is None:
-            return
+    def _written(self, envelope: Mapping[str, Any], body: bytes, queue: str) -> float | None:
+        """Return when a message was written, seconds since the epoch; None where it does not say so."""
         headers = envelope["headers"]
+        if self.signing is None:
+            published = headers.get(PUBLISHED_AT)
+            return float(published) if isinstance(published, int | float) else None
         signature = headers.get(SIGNATURE_HEADER)
         if not isinstance(signature, str):
             raise _Refused(Reason.UNSIGNED, "it has no signature")
         fields = SignedFields(headers["id"], headers["task"], headers["retries"], queue, body)
         try:
-            signed = self.signing.verify(signature, fields)
+            return self.signing.verify(signature, fields)
         except Forged as error:
             raise _Refused(Reason.FORGED, str(error)) from error
-        if now - signed > self.longest_seconds:
-            raise _Refused(Reason.OUTDATED, f"it was signed {now - signed:.0f} seconds ago")
+
+    def _check_age(self, written: float | None, now: float) -> None:
+        if written is not None and now - written > self.longest_seconds:
+            raise _Refused(Reason.OUTDATED, f"it was written {now - written:.0f} seconds ago")
 
 
 def _envelope(message: bytes) -> Mapping[str, Any]:

@@ -16,6 +16,8 @@ PUBLISHED_AT: Final = "twinops-published"  # header of a message: when, seconds 
 DEAD_LETTERS: Final = f"{PREFIX}dead-letters"  # stream of what cannot be carried out
 PRIORITY_STEPS: Final = (0, 3, 6, 9)  # kombu's sub-lists; 0 is popped first
 PRIORITY_SEPARATOR: Final = "\x06\x16"
+STOP_MARGIN_SECONDS: Final = 3600
+"""By how much a stop outlives the oldest message that a worker takes: clocks differ, and a claim may come late."""
 
 
 def run_key(run: str) -> str:

@@ -29,7 +29,7 @@ class RunQueue(Protocol):
         ...
 
     async def stop(self, run: str, why: Stop) -> None:
-        """End a run and refuse its claims."""
+        """End a run and refuse its claims, for longer than a message of it can exist."""
         ...
 
     async def resume(self, run: str) -> None:
@@ -37,7 +37,7 @@ class RunQueue(Protocol):
         ...
 
     async def forget(self, runs: Collection[str]) -> None:
-        """Drop records."""
+        """Drop records; claims of these runs are refused until `resume`."""
         ...
 
     async def waiting(self, queues: Collection[str]) -> set[str]:

@@ -19,6 +19,7 @@ from twin_operator.services.retraining.state import (
     JobSnapshot,
     Step,
     Work,
+    begun_runs,
     is_job_of,
     model_of,
     task_queue,
@@ -99,13 +100,14 @@ class JobReconciler:
     async def _snapshot(self, job: RetrainingJob) -> JobSnapshot:
         model = await self._model(job)
         await self._stop_others(job)
+        self._runs[job.key] = begun_runs(job)
         if model is None:
             return JobSnapshot(job, None)
         training = await self._run(training_run(job))
         champion = await self._champion(job, model, training)
         comparison = validation_run(job, champion) if champion else None
         validation = await self._run(comparison) if comparison else Run()
-        self._runs[job.key] = {training_run(job), *([comparison] if comparison else [])}
+        self._runs[job.key] |= {comparison} if comparison else set()
         works = (
             await self._work(model, "train", training_run(job), training),
             await self._work(model, "validate", comparison, validation),
@@ -144,11 +146,11 @@ class JobReconciler:
 
     async def _stop(self, runs: set[str], why: Stop) -> None:
         for run_id, run in (await self.queue.runs(runs)).items():
-            if run.outcome is None and run.stop is None:
+            if run.outcome is None and run.stop in {None, Stop.SUSPENDED} - {why}:
                 await self.queue.stop(run_id, why)
 
     async def _forget_ended(self, runs: set[str]) -> None:
-        """Drop records of runs that have a result; what was stopped or exhausted has to refuse its message."""
+        """Drop the results of runs; what was stopped or exhausted goes on to refuse its message as it is."""
         ended = [run_id for run_id, run in (await self.queue.runs(runs)).items() if run.outcome is not None]
         await self.queue.forget(ended)
 
@@ -156,6 +158,8 @@ class JobReconciler:
         job = snapshot.job
         if decision.stop is not None:
             await self._stop(self._runs.get(job.key, set()), decision.stop)
+        elif decision.publish is None:
+            await self._resume(snapshot)
         if decision.promote is not None:
             await self._promote(snapshot, decision.promote)
         if decision.publish is not None:
@@ -167,6 +171,13 @@ class JobReconciler:
         if decision.again is not None:
             return min(RESYNC_SECONDS, max(0.0, decision.again - self.clock()))
         return RESYNC_SECONDS
+
+    async def _resume(self, snapshot: JobSnapshot) -> None:
+        """Let the messages of a job that was suspended be carried out: they may not have left their queue."""
+        if snapshot.training.run.stop is Stop.SUSPENDED:
+            await self.queue.resume(training_run(snapshot.job))
+        if snapshot.validation.run.stop is Stop.SUSPENDED:
+            await self.queue.resume(validation_run(snapshot.job, str(snapshot.champion)))
 
     async def _promote(self, snapshot: JobSnapshot, version: str) -> None:
         job, model = snapshot.job, model_of(snapshot)

@@ -10,10 +10,11 @@ from twin_operator.services.retraining.state import (
     end,
     model_of,
     not_before,
+    promotes,
     started,
     wait,
 )
-from twin_operator.services.retraining.work import plan_tasks
+from twin_operator.services.retraining.work import complete, plan_tasks
 from twin_operator.services.runs.run import Stop
 from twin_operator.services.runs.times import timestamp
 from twin_operator.services.versions import names_other_namespace
@@ -21,7 +22,7 @@ from twin_operator.services.versions import names_other_namespace
 
 def plan(snapshot: JobSnapshot, now: float) -> JobPlan:
     """Decide what is next for an unfinished RetrainingJob; `now` in seconds since the epoch."""
-    for rule in (_cancelled, _rejected, _without_model, _late, _suspended, _cooling_down, _unapproved, _queued):
+    for rule in _PROMOTING if promotes(snapshot.job) else _RULES:
         decision = rule(snapshot, now)
         if decision is not None:
             return decision
@@ -112,3 +113,7 @@ def _queued(snapshot: JobSnapshot, now: float) -> JobPlan | None:
 
 def _retraining(snapshot: JobSnapshot) -> RetrainingState:
     return model_of(snapshot).status.retraining or RetrainingState()
+
+
+_RULES = (_cancelled, _rejected, _without_model, _late, _suspended, _cooling_down, _unapproved, _queued)
+_PROMOTING = (_without_model, complete)

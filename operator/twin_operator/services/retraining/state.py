@@ -74,6 +74,16 @@ def started(job: RetrainingJob) -> bool:
     return job.status.start_time is not None
 
 
+def promotes(job: RetrainingJob) -> bool:
+    """Whether the status says that the candidate passed the comparison: from then on it is promoted.
+
+    The status is written before the promotion, and only if the job has not changed since it was read. So a job that is
+    cancelled, late or deleted before is not promoted, and one that is promoted is Completed.
+    """
+    gate = job.status.gate
+    return gate is not None and bool(gate.passed) and not job.status.phase.finished
+
+
 def awaits_approval_since(job: RetrainingJob) -> float | None:
     """Return since when a job lacks nothing but approval by a user, seconds since the epoch; None where it does not."""
     if job.status.phase is not RetrainingJobPhase.AWAITING_APPROVAL:
@@ -191,6 +201,12 @@ def model_of(snapshot: JobSnapshot) -> TwinModel:
     if snapshot.model is None:
         raise LookupError("rules after _without_model are asked about jobs whose model is there")
     return snapshot.model
+
+
+def begun_runs(job: RetrainingJob) -> set[str]:
+    """Return the identities of the runs that a job may have begun, as far as the job itself tells."""
+    champion = job.status.champion and job.status.champion.version
+    return {training_run(job), *([validation_run(job, champion)] if champion else [])}
 
 
 def training_run(job: RetrainingJob) -> str:

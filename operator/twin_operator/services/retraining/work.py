@@ -94,18 +94,31 @@ def _with_versions(
 
 
 def _decided(snapshot: JobSnapshot, candidate: TrainedCandidate, result: Comparison, now: float) -> JobPlan:
-    """Complete the job, and promote the candidate if it passed."""
-    version, passed = result.candidate.version, bool(result.gate.passed)
+    """Write the result of the comparison; a candidate that passed is promoted when that is written."""
     status = _with_versions(base_status(snapshot, now), snapshot, candidate)
-    status = status.replace(
-        candidate=result.candidate,
-        champion=result.champion or status.champion,
-        gate=result.gate,
-        phase=RetrainingJobPhase.COMPLETED,
-        completion_time=moment(now),
-        conditions=conditions_of(snapshot.job, _facts(version, result.gate), now),
-    )
-    return JobPlan(status, promote=version if passed else None)
+    status = status.replace(candidate=result.candidate, champion=result.champion or status.champion, gate=result.gate)
+    if not result.gate.passed:
+        return _completed(snapshot, status, now)
+    facts = reconciling(Reason.VALIDATING, f"Version {result.candidate.version} passed the comparison; it is promoted.")
+    conditions = conditions_of(snapshot.job, facts, now)
+    return JobPlan(status.replace(phase=RetrainingJobPhase.VALIDATING, conditions=conditions), again=now)
+
+
+def complete(snapshot: JobSnapshot, now: float) -> JobPlan:
+    """Promote the candidate of a job whose status says that it passed."""
+    status = base_status(snapshot, now)
+    return replace(_completed(snapshot, status, now), promote=_candidate_of(status))
+
+
+def _completed(snapshot: JobSnapshot, status: RetrainingJobStatus, now: float) -> JobPlan:
+    facts = _facts(_candidate_of(status), status.gate or GateResult())
+    conditions = conditions_of(snapshot.job, facts, now)
+    phase = RetrainingJobPhase.COMPLETED
+    return JobPlan(status.replace(phase=phase, completion_time=moment(now), conditions=conditions))
+
+
+def _candidate_of(status: RetrainingJobStatus) -> str | None:
+    return None if status.candidate is None else status.candidate.version
 
 
 def _facts(version: str | None, gate: GateResult) -> list[Fact]:

@@ -198,6 +198,8 @@ class Simulations:
         self.meters.published(len(tasks))
         for tracked, _ in due:
             tracked.published = now
+        for uid in [t.simulation.uid for t, _ in due if t.simulation.uid not in self.answers.tracked]:
+            await self.queue.stop(uid, Stop.DELETED)  # it went meanwhile, and its stop may have been taken back above
 
     async def _weights(self, tracked: Tracked, decision: Enqueue) -> TauWeights:
         intervention = tracked.simulation.spec.intervention
@@ -226,6 +228,8 @@ class Simulations:
             tracked.published = None
             self._elsewhere.discard(tracked.simulation.uid)
             await self.queue.stop(tracked.simulation.uid, Stop.SUSPENDED)
+        elif isinstance(decision, Running) and run.stop is Stop.SUSPENDED:
+            await self.queue.resume(tracked.simulation.uid)  # its message or its worker goes on
         old_enough = self.clock() - tracked.seen >= self.second_write_seconds or suspended
         if old_enough and tracked.reason != decision.reason:
             tracked.reason = decision.reason
@@ -239,7 +243,7 @@ class Simulations:
 
     async def _finish(self, tracked: Tracked, run: Run, outcome: Outcome) -> None:
         await self.answers.write_finished(tracked, run, outcome)
-        if run.leased:
+        if run.outcome is None and run.queued is not None:
             await self.queue.stop(tracked.simulation.uid, Stop.CANCELLED)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -170,8 +170,7 @@ class ModelReconciler:
         await self._stop_older(model.key, run_id)
         chosen, absent = await self._chosen(model)
         run = (await self.queue.runs([run_id]))[run_id]
-        if model.spec.suspend and run.leased and run.stop is None:
-            await self.queue.stop(run_id, Stop.SUSPENDED)
+        await self._suspend_or_resume(model, run_id, run)
         failure = self._counted(model.key, run_id, run)
         snapshot = ModelSnapshot(
             model,
@@ -186,6 +185,13 @@ class ModelReconciler:
         if serves(model) and not needs_training(model) and chosen is None and absent is None:
             snapshot = replace(snapshot, upkeep=await self.upkeep.maintain(model.key, model))
         return await self._decided(snapshot, run_id)
+
+    async def _suspend_or_resume(self, model: TwinModel, run_id: str, run: Run) -> None:
+        """Have the training of a suspended model refused or ended wherever it is, and carried out afterwards."""
+        if not model.spec.suspend and run.stop is Stop.SUSPENDED:
+            await self.queue.resume(run_id)
+        elif model.spec.suspend and run.stop is None and run.outcome is None and run.queued is not None:
+            await self.queue.stop(run_id, Stop.SUSPENDED)
 
     def _counted(self, key: Key, run_id: str, run: Run) -> Failure | None:
         """Count a training that failed, also in the metrics, and return the count."""

@@ -74,9 +74,26 @@ class ModelRegistry(Protocol):
         ...
 
     def register(
-        self, name: str, owner: str, bank: Bank, summary: JSON, tags: Mapping[str, str], *, promote: bool
+        self,
+        name: str,
+        owner: str,
+        bank: Bank,
+        summary: JSON,
+        tags: Mapping[str, str],
+        *,
+        promote: bool,
+        confirm: "Confirm",
     ) -> str:
         """Store bank and summary as the version of the run in `tags`, and return it; another one's if that was first.
+
+        Args:
+            name: of the registered model.
+            owner: of that.
+            bank: what answers are computed from.
+            summary: what is kept next to it.
+            tags: of the version.
+            promote: whether the version is to be the champion.
+            confirm: called right before the version is registered, and right before it becomes the champion.
 
         Raises:
             Stalled: `RegisteredModelTaken`.
@@ -89,11 +106,18 @@ class ModelRegistry(Protocol):
 
 
 Progress = Callable[[float, str], None]
+Confirm = Callable[[], None]
+"""Returns where the run may go on; raises where it was stopped, so that nothing more of it is written."""
 Clock = Callable[[], float]
 
 
 def train_twin(
-    payload: TrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+    payload: TrainingPayload,
+    source: DataSource,
+    registry: ModelRegistry,
+    progress: Progress,
+    clock: Clock,
+    confirm: Confirm,
 ) -> Outcome:
     """Carry out a training task; at most one version comes of a run, however often it is delivered.
 
@@ -103,20 +127,27 @@ def train_twin(
         registry: where the version goes.
         progress: called with the share done (0 to 1) and the name of the step.
         clock: seconds since the epoch, for `trainedTime`.
+        confirm: called before a version is registered or promoted.
 
     Returns:
         the `TrainedVersion` that is active now, or why there is none.
     """
-    return refusals_as_outcomes(lambda: _train(payload, source, registry, progress, clock))
+    return refusals_as_outcomes(lambda: _train(payload, source, registry, progress, clock, confirm))
 
 
 def _train(
-    payload: TrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+    payload: TrainingPayload,
+    source: DataSource,
+    registry: ModelRegistry,
+    progress: Progress,
+    clock: Clock,
+    confirm: Confirm,
 ) -> Outcome:
     spec, name = payload.spec, payload.registered_model
     registry.check_owner(name, payload.owner)
     made = registry.version_of_run(name, payload.run)
     if made is not None:
+        confirm()
         registry.serve(name, made)
         return made_before(registry, name, made)
     raw = source.read(source_of(spec))
@@ -126,9 +157,8 @@ def _train(
         return Outcome(Reason.SUCCEEDED, f"Version {version} of {name} fits this spec and data.", adopted)
     twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), progress)
     summary = summarise(twin, spec, raw, clock())
-    version = registry.register(
-        name, payload.owner, twin.bank, summary.wire(), version_tags(payload, raw), promote=True
-    )
+    tags = version_tags(payload, raw)
+    version = registry.register(name, payload.owner, twin.bank, summary.wire(), tags, promote=True, confirm=confirm)
     return registered(registry, name, version)
 
 
@@ -204,7 +234,12 @@ def _trained_effect(effect: ArmEffect) -> TrainedEffect:
 
 
 def retrain_twin(
-    payload: RetrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+    payload: RetrainingPayload,
+    source: DataSource,
+    registry: ModelRegistry,
+    progress: Progress,
+    clock: Clock,
+    confirm: Confirm,
 ) -> Outcome:
     """Carry out a retraining task; at most one version comes of a run, however often it is delivered.
 
@@ -214,6 +249,7 @@ def retrain_twin(
         registry: where the version goes.
         progress: called with the share done (0 to 1) and the name of the step.
         clock: seconds since the epoch, for `trainedTime`.
+        confirm: called before a version is registered or promoted.
 
     Returns:
         the candidate as a `TrainedVersion`, or why there is none.
@@ -221,14 +257,19 @@ def retrain_twin(
     Raises:
         TryAgain: the data cannot be read now; the next attempt may find its store reachable.
     """
-    outcome = refusals_as_outcomes(lambda: _retrain(payload, source, registry, progress, clock))
+    outcome = refusals_as_outcomes(lambda: _retrain(payload, source, registry, progress, clock, confirm))
     if outcome.reason is Reason.DATA_NOT_READABLE:
         raise TryAgain(outcome.message)
     return outcome
 
 
 def _retrain(
-    payload: RetrainingPayload, source: DataSource, registry: ModelRegistry, progress: Progress, clock: Clock
+    payload: RetrainingPayload,
+    source: DataSource,
+    registry: ModelRegistry,
+    progress: Progress,
+    clock: Clock,
+    confirm: Confirm,
 ) -> Outcome:
     spec, name = payload.spec, payload.registered_model
     registry.check_owner(name, payload.owner)
@@ -239,5 +280,5 @@ def _retrain(
     twin = learn(spec, raw, payload.plan, progress)
     tags = version_tags(payload, raw) | {"twinops.job": payload.job, "twinops.trigger": payload.trigger}
     summary = summarise(twin, spec, raw, clock())
-    version = registry.register(name, payload.owner, twin.bank, summary.wire(), tags, promote=False)
+    version = registry.register(name, payload.owner, twin.bank, summary.wire(), tags, promote=False, confirm=confirm)
     return registered(registry, name, version)

@@ -482,7 +482,8 @@ async def test_new_rows_make_a_job_that_waits_for_approval() -> None:
         assert made["metadata"]["labels"] == {"twinops.dev/model": "letters"}
         await phase(site, "AwaitingApproval", name=made["metadata"]["name"])
         assert site.status(*MODEL)["data"]["newRows"] == 400
-        assert not [run for run in site.queue.server.content().records if "-look-" in run]
+        checks = [record for run, record in site.queue.server.content().records.items() if "-look-" in run]
+        assert [(check.outcome, check.stop) for check in checks] == [(None, "cancelled")] * 2
 
 
 async def test_new_rows_retrain_a_model_by_itself_where_its_policy_approves() -> None:

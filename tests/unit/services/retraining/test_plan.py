@@ -231,9 +231,30 @@ def test_a_trained_candidate_is_compared_with_the_champion() -> None:
     assert decision.status.plan == TrainingPlan(algorithm=Algorithm.LINEAR)
 
 
-def test_a_candidate_that_passes_the_gate_is_promoted() -> None:
+def test_that_a_candidate_passed_is_written_before_it_is_promoted() -> None:
     decision = next_for(job(BEGUN), model(), Run(outcome=TRAINED), Run(outcome=BETTER))
-    assert (decision.status.phase, decision.promote) == ("Completed", "2")
+    assert (decision.status.phase, decision.promote, decision.again) == ("Validating", None, NOW)
+    assert (reason(decision), message(decision)) == ("Validating", "Version 2 passed the comparison; it is promoted.")
+    assert decision.status.gate == GateResult(passed=True, message="It is as good.")
+    assert decision.status.completion_time is None
+
+
+PASSED: JSON = {
+    **BEGUN,
+    **SIDES,
+    "phase": "Validating",
+    "gate": {"passed": True, "message": "It is as good."},
+    "plan": {"algorithm": "Linear"},
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "of"),
+    [({}, model()), ({"cancel": True}, model()), ({"activeDeadlineSeconds": 60}, model()), ({}, model(suspend=True))],
+)
+def test_a_candidate_whose_status_says_that_it_passed_is_promoted(spec: JSON, of: TwinModel) -> None:
+    decision = next_for(job(PASSED, **spec), of)
+    assert (decision.status.phase, decision.promote, decision.stop) == ("Completed", "2", None)
     assert (reason(decision), reason(decision, ConditionType.PROMOTED)) == ("Succeeded", "GatePassed")
     assert decision.status.gate == GateResult(passed=True, message="It is as good.")
     assert decision.status.candidate == Contender(version="2", loss=0.4)
@@ -241,6 +262,12 @@ def test_a_candidate_that_passes_the_gate_is_promoted() -> None:
     assert decision.status.plan == TrainingPlan(algorithm=Algorithm.LINEAR)
     assert has(decision, ConditionType.READY)
     assert has(decision, ConditionType.PROMOTED)
+
+
+def test_a_candidate_that_passed_is_not_promoted_for_a_model_that_is_gone() -> None:
+    decision = next_for(job(PASSED), None)
+    assert (decision.status.phase, decision.promote, decision.stop) == ("Failed", None, Stop.CANCELLED)
+    assert reason(decision) == "ModelNotFound"
 
 
 def test_a_candidate_that_is_worse_is_not_promoted_and_that_is_a_job_well_done() -> None:
