@@ -10,7 +10,7 @@ import time
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.services.runs.run import Target, Task, TaskKind
 
 SLEEPING = Path(__file__).with_name("sleeping.py")
+TRAINING = Path(__file__).with_name("training.py")
 QUEUE = "sleep"
 WITHIN = 300.0  # seconds for a condition: the visibility timeout is 15 by default, and the machine may be busy
 
@@ -84,7 +85,15 @@ class Workplace:
         return self.folder / "journal"
 
     def worker(self, name: str, concurrency: int = 1, **settings: str) -> Worker:
-        """Start a worker."""
+        """Start a worker whose tasks sleep."""
+        argv = [str(SLEEPING), QUEUE, str(concurrency), str(self.journal)]
+        return self._start(name, argv, settings)
+
+    def trainer(self, name: str, **settings: str) -> Worker:
+        """Start a worker that does real work."""
+        return self._start(name, [str(TRAINING), QUEUE], settings)
+
+    def _start(self, name: str, argv: Sequence[str], settings: Mapping[str, str]) -> Worker:
         (port,) = free_ports(1)
         environment = {
             **os.environ,
@@ -93,10 +102,11 @@ class Workplace:
             "TWINOPS_METRICS_PORT": str(port),
             **{f"TWINOPS_{key.upper()}": value for key, value in settings.items()},
         }
-        argv = [sys.executable, str(SLEEPING), QUEUE, str(concurrency), str(self.journal)]
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
-            process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, *argv], env=environment, stdout=output, stderr=output, start_new_session=True
+            )
         self.workers.append(Worker(name, process, port, log))
         return self.workers[-1]
 
