@@ -7,12 +7,13 @@ A test module of a Redis gives the fixture `system`, an empty `QueueSystem`, for
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.services.runs.run import BoundVersion, Run, Stop, TaskKind
+from twin_operator.services.runs.run import BoundVersion, Run, Stop, Target, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, span_context
 
 
@@ -93,6 +94,22 @@ async def test_renewing_a_lease_keeps_the_message_with_its_worker(system: QueueS
     system.pass_visibility_timeout(found.tag)
     holder.renew(work.run, found.tag)
     assert system.consumer().take([QUEUE]) is None
+
+
+async def test_the_object_of_a_run_that_is_not_followed_is_known_by_its_message(system: QueueSystem) -> None:
+    standing, delivered, followed = task(queue="training"), task(), task()
+    await system.queue.publish([delivered, standing, followed])
+    assert taken(system).task.run == delivered.run
+    system.push(QUEUE, b"{{{ no JSON")
+    assert await system.queue.targets({followed.target.uid}) == {
+        standing.run: standing.target,
+        delivered.run: delivered.target,
+    }
+
+
+async def test_the_object_that_a_message_names_is_of_its_run(system: QueueSystem) -> None:
+    await system.queue.publish([replace(task(), target=Target("Simulation", "n", "s", "another"))])
+    assert await system.queue.targets([]) == {}
 
 
 async def test_bytes_of_another_program_count_and_are_no_run(system: QueueSystem) -> None:

@@ -12,6 +12,7 @@ from tests.fakes.installation import Installation
 from tests.fakes.redis_content import RunRecord
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.ports import Event
+from twin_operator.services.runs.run import object_of
 
 KINDS: Final = ("TwinModel", "RetrainingJob", "WorkerPool", "Simulation", "Deployment")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
@@ -24,7 +25,6 @@ SMOOTHED: Final = frozenset({"arrivalsPerSecond", "secondsPerTask", "drainSecond
 """Rates of a WorkerPool, which a new leader begins to measure again."""
 FLEETING: Final = SMOOTHED | {"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"}
 TERMINAL: Final = frozenset({"Succeeded", "Failed"})
-UID_LENGTH: Final = 36
 OBSERVATION: Final = "-look-"  # in the id of a look at data: each leader takes one of its own
 
 
@@ -68,21 +68,16 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
 def _runs(records: Mapping[str, RunRecord], existing: Collection[str], done: Collection[str]) -> dict[str, Any]:
     """Return the records of runs whose object exists; one that has ended is not affected by a stop of its run.
 
-    A run whose object was deleted while no operator watched is not stopped: a worker may still do it, and nothing
-    comes of that.
+    A run whose object was deleted while no operator watched is stopped at the next resync only: until then a worker
+    may do it.
     """
-    kept = {run: record for run, record in records.items() if _object_of(run) in existing and OBSERVATION not in run}
+    kept = {run: record for run, record in records.items() if object_of(run) in existing and OBSERVATION not in run}
     begun = {run: record for run, record in kept.items() if run not in done or record.attempts}
     return {run: _record(record, ended=run in done or bool(record.outcome)) for run, record in begun.items()}
 
 
 def _record(record: RunRecord, *, ended: bool) -> dict[str, Any]:
     return vars(record) | ({"stop": None} if ended else {})
-
-
-def _object_of(run: str) -> str:
-    """Return the uid of the object that a run is of: a Simulation's run is its uid, others' begin with theirs."""
-    return run[:UID_LENGTH]
 
 
 def _name(body: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.redis_content import Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
-from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Task
+from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Target, Task, object_of
 from twin_operator.services.runs.tracing import RunTrace, parse, traceparent_of
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
@@ -135,10 +135,18 @@ class InMemoryQueue:
                 self._stop(run, Stop.CANCELLED)
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
+        await self.server.round_trip()
+        return {run for run in map(_run_of, self._messages(queues)) if run is not None}
+
+    async def targets(self, followed: Collection[str]) -> dict[str, Target]:
         content = await self.server.round_trip()
+        runs = {_run_of(message): message for message in self._messages(content.published)}
+        strange = [message for run, message in runs.items() if run is not None and object_of(run) not in followed]
+        return {task.run: task.target for task in map(_task, strange) if task.run.startswith(task.target.uid)}
+
+    def _messages(self, queues: Iterable[str]) -> list[bytes]:
         standing = [message for queue in queues for messages in self.server.lists_of(queue) for message in messages]
-        delivered = [each.message for each in content.unacknowledged.values()]
-        return {run for run in map(_run_of, [*standing, *delivered]) if run is not None}
+        return standing + [each.message for each in self.server.content().unacknowledged.values()]
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         await self.server.round_trip()

@@ -52,6 +52,7 @@ ACTING: Final = frozenset(
         "pools/reconciler",
         "pools/scaler",
         "reconciling/metrics",
+        "reconciling/orphans",
         "reconciling/ports",
         "reconciling/queue",
         "retraining/controller",

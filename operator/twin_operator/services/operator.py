@@ -14,6 +14,7 @@ from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import Deployment
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.reconciling.metrics import BrokerWatch, Meters, ProcessMeters
+from twin_operator.services.reconciling.orphans import stop_orphans
 from twin_operator.services.reconciling.ports import Resources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
@@ -254,12 +255,17 @@ class OperatorLoop:
             await asyncio.sleep(self.resync_seconds)
             try:
                 await self.simulations.resync()
+                await stop_orphans(self.results.queue, self.resources, self._followed())
                 self.meters.dead_letters(await self.dead_letters())
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
                 continue
             self.requests.everything()
             self.last_resync = self.clock()
+
+    def _followed(self) -> set[str]:
+        """Return the uids of objects that exist and have not ended."""
+        return {*self.simulations.answers.tracked, *self.requests.models.values(), *self.upkeep.unfinished()}
 
     async def _expire_forever(self) -> None:
         ended = [each async for each in self.resources.finished(Simulation)]

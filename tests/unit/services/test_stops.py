@@ -270,6 +270,51 @@ async def test_a_model_that_is_suspended_is_trained_later_and_once(at: Moment) -
         assert (play.versions, play.champion, site.status(*MODEL)["phase"]) == (["1"], "1", "Ready")
 
 
+async def delete_model_while_no_operator_runs(site: Installation) -> None:
+    await site.stop()
+    site.remove(*MODEL)
+    site.start()
+    await site.advance(site.settings.resync_seconds + 1)
+
+
+async def delete_job_while_no_operator_runs(site: Installation) -> None:
+    await site.stop()
+    site.remove(*JOB)
+    site.start()
+    await site.advance(site.settings.resync_seconds + 1)
+
+
+UNTIL_REGISTERED: Final = [Moment.QUEUED, Moment.CLAIMED, Moment.WORKING, Moment.TRAINED]
+
+
+@pytest.mark.parametrize("at", UNTIL_REGISTERED)
+async def test_a_model_that_is_deleted_while_no_operator_runs_is_not_trained(at: Moment) -> None:
+    async with Installation() as site:
+        play = await training_at(site, at, delete_model_while_no_operator_runs)
+        await play.to_the_end(rounds=1)
+        assert (play.versions, play.champion) == ([], None)
+
+
+@pytest.mark.parametrize("at", UNTIL_REGISTERED)
+async def test_a_job_that_is_deleted_while_no_operator_runs_registers_nothing(at: Moment) -> None:
+    async with Installation() as site:
+        play = await job_at(site, TaskKind.RETRAIN, at, delete_job_while_no_operator_runs)
+        await play.to_the_end(rounds=1)
+        assert (play.versions, play.champion) == (["1"], "1")
+
+
+async def test_a_training_whose_model_exists_is_not_stopped_by_a_new_operator() -> None:
+    async with Installation() as site:
+
+        async def restart(site: Installation) -> None:
+            await site.restart()
+            await site.advance(site.settings.resync_seconds + 1)
+
+        play = await training_at(site, Moment.TRAINED, restart)
+        await play.to_the_end(rounds=1)
+        assert (play.versions, play.champion) == (["1"], "1")
+
+
 # Simulations.
 
 SIMULATION_MOMENTS: Final = [Moment.QUEUED, Moment.CLAIMED, Moment.WORKING]
@@ -303,6 +348,27 @@ async def test_a_simulation_that_is_suspended_is_answered_later_with_one_attempt
         await play.to_the_end()
         status = site.status(*QUESTION)
         assert (status["phase"], status["attempts"]) == ("Succeeded", 1)
+
+
+async def test_a_simulation_that_is_deleted_while_it_is_resumed_is_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Installation() as site:
+        play = await question_at(site, Moment.CLAIMED, suspend_question)
+        await play.to_the_end(rounds=1)
+        uid, resume = site.get(*QUESTION)["metadata"]["uid"], site.queue.resume
+
+        async def delete_and_resume(run: str) -> None:
+            site.remove(*QUESTION)
+            await site.advance(0.1)
+            await resume(run)
+
+        monkeypatch.setattr(site.queue, "resume", delete_and_resume)
+        site.patch(*QUESTION, {"spec": {"suspend": False}})
+        await site.advance(1)
+        record = site.queue.server.record(uid)
+        assert record is not None
+        assert record.stop == "deleted"
 
 
 @pytest.mark.parametrize("stop", [delete_question, pass_deadline])

@@ -15,7 +15,7 @@ from tests.fakes.redis_content import RunRecord
 from tests.unit.worker.simple_task import RUN, Clock, published, task
 from tests.unit.worker.waiting import until
 from twin_operator.services.runs.run import Stop
-from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.leases import LeaseThread, Stopped
 
 LEASE_SECONDS = 0.03  # renewed each 10 ms
 
@@ -103,6 +103,43 @@ def test_a_lease_that_another_worker_took_over_ends_the_process(child: Child) ->
     assert child.stopped.wait(10)
     child.thread.release(RUN)
     assert child.record().attempts == 2
+
+
+@pytest.mark.parametrize("why", Stop)
+def test_a_run_that_is_to_stop_is_not_confirmed(child: Child, why: Stop) -> None:
+    child.record().stop = why
+    with pytest.raises(Stopped) as stopped:
+        child.thread.confirm(child.delivery.task)
+    assert stopped.value.verdict == why
+
+
+def test_a_run_that_another_worker_took_over_is_not_confirmed(child: Child) -> None:
+    child.clock.now += 2 * LEASE_SECONDS
+    assert child.queue.claims("two").claim(task()) == "claimed"
+    with pytest.raises(Stopped, match="lost"):
+        child.thread.confirm(child.delivery.task)
+
+
+def test_a_run_that_was_given_back_is_not_confirmed(child: Child) -> None:
+    child.delivery.claims.give_back(RUN)
+    with pytest.raises(Stopped, match="lost"):
+        child.thread.confirm(child.delivery.task)
+
+
+def test_a_run_past_its_deadline_is_not_confirmed(child: Child) -> None:
+    thread = LeaseThread(child.delivery.claims, child.stopped.set, child.clock)
+    late = task(deadline=child.clock.now + 1)
+    thread.confirm(late)
+    child.clock.now += 2
+    with pytest.raises(Stopped, match="past its deadline"):
+        thread.confirm(late)
+
+
+def test_a_run_that_goes_on_is_confirmed_and_its_lease_renewed(child: Child) -> None:
+    child.clock.now += 1
+    child.thread.confirm(child.delivery.task)
+    assert child.record().lease_until == child.clock.now + LEASE_SECONDS
+    assert not child.stopped.is_set()
 
 
 def test_redis_that_is_away_ends_neither_the_process_nor_the_renewing(

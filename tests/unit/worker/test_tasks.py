@@ -21,7 +21,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import JSON, Event, Outcome, Stop, Task, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, current_trace, parse
-from twin_operator.worker.leases import LeaseThread
+from twin_operator.worker.leases import LeaseThread, Stopped
 from twin_operator.worker.tasks import ERROR_LENGTH, Frame
 
 DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
@@ -132,6 +132,15 @@ def test_a_run_that_another_worker_holds_is_not_begun() -> None:
     child.queue.claims("two").claim(task())
     assert child.frame.carry_out(task()) == "leased"
     assert child.record().attempts == 1
+
+
+@pytest.mark.parametrize("verdict", [*Stop, "lost", "past its deadline"])
+def test_a_run_that_is_stopped_while_it_works_records_nothing_and_ends_its_lease(verdict: str) -> None:
+    child = raising(Stopped(verdict))
+    assert child.frame.carry_out(task()) == verdict
+    record = child.record()
+    assert (record.outcome, record.error, record.lease, record.attempts) == (None, None, None, 0)
+    assert child.reports() == []
 
 
 def test_an_unexpected_error_fails_the_attempt() -> None:

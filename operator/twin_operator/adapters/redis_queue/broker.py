@@ -14,8 +14,8 @@ from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
-from twin_operator.adapters.redis_queue.message import Messages, run_of
-from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Task
+from twin_operator.adapters.redis_queue.message import Messages, run_of, target_of
+from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task, object_of
 from twin_operator.services.runs.spans import publication
 from twin_operator.services.runs.tracing import SPAN_BITS, Tracer
 
@@ -113,13 +113,27 @@ class Broker:
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
-        found: set[str | None] = set()
+        found = {run_of(message) async for message in self._messages(queues)}
+        return {run for run in found if run is not None}
+
+    async def targets(self, followed: Collection[str]) -> dict[str, Target]:
+        """Return the objects of runs with a message in any queue or unacknowledged, but for uids that are followed."""
+        names: Any = await self.redis.hkeys(keys.PUBLISHED)
+        found: dict[str, Target] = {}
+        async for message in self._messages([name.decode() for name in names]):
+            run = run_of(message)
+            target = None if run is None or object_of(run) in followed else target_of(message)
+            if run is not None and target is not None and run.startswith(target.uid):
+                found[run] = target
+        return found
+
+    async def _messages(self, queues: Collection[str]) -> AsyncIterator[bytes]:
         for queue in queues:
             for key in keys.queue_keys(queue):
-                found |= {run_of(message) async for message in self._list(key)}
+                async for message in self._list(key):
+                    yield message
         async for _tag, content in self.redis.hscan_iter(f"{keys.PREFIX}unacked", count=PAGE):
-            found.add(run_of(orjson.dumps(orjson.loads(content)[0])))
-        return {run for run in found if run is not None}
+            yield orjson.dumps(orjson.loads(content)[0])
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return how many messages stand in each queue, over its priorities."""

@@ -18,7 +18,7 @@ import orjson
 from celery import Celery
 
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.services.runs.run import JSON, Task
+from twin_operator.services.runs.run import JSON, Target, Task
 from twin_operator.services.runs.tracing import traceparent_of
 
 SIGNATURE_HEADER: Final = "twinops-signature"
@@ -141,6 +141,15 @@ def run_of(message: bytes) -> str | None:
     try:
         return str(orjson.loads(message)["headers"]["id"])
     except (orjson.JSONDecodeError, LookupError, TypeError):
+        return None
+
+
+def target_of(message: bytes) -> Target | None:
+    """Return the object that a message says it is for; None of what is no message of ours."""
+    try:
+        ((task,), _keywords, _follow_ups) = orjson.loads(base64.b64decode(orjson.loads(message)["body"]))
+        return Target(**task["target"])
+    except (ValueError, LookupError, TypeError):
         return None
 
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol, TypeVar
 
 from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Task
+from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task
 
 
 class RunQueue(Protocol):
@@ -42,6 +42,10 @@ class RunQueue(Protocol):
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message is in a queue or unacknowledged."""
+        ...
+
+    async def targets(self, followed: Collection[str]) -> dict[str, Target]:
+        """Return the objects of runs with a message in any queue or unacknowledged, but for uids that are followed."""
         ...
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.runs.tracing import RunTrace
@@ -44,6 +44,14 @@ class Target:
     namespace: str
     name: str
     uid: str
+
+
+UID_LENGTH: Final = 36
+
+
+def object_of(run: str) -> str:
+    """Return the uid of the object that a run is for: a Simulation's run is its uid, others' begin with theirs."""
+    return run[:UID_LENGTH]
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,11 @@ class UpkeepController:
         """Return namespaces and names of the jobs of a model that have not ended."""
         return [job.key for job in self._jobs_of(key) if not job.status.phase.finished]
 
+    def unfinished(self) -> set[str]:
+        """Return the uids of all jobs that have not ended."""
+        every = (job for jobs in self._jobs.values() for job in jobs.values())
+        return {job.uid for job in every if not job.status.phase.finished}
+
     def _jobs_of(self, key: Key) -> list[RetrainingJob]:
         return list(self._jobs.get(key, {}).values())
 

@@ -1,0 +1,43 @@
+"""Stops runs whose object is gone or has ended: its deletion may have come while no operator watched.
+
+Such a run is found by its message, which names the object. An object that is followed is not read.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel
+from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
+from twin_operator.services.runs.run import Stop, Target
+
+KINDS: Final[Mapping[str, type[Simulation | RetrainingJob | TwinModel]]] = {
+    kind.definition.kind: kind for kind in (Simulation, RetrainingJob, TwinModel)
+}
+
+
+async def stop_orphans(queue: RunQueue, resources: Resources, followed: Collection[str]) -> None:
+    """Stop every run with a message whose object does not exist any more or has ended.
+
+    Args:
+        queue: queues and runs.
+        resources: the API server.
+        followed: uids of objects that exist and have not ended.
+    """
+    targets = await queue.targets(followed)
+    gone = [run for run, target in targets.items() if await _has_ended(resources, target)]
+    for run, record in (await queue.runs(gone)).items():
+        if record.outcome is None and record.stop in {None, Stop.SUSPENDED}:
+            await queue.stop(run, Stop.DELETED)
+
+
+async def _has_ended(resources: Resources, target: Target) -> bool:
+    kind = KINDS.get(target.kind)
+    if kind is None:
+        return False
+    try:
+        found = await resources.read(kind, target.namespace, target.name)
+    except Gone:
+        return True
+    except Unreadable:
+        return False
+    return found.uid != target.uid or (not isinstance(found, TwinModel) and found.status.phase.finished)
