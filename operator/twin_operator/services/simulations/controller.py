@@ -199,8 +199,7 @@ class Simulations:
             await self.queue.resume(uid)
         vectors = [await self._weights(tracked, decision) for tracked, decision in due]
         await self.on_weights({vector.digest: vector for vector in vectors})
-        await self.queue.mark_queued({t.simulation.uid: now for t, _ in due if runs[t.simulation.uid].queued is None})
-        await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due})
+        await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due}, now)
         tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
         await self.queue.publish(tasks)
         self.meters.published(len(tasks))
