@@ -129,6 +129,7 @@ async def test_the_first_time_of_queueing_stays(system: QueueSystem) -> None:
     work = task()
     await system.queue.mark_queued({work.run: 1_000.25})
     await system.queue.mark_queued({work.run: 2_000.0})
+    await system.queue.bind({work.run: BoundVersion("shop.letters", "1", "run-1")}, 3_000.0)
     assert (await run_of(system, work)).queued == 1_000.25
     assert system.life(work.run) == pytest.approx(60, abs=2)
 
@@ -136,9 +137,15 @@ async def test_the_first_time_of_queueing_stays(system: QueueSystem) -> None:
 async def test_the_version_of_a_run_is_the_one_that_it_was_published_with_last(system: QueueSystem) -> None:
     work = task()
     for version in (BoundVersion("shop.letters", "1", "run-1"), BoundVersion("shop.letters", "2", None)):
-        await system.queue.bind({work.run: version})
+        await system.queue.bind({work.run: version}, 1_000.25)
     assert (await run_of(system, work)).bound == BoundVersion("shop.letters", "2", None)
     assert system.life(work.run) == pytest.approx(60, abs=2)
+
+
+async def test_a_run_is_queued_when_its_version_is_bound(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.bind({work.run: BoundVersion("shop.letters", "1", None)}, 1_000.25)
+    assert (await run_of(system, work)).queued == 1_000.25
 
 
 async def test_the_message_of_a_forgotten_run_is_refused_until_the_run_starts_again(system: QueueSystem) -> None:

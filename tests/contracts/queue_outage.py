@@ -8,11 +8,12 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.contracts.queue_system import QUEUE, QueueSystem, task
-from twin_operator.services.runs.run import Stop
+from twin_operator.services.runs.run import BoundVersion, Stop
 
 CALLS: dict[str, Callable[[QueueSystem], Awaitable[object]]] = {
     "publish": lambda system: system.queue.publish([task()]),
     "mark_queued": lambda system: system.queue.mark_queued({"run": 1.0}),
+    "bind": lambda system: system.queue.bind({"run": BoundVersion("shop.letters", "1", None)}, 1.0),
     "runs": lambda system: system.queue.runs(["run"]),
     "stop": lambda system: system.queue.stop("run", Stop.DELETED),
     "resume": lambda system: system.queue.resume("run"),

@@ -97,10 +97,11 @@ class InMemoryQueue:
             record.queued = moment if record.queued is None else record.queued
             record.expires = self.server.clock() + self.run_ttl_seconds
 
-    async def bind(self, bound: Mapping[str, BoundVersion]) -> None:
+    async def bind(self, bound: Mapping[str, BoundVersion], queued: float) -> None:
         await self.server.round_trip()
         for run, version in bound.items():
             record = self.server.written_record(run)
+            record.queued = queued if record.queued is None else record.queued
             record.bound = version
             record.expires = self.server.clock() + self.run_ttl_seconds
 

@@ -5,7 +5,7 @@ are replaced by ones that keep nothing, else kopf would copy each body for each 
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -77,12 +77,13 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
         return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
 
     @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
-    async def simulation(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401 - kopf's names
-        seen, deleted = await _read(loop, Simulation, body), type == "DELETED"
+    async def simulation(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401 - kopf's names
+        body, deleted = event["object"], event["type"] == "DELETED"  # there are many: a kopf.Body is slower to parse
+        seen = await _read(loop, Simulation, body)
         if seen is not None:
             await loop.simulation_seen(seen, deleted=deleted)
         elif deleted:
-            await loop.simulations.deleted(str(body.metadata.uid))
+            await loop.simulations.deleted(body["metadata"]["uid"])
 
     @kopf.on.event(GROUP, VERSION, "twinmodels", registry=registry)
     async def twin_model(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
@@ -101,7 +102,7 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
         loop.deployment_seen(deployment_view(body), deleted=type == "DELETED")
 
 
-async def _read(loop: OperatorLoop, kind: type[R], body: kopf.Body) -> R | None:
+async def _read(loop: OperatorLoop, kind: type[R], body: Mapping[str, Any]) -> R | None:
     """Return an object as its model; log it, and emit an Event about it, where this release cannot read it."""
     try:
         return parse(kind, body)

@@ -1,6 +1,7 @@
 """The operator's process: wait for the Lease, watch, reconcile; stop on a signal or when the Lease is lost."""
 
 import asyncio
+import gc
 import logging
 import signal
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from twin_operator.wiring.connections import NOT_SIGNED, build_signing
 from twin_operator.wiring.operator import OperatorGraph, build_operator
 
 logger = logging.getLogger(__name__)
+NEW_OBJECTS = 10_000  # that Python makes between two collections: some MB, where its own 700 are part of one burst
 STALE_FACTOR = 5  # resync intervals without a resync after which the process is not healthy
 
 
@@ -112,6 +114,18 @@ def run_operator(settings: Settings) -> int:
     return asyncio.run(_run(settings))
 
 
+def spare_collections() -> None:
+    """Have Python's garbage collector look at what work leaves behind, not at what was imported.
+
+    The modules are 300,000 objects that stay as long as the process; to look at all of them again and again was a
+    tenth of the operator's CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
+
+
 async def _run(settings: Settings) -> int:
     graph = await build_operator(settings, await load_configuration())
+    spare_collections()
     return await OperatorProcess(settings, graph).run()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from tests.unit.adapters.lease_server import Fault
 from tests.unit.handlers.operators import graph_on_fakes, loop_on_fakes, settings
 from tests.unit.handlers.watched_server import KINDS, WatchedServer
 from twin_operator.adapters.leader_lease import Intervals, LeaderLease
-from twin_operator.handlers.operator import STALE_FACTOR, OperatorProcess
+from twin_operator.handlers.operator import STALE_FACTOR, OperatorProcess, spare_collections
 
 DEADLINE: Final = 30  # seconds for what takes less than three
 INTERVALS: Final = Intervals(lease=3, renew=1.5, retry=0.05, request=0.3)
@@ -51,6 +52,23 @@ async def running(process: OperatorProcess) -> AsyncIterator[asyncio.Task[int]]:
 async def leads(server: WatchedServer, process: OperatorProcess) -> None:
     """Wait until a process leads and watches."""
     await until(lambda: process.leading and set(server.queries) == set(KINDS))
+
+
+@pytest.fixture
+def usual_collections() -> Iterator[None]:
+    """Let Python collect as before once a test has changed that."""
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("usual_collections")
+def test_collections_of_garbage_leave_out_what_was_imported() -> None:
+    usual = gc.get_threshold()[0]
+    spare_collections()
+    assert len(gc.get_objects()) < gc.get_freeze_count() / 100
+    assert gc.get_threshold()[0] > usual
 
 
 async def test_a_process_that_is_stopped_gives_the_lease_back(server: WatchedServer, tmp_path: Path) -> None:

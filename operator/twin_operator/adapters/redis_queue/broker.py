@@ -64,10 +64,11 @@ class Broker:
                 pipe.expire(keys.run_key(run), self.run_ttl_seconds)
             await pipe.execute()
 
-    async def bind(self, bound: Mapping[str, BoundVersion]) -> None:
-        """Write which version answers each run."""
+    async def bind(self, bound: Mapping[str, BoundVersion], queued: float) -> None:
+        """Write which version answers each run, and the time of queueing (seconds since the epoch) of those without."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for run, version in bound.items():
+                pipe.hsetnx(keys.run_key(run), "queued", repr(queued))
                 pipe.hset(keys.run_key(run), items=keys.version_items(version))
                 pipe.expire(keys.run_key(run), self.run_ttl_seconds)
             await pipe.execute()

@@ -20,8 +20,8 @@ class RunQueue(Protocol):
         """Write the time of queueing (seconds since the epoch) of runs that have none."""
         ...
 
-    async def bind(self, bound: Mapping[str, BoundVersion]) -> None:
-        """Write which version answers a run."""
+    async def bind(self, bound: Mapping[str, BoundVersion], queued: float) -> None:
+        """Write which version answers each run, and the time of queueing (seconds since the epoch) of those without."""
         ...
 
     async def runs(self, ids: Iterable[str]) -> dict[str, Run]:

@@ -36,7 +36,9 @@ Attribute = str | int | float | bool
 
 def parse(traceparent: str | None) -> SpanContext | None:
     """Read a header's value; None where the specification has it ignored."""
-    found = get_current_span(_PROPAGATOR.extract({HEADER: traceparent or ""}, Context())).get_span_context()
+    if traceparent is None:
+        return None
+    found = get_current_span(_PROPAGATOR.extract({HEADER: traceparent}, Context())).get_span_context()
     return found if found.is_valid else None
 
 

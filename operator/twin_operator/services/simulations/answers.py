@@ -15,6 +15,7 @@ from twin_operator.services.versions import Waiting
 
 logger = logging.getLogger(__name__)
 CREATION_SECONDS = 1.0  # resolution of metadata.creationTimestamp
+MOST_ENDED = 10_000  # uids that are remembered, 1 MB; the object of an older one is read again
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Answers:
     on_trace: Callable[[Simulation, Run, float], None]
     tracked: dict[str, Tracked] = field(default_factory=dict)
     """Every unfinished Simulation, by uid."""
+    ended: dict[str, None] = field(default_factory=dict)
+    """The uids of the last Simulations that ended here: their report may come later."""
 
     async def write_unfinished(self, tracked: Tracked, run: Run, waiting: Waiting) -> None:
         """Write where a Simulation is, at most at the rate that the pace allows."""
@@ -82,10 +85,16 @@ class Answers:
         finally:
             tracked.writing = False
         self.tracked.pop(tracked.simulation.uid, None)
+        self._remember(tracked.simulation.uid)
         if written is not None:
             self.meters.finished(figures_of(written, run, tracked.seen, self.clock()))
             self.on_finish(written)
             self.on_trace(written, run, tracked.seen)
+
+    def _remember(self, uid: str) -> None:
+        self.ended[uid] = None
+        if len(self.ended) > MOST_ENDED:
+            self.ended.pop(next(iter(self.ended)))
 
     async def _write(self, tracked: Tracked, run: Run, outcome: Outcome) -> Simulation | None:
         def decide(simulation: Simulation) -> Simulation | None:

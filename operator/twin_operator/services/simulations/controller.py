@@ -67,7 +67,7 @@ class Simulations:
         if simulation.status.phase.finished:
             self.answers.tracked.pop(simulation.uid, None)
         elif deleted:
-            await self.deleted(simulation.uid)
+            await self._left(simulation.uid, tracked)
         elif tracked is None:
             self._track(simulation)
         else:
@@ -80,6 +80,14 @@ class Simulations:
         """Forget a Simulation that was deleted before its end, and stop its run."""
         self.answers.tracked.pop(uid, None)
         await self.queue.stop(uid, Stop.DELETED)
+
+    async def _left(self, uid: str, tracked: Tracked | None) -> None:
+        """Stop the run of a Simulation that left the selection, unless its final status was or is being written.
+
+        An object that stops matching a field selector comes as deleted, as it was before: it does not show its end.
+        """
+        if tracked is not None and not tracked.writing:
+            await self.deleted(uid)
 
     def model_changed(self, key: tuple[str, str]) -> None:
         """Look again at the Simulations that ask this TwinModel and are not on their way."""
@@ -139,7 +147,7 @@ class Simulations:
 
     async def track_unknown(self, target: Target) -> None:
         """Follow the Simulation of a report that came before its watch event."""
-        if target.uid in self.answers.tracked:
+        if target.uid in self.answers.tracked or target.uid in self.answers.ended:
             return
         try:
             simulation = await self.resources.read(Simulation, target.namespace, target.name)
@@ -191,8 +199,7 @@ class Simulations:
             await self.queue.resume(uid)
         vectors = [await self._weights(tracked, decision) for tracked, decision in due]
         await self.on_weights({vector.digest: vector for vector in vectors})
-        await self.queue.mark_queued({t.simulation.uid: now for t, _ in due if runs[t.simulation.uid].queued is None})
-        await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due})
+        await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due}, now)
         tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
         await self.queue.publish(tasks)
         self.meters.published(len(tasks))

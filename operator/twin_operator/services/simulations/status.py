@@ -1,5 +1,7 @@
 """The status of a Simulation while it is under way and after its end."""
 
+from datetime import datetime
+
 from pydantic import ValidationError
 
 from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
@@ -17,15 +19,30 @@ def finished(simulation: Simulation, run: Run, outcome: Outcome, now: float) -> 
     """Return the status of a Simulation that is over; `now` in seconds since the epoch."""
     result = _result_of(outcome)
     if isinstance(result, Outcome):
-        outcome = result
+        outcome, result = result, SimulationResult()
     facts = (ready if outcome.succeeded else stalled)(outcome.reason, outcome.message)
-    status = _of_run(simulation, run).replace(
-        phase=SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
+    return SimulationStatus(
+        observed_generation=simulation.metadata.generation,
         conditions=conditions_of(simulation, facts, now),
+        phase=SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
+        model_version=result.model_version or _version(simulation, run),
+        registered_model=result.registered_model or _registered_model(simulation, run),
+        trace_id=trace_of(simulation.metadata).trace_id,
+        attempts=run.attempts,
+        worker=run.worker,
+        queued_time=_moment(run.queued),
+        start_time=_moment(run.started),
         completion_time=moment(run.finished or now),
         fidelity=_hindsight(simulation) if outcome.succeeded else None,
+        effect=result.effect,
+        basis=result.basis,
+        outcome=result.outcome,
+        population=result.population,
+        subgroups=result.subgroups,
+        heterogeneity=result.heterogeneity,
+        recommendation=result.recommendation,
+        trial=result.trial,
     )
-    return _answered(status, result) if isinstance(result, SimulationResult) else status
 
 
 def _result_of(outcome: Outcome) -> SimulationResult | Outcome:
@@ -45,36 +62,30 @@ def unfinished(simulation: Simulation, run: Run, waiting: Waiting, now: float) -
     facts = reconciling(waiting.reason, waiting.message)
     if waiting.phase is SimulationPhase.SUSPENDED:
         facts = facts[:1]
-    return _of_run(simulation, run).replace(phase=waiting.phase, conditions=conditions_of(simulation, facts, now))
-
-
-def _of_run(simulation: Simulation, run: Run) -> SimulationStatus:
-    bound = run.bound
     return SimulationStatus(
         observed_generation=simulation.metadata.generation,
-        model_version=bound.version if bound else simulation.status.model_version,
-        registered_model=bound.registered_model if bound else simulation.status.registered_model,
+        conditions=conditions_of(simulation, facts, now),
+        phase=waiting.phase,
+        model_version=_version(simulation, run),
+        registered_model=_registered_model(simulation, run),
         trace_id=trace_of(simulation.metadata).trace_id,
         attempts=run.attempts,
         worker=run.worker,
-        queued_time=None if run.queued is None else moment(run.queued),
-        start_time=None if run.started is None else moment(run.started),
+        queued_time=_moment(run.queued),
+        start_time=_moment(run.started),
     )
 
 
-def _answered(status: SimulationStatus, result: SimulationResult) -> SimulationStatus:
-    return status.replace(
-        model_version=result.model_version or status.model_version,
-        registered_model=result.registered_model or status.registered_model,
-        effect=result.effect,
-        basis=result.basis,
-        outcome=result.outcome,
-        population=result.population,
-        subgroups=result.subgroups,
-        heterogeneity=result.heterogeneity,
-        recommendation=result.recommendation,
-        trial=result.trial,
-    )
+def _version(simulation: Simulation, run: Run) -> str | None:
+    return run.bound.version if run.bound else simulation.status.model_version
+
+
+def _registered_model(simulation: Simulation, run: Run) -> str | None:
+    return run.bound.registered_model if run.bound else simulation.status.registered_model
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)
 
 
 def _hindsight(simulation: Simulation) -> PredictionFidelity | None:

@@ -19,7 +19,7 @@ from tests.unit.services.simulations.site import (
 )
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.services.runs.run import JSON, Outcome, Stop
+from twin_operator.services.runs.run import JSON, Outcome, Stop, Target
 
 pytestmark = pytest.mark.looptime
 SLOW_WATCH = 5.0  # virtual seconds: in these tests workers are quicker
@@ -38,6 +38,18 @@ async def test_the_answer_stands_in_the_status_with_what_it_rests_on() -> None:
         assert status["recommendation"]["message"] == ready(site)["message"]
         assert ready(site)["status"] == "True"
         assert writes(site) == 1
+
+
+@pytest.mark.parametrize("watch_delay", [0.0, SLOW_WATCH], ids=["while it is written", "afterwards"])
+async def test_the_final_status_that_comes_back_from_the_watch_stops_no_run(watch_delay: float) -> None:
+    async with Installation(watch_delay=watch_delay) as site:
+        install_twin(site)
+        uid = site.apply(simulation())["metadata"]["uid"]
+        site.employ(answered)
+        await site.until_phase("Simulation", "question", "Succeeded")
+        await site.advance(2 * SLOW_WATCH)
+        assert run_of(site, uid).outcome == ANSWERED
+        assert run_of(site, uid).stop is None
 
 
 async def test_a_refusal_of_the_worker_is_the_reason_of_the_failure() -> None:
@@ -179,6 +191,20 @@ async def test_a_new_leader_acts_on_what_the_old_one_left_unacknowledged() -> No
         site.start()
         await site.until(lambda: phase(site) == "Succeeded", seconds=SLOW_WATCH - 1)
         await site.until(lambda: reports(site) == 0, seconds=1)
+
+
+async def test_an_object_that_ended_before_its_report_is_not_read_again() -> None:
+    async with Installation() as site:
+        install_twin(site)
+        uid = site.apply(simulation())["metadata"]["uid"]
+        site.employ(answered)
+        await site.until_phase("Simulation", "question", "Succeeded")
+        site.cluster.reachable = False
+        simulations = site.operator.loop.simulations
+        await simulations.track_unknown(Target("Simulation", "default", "question", uid))
+        assert simulations.unfinished() == 0
+        with pytest.raises(ApiError):
+            await simulations.track_unknown(Target("Simulation", "default", "question", "another"))
 
 
 async def test_an_api_server_that_does_not_answer_loses_no_answer() -> None:
