@@ -13,8 +13,9 @@ from mlflow import MlflowClient
 
 from tests.contracts.small_bank import small_bank
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.mlflow_registry import CHAMPION, MlflowRegistry
+from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.domain.twin import Bank
+from twin_operator.services.reconciling.version_tags import CHAMPION
 
 OWNER = "cluster/ns/twin/uid-1"
 SUMMARY: dict[str, Any] = {"metrics": {"loss": 0.5}, "samples": 400}
