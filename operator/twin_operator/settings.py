@@ -48,6 +48,47 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str = Field(
         "http://127.0.0.1:5000", repr=False, description="Tracking server and model registry."
     )
+    # MLflow's own variables: workers give them to the mlflow package, the operator reads them here.
+    mlflow_tracking_username: str = Field(
+        "", validation_alias="MLFLOW_TRACKING_USERNAME", description="User for HTTP basic authentication at MLflow."
+    )
+    mlflow_tracking_password: SecretStr = Field(
+        SecretStr(""), validation_alias="MLFLOW_TRACKING_PASSWORD", description="That user's password."
+    )
+    mlflow_tracking_token: SecretStr = Field(
+        SecretStr(""), validation_alias="MLFLOW_TRACKING_TOKEN", description="Bearer token; used without a user."
+    )
+    mlflow_workspace: str = Field(
+        "", validation_alias="MLFLOW_WORKSPACE", description="Workspace of MLflow; empty: the server's default."
+    )
+    mlflow_server_cert_path: str = Field(
+        "",
+        validation_alias=AliasChoices("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE"),
+        description="File with the authorities that sign MLflow's certificate; empty: the system's.",
+    )
+    mlflow_client_cert_path: str = Field(
+        "",
+        validation_alias="MLFLOW_TRACKING_CLIENT_CERT_PATH",
+        description="File with the certificate and key that are shown to MLflow; empty: none.",
+    )
+    mlflow_insecure_tls: bool = Field(
+        default=False, validation_alias="MLFLOW_TRACKING_INSECURE_TLS", description="True accepts any certificate."
+    )
+    mlflow_aws_sigv4: bool = Field(
+        default=False,
+        validation_alias="MLFLOW_TRACKING_AWS_SIGV4",
+        description="Not supported: the operator does not start with it.",
+    )
+    mlflow_auth: str = Field(
+        "", validation_alias="MLFLOW_TRACKING_AUTH", description="Not supported: the operator does not start with it."
+    )
+    mlflow_request_seconds: float = Field(
+        10,
+        gt=0,
+        validation_alias="MLFLOW_HTTP_REQUEST_TIMEOUT",
+        description="Time limit of one request of the operator to MLflow: it answers in milliseconds, and what waits "
+        "for it is tried again.",
+    )
     namespace: str = Field("default", description="The release's namespace: Lease and default worker pools.")
     lease_name: str = Field("twin-operator", description="Name of the Lease that elects the leader.")
     pool_namespaces: list[str] = Field([], description="Further namespaces whose WorkerPools are taken.")

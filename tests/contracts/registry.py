@@ -1,24 +1,26 @@
 """What operator and workers may rely on in a model registry, on a real MLflow server and in memory.
 
-A test module gives `registry`, `versions` (the same one for the event loop), `away` (a registry that does not answer),
-`bank`, one that can be stored, `fresh` (makes the same registry as another process has it), and `delete` (deletes a
-registered model, as its administrator may).
+A test module gives `registry` (as workers have it), `versions` (the same one, as the operator has it), `away` and
+`versions_away` (one that does not answer), `bank`, one that can be stored, `fresh` (makes the same registry as another
+process has it), and `delete` (deletes a registered model, as its administrator may).
 """
 
 from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from itertools import permutations
 from typing import Any, Protocol
 
+import numpy as np
 import pytest
 
-from twin_operator.adapters.registry_threads import BlockingVersions
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
-from twin_operator.services.reconciling.ports import RollBack, Versions
+from twin_operator.services.reconciling.ports import RegisteredModel, RollBack, Versions
+from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.work.train import ModelRegistry
 
 OWNER = "cluster/ns/twin/uid-1"
@@ -34,8 +36,12 @@ SUMMARY: dict[str, Any] = {
 }
 
 
-class Registry(ModelRegistry, BlockingVersions, Protocol):
-    """All that the adapter offers to operator and workers."""
+class Registry(ModelRegistry, Protocol):
+    """All that the adapter offers to workers and to these tests."""
+
+    def champion_version(self, name: str) -> str | None: ...
+
+    def promote(self, name: str, version: str, tags: Mapping[str, str]) -> None: ...
 
     def bank(self, name: str, version: str, run_id: str | None) -> Bank: ...
 
@@ -201,14 +207,14 @@ def test_a_late_delivery_takes_nothing_back(registry: Registry, name: str, bank:
     assert registry.champion_version(name) == second
 
 
-def test_a_version_is_rolled_back_with_the_reason_and_only_while_it_is_champion(
-    registry: Registry, name: str, bank: Bank
+async def test_a_version_is_rolled_back_with_the_reason_and_only_while_it_is_champion(
+    registry: Registry, versions: Versions, name: str, bank: Bank
 ) -> None:
     first, second, third = (registered(registry, name, bank, run) for run in "abc")
-    assert not registry.roll_back(name, second, first, "worse on phones", "jane")
+    assert not await versions.roll_back(name, RollBack(second, first, "worse on phones", "jane"))
     assert registry.champion_version(name) == third
     for _again in range(2):
-        assert registry.roll_back(name, third, second, "worse on phones", "jane")
+        assert await versions.roll_back(name, RollBack(third, second, "worse on phones", "jane"))
     assert registry.champion_version(name) == second
     left = registry.tags(name, third)
     assert (left["twinops.rolledBack"], left["twinops.rolledBackBy"]) == ("worse on phones", "jane")
@@ -217,28 +223,98 @@ def test_a_version_is_rolled_back_with_the_reason_and_only_while_it_is_champion(
     assert "twinops.replacedBy" not in registry.tags(name, second)
 
 
-def test_only_a_version_that_is_there_can_be_champion(registry: Registry, name: str, bank: Bank) -> None:
+async def test_only_a_version_that_is_there_can_be_champion(
+    registry: Registry, versions: Versions, name: str, bank: Bank
+) -> None:
     first = registered(registry, name, bank, "a")
     with pytest.raises(LookupError):
         registry.promote(name, "7", {})
     with pytest.raises(LookupError):
-        registry.roll_back(name, first, "7", "", "jane")
+        await versions.promote(name, "7", {})
+    with pytest.raises(LookupError):
+        await versions.roll_back(name, RollBack(first, "7", "", "jane"))
     assert registry.champion_version(name) == first
     assert registry.tags(name, first).keys().isdisjoint({"twinops.replacedBy", "twinops.rolledBack"})
 
 
-async def test_the_event_loop_reads_and_changes_the_same_registry(
+async def test_the_operator_reads_the_summary_that_a_worker_wrote(
     registry: Registry, versions: Versions, name: str, bank: Bank
 ) -> None:
-    first, second = (registered(registry, name, bank, run) for run in "ab")
-    assert await versions.champion(name) == second
-    assert (await versions.summary(name, first)).version == first
-    assert await versions.roll_back(name, RollBack(second, first, "worse", "jane"))
-    assert registry.tags(name, second)["twinops.rolledBackBy"] == "jane"
-    await versions.promote(name, second, {"twinops.approvedBy": "policy"})
-    assert registry.champion_version(name) == second
+    version = registered(registry, name, bank, "a")
+    run_id = registry.summary(name, version)["runID"]
+    expected = TrainedVersion.model_validate({**SUMMARY, "version": version, "runID": run_id})
+    assert await versions.summary(name, version) == expected
     with pytest.raises(LookupError):
         await versions.summary(name, "7")
+
+
+def many_contrasts(arms: int, experiments: int) -> dict[str, Any]:
+    """A summary with the contrasts of every two arms, whose numbers compress badly."""
+    rng = np.random.default_rng(0)
+    names = [f"experiment {number}" for number in range(experiments)]
+    labels = [f"arm {number}" for number in range(arms)]
+    contrasts = [
+        {
+            "arm": arm,
+            "against": against,
+            "experiments": names,
+            "y": rng.normal(size=experiments).tolist(),
+            "v": rng.gamma(1, size=experiments).tolist(),
+            "pi": rng.dirichlet(np.ones(experiments)).tolist(),
+            "sd0": 1.25,
+        }
+        for arm, against in permutations(labels, 2)
+    ]
+    features = {f"feature {number}": "Numeric" for number in range(256)}
+    return {**SUMMARY, "arms": labels, "experiments": names, "features": features, "contrasts": contrasts}
+
+
+async def test_the_summary_of_a_large_twin_comes_back_as_it_was(
+    registry: Registry, versions: Versions, name: str, bank: Bank
+) -> None:
+    summary = many_contrasts(arms=32, experiments=10)
+    version = registry.register(name, OWNER, bank, summary, {"twinops.run": "a"}, promote=True, confirm=go_on)
+    found = await versions.summary(name, version)
+    assert [contrast.as_dict() for contrast in found.contrasts] == summary["contrasts"]
+    assert len(found.features) == 256
+
+
+def test_a_summary_that_is_too_large_is_refused_before_anything_is_registered(
+    registry: Registry, name: str, bank: Bank
+) -> None:
+    summary = many_contrasts(arms=32, experiments=160)
+    with pytest.raises(Stalled, match="32 arms in 160 experiments") as stalled:
+        registry.register(name, OWNER, bank, summary, {"twinops.run": "a"}, promote=True, confirm=go_on)
+    assert stalled.value.reason == "DataInvalid"
+    assert registry.version_of_run(name, "a") is None
+
+
+async def test_a_registered_model_has_its_owner_and_its_champion(
+    registry: Registry, versions: Versions, name: str, bank: Bank, delete: Callable[[str], None]
+) -> None:
+    assert await versions.registered_model(name) is None
+    assert await versions.champion(name) is None
+    registered(registry, name, bank, "a", promote=False)
+    assert await versions.registered_model(name) == RegisteredModel({"twinops.owner": OWNER}, None)
+    second = registered(registry, name, bank, "b")
+    assert await versions.registered_model(name) == RegisteredModel({"twinops.owner": OWNER}, second)
+    assert await versions.champion(name) == second
+    delete(name)
+    assert await versions.registered_model(name) is None
+
+
+async def test_the_operator_promotes_as_workers_do(
+    registry: Registry, versions: Versions, name: str, bank: Bank
+) -> None:
+    first, candidate = registered(registry, name, bank, "a"), registered(registry, name, bank, "b", promote=False)
+    for _again in range(2):
+        await versions.promote(name, candidate, {"twinops.promotedBy": "ns/job"})
+        assert registry.champion_version(name) == candidate
+    assert registry.tags(name, first)["twinops.replacedBy"] == candidate
+    assert registry.tags(name, candidate)["twinops.promotedBy"] == "ns/job"
+    await versions.promote(name, first, {})
+    assert registry.tags(name, candidate)["twinops.replacedBy"] == first
+    assert "twinops.replacedBy" not in registry.tags(name, first)
 
 
 CALLS: dict[str, Callable[[Registry], object]] = {
@@ -250,7 +326,6 @@ CALLS: dict[str, Callable[[Registry], object]] = {
     "tags": lambda registry: registry.tags("n", "1"),
     "promote": lambda registry: registry.promote("n", "1", {}),
     "serve": lambda registry: registry.serve("n", "1"),
-    "roll_back": lambda registry: registry.roll_back("n", "2", "1", "", "jane"),
 }
 
 
@@ -258,3 +333,20 @@ CALLS: dict[str, Callable[[Registry], object]] = {
 def test_every_call_fails_while_the_registry_does_not_answer(away: Registry, call: str) -> None:
     with pytest.raises(ConnectionError):
         CALLS[call](away)
+
+
+REQUESTS: dict[str, Callable[[Versions], Awaitable[object]]] = {
+    "registered_model": lambda versions: versions.registered_model("n"),
+    "champion": lambda versions: versions.champion("n"),
+    "summary": lambda versions: versions.summary("n", "1"),
+    "promote": lambda versions: versions.promote("n", "1", {}),
+    "roll_back": lambda versions: versions.roll_back("n", RollBack("2", "1", "", "jane")),
+}
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+async def test_every_request_of_the_operator_fails_while_the_registry_does_not_answer(
+    versions_away: Versions, request_: str
+) -> None:
+    with pytest.raises(ConnectionError):
+        await REQUESTS[request_](versions_away)

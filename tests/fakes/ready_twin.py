@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import NAMESPACE, Installation
-from tests.fakes.registry import RUN
 from tests.unit.domain.tables import trial
 from twin_operator.api.v1alpha1 import API_VERSION, TwinModel
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.twin import Bank
+from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.twin_spec import learner_of
 from twin_operator.services.work.train import RawTable, learn, summarise

@@ -9,20 +9,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin_operator.adapters.registry_threads import read_summary
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
-from twin_operator.services.reconciling.ports import RollBack
+from twin_operator.services.reconciling.ports import RegisteredModel, RollBack
+from twin_operator.services.reconciling.version_tags import (
+    FINGERPRINT,
+    OWNER,
+    REPLACED_BY,
+    ROLLED_BACK,
+    ROLLED_BACK_BY,
+    ROLLED_BACK_TIME,
+    RUN,
+    SAMPLES,
+    read_summary,
+    summary_tags,
+)
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import timestamp
-
-# Tags, named here once more: importing the adapter imports MLflow, which takes seconds.
-FINGERPRINT = "twinops.fingerprint"
-RUN = "twinops.run"
-REPLACED_BY = "twinops.replacedBy"
-ROLLED_BACK = "twinops.rolledBack"
 
 
 @dataclass
@@ -35,7 +40,7 @@ class _Version:
 
 @dataclass
 class _RegisteredModel:
-    owner: str
+    tags: dict[str, str]
     versions: list[_Version] = field(default_factory=list)
     champion: str | None = None
 
@@ -55,12 +60,12 @@ class InMemoryRegistry:
         self._runs = itertools.count(1)
 
     def check_owner(self, name: str, owner: str) -> None:
-        model = self._registered().setdefault(name, _RegisteredModel(owner))
-        holder = model.owner.rpartition("/")[0]
+        model = self._registered().setdefault(name, _RegisteredModel({OWNER: owner}))
+        holder = model.tags.get(OWNER, owner).rpartition("/")[0]
         if holder != owner.rpartition("/")[0]:
             sentence = f"The registered model {name} belongs to {holder}; choose another spec.registeredModel."
             raise Stalled(Reason.REGISTERED_MODEL_TAKEN, sentence)
-        model.owner = owner
+        model.tags[OWNER] = owner
 
     def adoptable(self, name: str, fingerprint: str) -> JSON | None:
         champion = self.champion_version(name)
@@ -71,6 +76,10 @@ class InMemoryRegistry:
     def champion_version(self, name: str) -> str | None:
         model = self._registered().get(name)
         return None if model is None else model.champion
+
+    def registered_model(self, name: str) -> RegisteredModel | None:
+        model = self._registered().get(name)
+        return None if model is None else RegisteredModel(dict(model.tags), model.champion)
 
     def version_of_run(self, name: str, run: str) -> str | None:
         made = (number for number in self.versions(name) if self.tags(name, number).get(RUN) == run)
@@ -114,7 +123,7 @@ class InMemoryRegistry:
             return serving == to_version
         self.tags(name, to_version)
         moment = str(timestamp(self.clock()))
-        left = {ROLLED_BACK: reason, f"{ROLLED_BACK}By": by, f"{ROLLED_BACK}Time": moment}
+        left = {ROLLED_BACK: reason, ROLLED_BACK_BY: by, ROLLED_BACK_TIME: moment}
         self._version(name, from_version).tags.update(left)
         self.promote(name, to_version, {})
         return True
@@ -178,8 +187,9 @@ class InMemoryRegistry:
     def _create(self, name: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str]) -> str:
         versions = self._models[name].versions
         {key: float(value) for key, value in summary["metrics"].items()}
+        summary_tags(summary)
         content = json.dumps({**summary, "runID": f"{name}-{next(self._runs)}"})
-        versions.append(_Version(content, {**tags, "twinops.samples": str(summary["samples"])}, bank))
+        versions.append(_Version(content, {**tags, SAMPLES: str(summary["samples"])}, bank))
         return str(len(versions))
 
     def _settle(self, name: str, run: str, version: str) -> str:
@@ -200,9 +210,13 @@ class InMemoryVersions:
 
     registry: InMemoryRegistry
 
+    async def registered_model(self, name: str) -> RegisteredModel | None:
+        await asyncio.sleep(0)
+        return self.registry.registered_model(name)
+
     async def summary(self, registered_model: str, version: str) -> TrainedVersion:
         await asyncio.sleep(0)
-        return read_summary(self.registry.summary(registered_model, version))
+        return read_summary(self.registry.summary(registered_model, version), version)
 
     async def champion(self, registered_model: str) -> str | None:
         await asyncio.sleep(0)

@@ -46,7 +46,8 @@ def variables() -> Iterator[str]:
 def test_every_setting_is_set_by_the_chart_or_documented() -> None:
     pages = [*(REPOSITORY / "charts").rglob("*.yaml"), *(REPOSITORY / "charts").rglob("*.tpl")]
     pages += (REPOSITORY / "docs").glob("*.md")
-    named = set(re.findall(r"\b(?:TWINOPS|OTEL)_[A-Z_]+\b", "\n".join(page.read_text() for page in pages)))
+    text = "\n".join(page.read_text() for page in pages)
+    named = set(re.findall(r"\b(?:TWINOPS|OTEL|MLFLOW|REQUESTS)_[A-Z_0-9]+\b", text))
     assert set(variables()) - named == set()
 
 

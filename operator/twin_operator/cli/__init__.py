@@ -37,8 +37,6 @@ def main() -> None:
 @app.command()
 def run() -> None:
     """Run the operator: wait for the Lease, then watch and reconcile."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # the operator tries again by itself
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")  # seconds
     settings = _settings()
     from twin_operator.handlers.operator import run_operator  # noqa: PLC0415 - a worker does not need kopf
 

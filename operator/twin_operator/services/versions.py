@@ -205,12 +205,8 @@ class Twins:
                     Reason.MODEL_NOT_READY,
                     f"{registered} has no version {number} in the registry.",
                 )
-            except ConnectionError:
-                return Waiting(
-                    SimulationPhase.PENDING,
-                    Reason.MODEL_NOT_READY,
-                    "The model registry cannot be reached; it is tried again.",
-                )
+            except ConnectionError as error:
+                return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
         return self._versions[key]
 
     def _take_outcomes(self, registered_model: str, outcomes: Sequence[RecordedOutcome] | None) -> None:

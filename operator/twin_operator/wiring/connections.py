@@ -1,4 +1,4 @@
-"""How each process connects to Redis, with retries that cover a restart of Redis, and the keys that sign messages."""
+"""How each process connects to Redis, with retries that cover its restart, and the operator to MLflow; signing keys."""
 
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004 - Redis' own
 from redis.retry import Retry
 
+from twin_operator.adapters.mlflow_rest.api import MlflowServer
 from twin_operator.adapters.redis_queue.message import Signing
 from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
@@ -75,3 +76,23 @@ def build_signing(settings: Settings) -> Signing | None:
     if previous and not key:
         raise Unsafe("Set TWINOPS_SIGNING_KEY besides TWINOPS_SIGNING_KEY_PREVIOUS: messages would not be signed.")
     return Signing(key.encode(), previous.encode()) if key else None
+
+
+def mlflow_server(settings: Settings) -> MlflowServer:
+    """Return where MLflow is and what is shown to it; raise `Unsafe` where that is a way that the operator lacks."""
+    if settings.mlflow_aws_sigv4 or settings.mlflow_auth:
+        raise Unsafe(
+            "Remove MLFLOW_TRACKING_AWS_SIGV4 and MLFLOW_TRACKING_AUTH from the operator: it authenticates itself at "
+            "MLflow with a user and password, a token or a client certificate."
+        )
+    return MlflowServer(
+        tracking_uri=settings.mlflow_tracking_uri,
+        username=settings.mlflow_tracking_username,
+        password=settings.mlflow_tracking_password.get_secret_value(),
+        token=settings.mlflow_tracking_token.get_secret_value(),
+        workspace=settings.mlflow_workspace,
+        authority=settings.mlflow_server_cert_path,
+        client_certificate=settings.mlflow_client_cert_path,
+        insecure_tls=settings.mlflow_insecure_tls,
+        timeout=settings.mlflow_request_seconds,
+    )

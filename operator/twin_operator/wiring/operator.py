@@ -12,7 +12,6 @@ from kubernetes.aio.client import Configuration
 from prometheus_client import REGISTRY, CollectorRegistry
 from redis.asyncio import Redis
 
-from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import JSONResources, TypedResources
@@ -20,23 +19,18 @@ from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.adapters.metrics.pools import PoolMetrics
-from twin_operator.adapters.mlflow_registry import MlflowRegistry
+from twin_operator.adapters.mlflow_rest.api import MlflowApi
+from twin_operator.adapters.mlflow_rest.versions import RestVersions
 from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
-from twin_operator.adapters.registry_threads import ThreadedVersions
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
-from twin_operator.services.operator import (
-    FinishedSimulations,
-    ModelChanges,
-    OperatorLoop,
-    ReconcileRequests,
-)
+from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
 from twin_operator.services.outcomes.grading import Ledger, Outcomes
 from twin_operator.services.pools.manifest import WorkerDefaults
 from twin_operator.services.pools.pool_index import PoolIndex
@@ -58,7 +52,13 @@ from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import build_signing, database_of, looking_redis, operator_redis
+from twin_operator.wiring.connections import (
+    build_signing,
+    database_of,
+    looking_redis,
+    mlflow_server,
+    operator_redis,
+)
 from twin_operator.wiring.tracing import build_tracer
 
 
@@ -71,6 +71,7 @@ class OperatorGraph:
     api: KubernetesApi
     redis: Redis
     looking: Redis
+    mlflow: MlflowApi
     archive: SqlArchive
     tracer: Tracer
 
@@ -81,6 +82,7 @@ class OperatorGraph:
         await self.api.close()
         await self.redis.aclose()
         await self.looking.aclose()
+        await self.mlflow.close()
         self.archive.close()
         await asyncio.to_thread(self.tracer.flush)
 
@@ -125,10 +127,11 @@ async def build_operator(
     tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url)
     metrics = OperatorMetrics.of(registry, process)
     requests = build_requests(settings, metrics)
+    mlflow = MlflowApi(mlflow_server(settings), lease.wait_until_renewed)
     ports = OperatorPorts(
         queue=build_queue(redis, settings, tracer, requests.published),
         resources=resources,
-        versions=_versions(settings, lease),
+        versions=RestVersions(mlflow, clock),
         archive=archive,
         outbox=RedisOutbox(redis),
         loads=Loads(looking),
@@ -137,7 +140,7 @@ async def build_operator(
         dead_letters=partial(count_dead_letters, redis),
     )
     loop = assemble(settings, ports, requests, await resources.cluster_uid(), metrics, tracer, clock)
-    return OperatorGraph(loop, lease, api, redis, looking, archive, tracer)
+    return OperatorGraph(loop, lease, api, redis, looking, mlflow, archive, tracer)
 
 
 @dataclass(frozen=True)
@@ -270,11 +273,6 @@ def assemble(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
-
-
-def _versions(settings: Settings, lease: LeaderLease) -> ThreadedVersions:
-    registry = MlflowRegistry(settings.mlflow_tracking_uri, settings.bank_directory, write_bank, read_bank)
-    return ThreadedVersions(registry, lease.wait_until_renewed)
 
 
 def build_queue(

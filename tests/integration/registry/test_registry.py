@@ -13,8 +13,9 @@ from mlflow import MlflowClient
 
 from tests.contracts.small_bank import small_bank
 from twin_operator.adapters.bank_store import read_bank, write_bank
-from twin_operator.adapters.mlflow_registry import CHAMPION, MlflowRegistry, unconditionally
+from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.domain.twin import Bank
+from twin_operator.services.reconciling.version_tags import CHAMPION
 
 OWNER = "cluster/ns/twin/uid-1"
 SUMMARY: dict[str, Any] = {"metrics": {"loss": 0.5}, "samples": 400}
@@ -36,9 +37,8 @@ def name() -> str:
 
 
 def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: Bank) -> None:
-    version = registry.register(
-        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
-    )
+    tags = {"twinops.fingerprint": "f", "twinops.run": "r"}
+    version = registry.register(name, OWNER, bank, SUMMARY, tags, promote=True, confirm=lambda: None)
     back = registry.bank(name, version, None)
     assert (back.columns, back.arms, back.experiments, back.levels) == (
         bank.columns,
@@ -66,9 +66,8 @@ def test_a_bank_comes_back_as_it_was(registry: MlflowRegistry, name: str, bank: 
 def test_a_version_is_the_champion_with_its_tags_and_no_pickle(
     registry: MlflowRegistry, name: str, bank: Bank, tmp_path: Path
 ) -> None:
-    version = registry.register(
-        name, OWNER, bank, SUMMARY, {"twinops.fingerprint": "f", "twinops.run": "r"}, promote=True
-    )
+    tags = {"twinops.fingerprint": "f", "twinops.run": "r"}
+    version = registry.register(name, OWNER, bank, SUMMARY, tags, promote=True, confirm=lambda: None)
     champion = MlflowClient().get_model_version_by_alias(name, CHAMPION)
     assert str(champion.version) == version
     assert champion.tags["twinops.fingerprint"] == "f"
@@ -90,7 +89,7 @@ def test_two_deliveries_at_once_agree_on_one_version(mlflow_server: Any, tmp_pat
     workers = [MlflowRegistry(mlflow_server.url, tmp_path / str(n), write_bank, read_bank) for n in range(3)]
     workers[0].check_owner(name, OWNER)
     # All have created theirs before the first looks again: the moment that matters, which chance would seldom hit.
-    numbers = [worker._create(name, bank, SUMMARY, {"twinops.run": "a"}, unconditionally) for worker in workers]  # noqa: SLF001
+    numbers = [worker._create(name, bank, SUMMARY, {"twinops.run": "a"}, lambda: None) for worker in workers]  # noqa: SLF001
     with ThreadPoolExecutor() as pool:
         settled = list(pool.map(lambda worker, own: worker._settle(name, "a", own), workers, numbers))  # noqa: SLF001
     assert set(settled) == {numbers[0]}

@@ -8,11 +8,8 @@ from typing import Final
 import pytest
 from kubernetes.aio.client import Configuration
 
-from tests.fakes.registry import InMemoryRegistry
 from tests.unit.handlers.watched_server import WatchedServer
 from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
-from twin_operator.adapters.registry_threads import ThreadedVersions
-from twin_operator.services.reconciling.ports import RollBack
 
 PATH: Final = "/apis/twinops.dev/v1alpha1/namespaces/home/simulations/question"
 WRITES: Final[dict[str, Callable[[KubernetesApi], Awaitable[object]]]] = {
@@ -49,11 +46,3 @@ async def test_a_read_does_not_wait_for_the_lease(server: WatchedServer) -> None
     with pytest.raises(ApiError, match="404"):
         await api.get(PATH)
     await api.close()
-
-
-async def test_a_promotion_waits_for_the_lease() -> None:
-    registry = InMemoryRegistry()
-    versions = ThreadedVersions(registry, refuse)
-    for write in (versions.promote("m", "1", {}), versions.roll_back("m", RollBack("2", "1", "worse", "user"))):
-        with pytest.raises(InterruptedError):
-            await write

@@ -35,6 +35,11 @@ def away() -> InMemoryRegistry:
 
 
 @pytest.fixture
+def versions_away(away: InMemoryRegistry) -> InMemoryVersions:
+    return InMemoryVersions(away)
+
+
+@pytest.fixture
 def fresh(registry: InMemoryRegistry) -> Callable[[], InMemoryRegistry]:
     return registry.without_downloads
 

@@ -20,6 +20,7 @@ from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ProcessMetrics
+from twin_operator.adapters.mlflow_rest.api import MlflowApi, MlflowServer
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import NoTracer
@@ -27,6 +28,7 @@ from twin_operator.settings import Settings
 from twin_operator.wiring.operator import OperatorGraph, OperatorMetrics, OperatorPorts, assemble, build_requests
 
 UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connections are only closed
+UNUSED_MLFLOW = "http://127.0.0.1:1"
 
 
 def settings(namespaces: tuple[str, ...] = ()) -> Settings:
@@ -65,4 +67,6 @@ def graph_on_fakes(loop: OperatorLoop, lease: LeaderLease, folder: Path) -> Oper
         Configuration(host=lease.configuration.host), lambda _method, _status: None, lease.wait_until_renewed
     )
     redis, looking = Redis.from_url(UNUSED_REDIS), Redis.from_url(UNUSED_REDIS)
-    return OperatorGraph(loop, lease, api, redis, looking, SqlArchive(f"sqlite:///{folder}/archive.db"), NoTracer())
+    mlflow = MlflowApi(MlflowServer(UNUSED_MLFLOW), lease.wait_until_renewed)
+    archive = SqlArchive(f"sqlite:///{folder}/archive.db")
+    return OperatorGraph(loop, lease, api, redis, looking, mlflow, archive, NoTracer())

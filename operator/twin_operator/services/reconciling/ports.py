@@ -202,8 +202,20 @@ class RollBack:
     by: str
 
 
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A registered model: its tags, and the version that is active unless another is pinned."""
+
+    tags: Mapping[str, str]
+    champion: str | None
+
+
 class Versions(Protocol):
     """The model registry."""
+
+    async def registered_model(self, name: str) -> RegisteredModel | None:
+        """Return a registered model; None where there is none of this name. Raise `ConnectionError`."""
+        ...
 
     async def summary(self, registered_model: str, version: str) -> TrainedVersion:
         """Return what training kept next to the bank.

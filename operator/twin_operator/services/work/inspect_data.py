@@ -1,5 +1,6 @@
 """Check a TwinModel's data without training: has it changed, is it valid, and how many rows are new? In a worker."""
 
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
@@ -43,10 +44,10 @@ def _check(payload: DataCheckPayload, source: DataSource, versions: TrainedVersi
     # Read before the bytes: a change while they are read is then noticed at the next check.
     stamp = source.stamp(wanted)
     if stamp is not None and stamp == known.stamp:
-        return Outcome(Reason.SUCCEEDED, "The data has not been touched.", DataUnchanged(stamp=stamp).wire())
+        return _unchanged("The data has not been touched.", stamp, payload, versions)
     raw = source.read(wanted)
     if raw.digest == known.digest:
-        return Outcome(Reason.SUCCEEDED, "The data has the same bytes.", DataUnchanged(stamp=stamp).wire())
+        return _unchanged("The data has the same bytes.", stamp, payload, versions)
     data = prepare(raw.columns, columns_of(payload.spec))
     found = DataFound(
         stamp=stamp,
@@ -56,6 +57,14 @@ def _check(payload: DataCheckPayload, source: DataSource, versions: TrainedVersi
         newest_row_time=None if (newest := _newest(data)) is None else moment(newest),
     )
     return Outcome(Reason.SUCCEEDED, _sentence(found), found.wire())
+
+
+def _unchanged(message: str, stamp: str | None, payload: DataCheckPayload, versions: TrainedVersions) -> Outcome:
+    """Return that there is nothing new, once the version was read: that writes the tags of one of release 0.1.0."""
+    with suppress(LookupError, ConnectionError):
+        if payload.version is not None:
+            versions.summary(payload.registered_model, payload.version)
+    return Outcome(Reason.SUCCEEDED, message, DataUnchanged(stamp=stamp).wire())
 
 
 def _sentence(found: DataFound) -> str:

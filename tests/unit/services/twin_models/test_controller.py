@@ -390,7 +390,7 @@ async def test_a_suspended_model_that_serves_goes_on_to_answer() -> None:
 
 async def second_version(site: Installation, *, promote: bool = True) -> str:
     """Register version 2, as another program may."""
-    owner = site.registry._models[REGISTERED].owner  # noqa: SLF001 - what the registry's tag says
+    owner = site.registry._models[REGISTERED].tags["twinops.owner"]  # noqa: SLF001
     summary = {**site.registry.summary(REGISTERED, "1")}
     del summary["version"]
     return site.registry.add(REGISTERED, owner, "by hand", promote=promote, **summary)

@@ -47,6 +47,7 @@ class Versions:
 
     banks: dict[str, Bank] = field(default_factory=dict)
     summaries: dict[str, JSON] = field(default_factory=dict)
+    read: list[str] = field(default_factory=list)
 
     def bank(self, name: str, version: str, run_id: str | None) -> Bank:  # noqa: ARG002 - the port's
         """As it was trained."""
@@ -54,6 +55,7 @@ class Versions:
 
     def summary(self, name: str, version: str) -> JSON:
         """What was kept beside it."""
+        self.read.append(version)
         return {**self.summaries[f"{name}/{version}"], "version": version}
 
 
@@ -118,6 +120,15 @@ def test_an_untouched_file_is_not_read(watched: Watched) -> None:
     watched.path.write_bytes(b"\x00" * status.st_size)
     os.utime(watched.path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert watched.look(known).value == {"unchanged": True, "stamp": known["stamp"]}
+
+
+def test_a_check_of_an_untouched_file_reads_the_version_so_that_an_old_one_gets_its_tags(watched: Watched) -> None:
+    known = watched.known()
+    watched.train()
+    assert watched.look(known).value["unchanged"]
+    assert watched.versions.read == ["1"]
+    watched.versions.summaries.clear()
+    assert watched.look(known).value["unchanged"], "a version that is gone does not concern a file without changes"
 
 
 def test_a_touched_file_of_the_same_bytes_gets_a_new_stamp_only(watched: Watched) -> None:
