@@ -20,6 +20,7 @@ import pytest
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain
 from twin_operator.services.reconciling.ports import RegisteredModel, RollBack, Versions
+from twin_operator.services.reconciling.version_tags import summary_in
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.work.train import ModelRegistry
 
@@ -244,6 +245,7 @@ async def test_the_operator_reads_the_summary_that_a_worker_wrote(
     run_id = registry.summary(name, version)["runID"]
     expected = TrainedVersion.model_validate({**SUMMARY, "version": version, "runID": run_id})
     assert await versions.summary(name, version) == expected
+    assert summary_in(registry.tags(name, version)) == SUMMARY
     with pytest.raises(LookupError):
         await versions.summary(name, "7")
 

@@ -187,9 +187,9 @@ class InMemoryRegistry:
     def _create(self, name: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str]) -> str:
         versions = self._models[name].versions
         {key: float(value) for key, value in summary["metrics"].items()}
-        summary_tags(summary)
         content = json.dumps({**summary, "runID": f"{name}-{next(self._runs)}"})
-        versions.append(_Version(content, {**tags, SAMPLES: str(summary["samples"])}, bank))
+        kept = {**tags, SAMPLES: str(summary["samples"]), **summary_tags(summary)}
+        versions.append(_Version(content, kept, bank))
         return str(len(versions))
 
     def _settle(self, name: str, run: str, version: str) -> str:

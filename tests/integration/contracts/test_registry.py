@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,8 @@ from devcluster.layout import LOOPBACK, free_ports
 from tests.contracts.registry import *  # noqa: F403 - the tests
 from tests.contracts.registry import OWNER, SUMMARY
 from tests.contracts.small_bank import small_bank
+from tests.unit.adapters.mlflow_server import NAME, ScriptedMlflow
+from tests.unit.adapters.test_mlflow_rest import CREDENTIALS, connected, with_user
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.mlflow_rest.api import MlflowApi, MlflowServer
@@ -22,6 +25,8 @@ from twin_operator.adapters.mlflow_rest.versions import RestVersions
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.reconciling.version_tags import BANK_DIGEST, summary_in, summary_tags
+from twin_operator.settings import Settings
+from twin_operator.wiring.connections import mlflow_server as server_of
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +141,18 @@ def test_an_error_of_a_worker_has_neither_address_nor_password(tmp_path: Path, m
         with pytest.raises(ConnectionError, match=r"^MLflow cannot .*: no connection to it can be made\.$") as error:
             call()
         assert "hunter2" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize("case", CREDENTIALS)
+async def test_operator_and_workers_show_the_same_credentials(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, environment, _expected = CREDENTIALS[case]
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    async with ScriptedMlflow().running() as mlflow:
+        uri = with_user(mlflow.url, user) if user else mlflow.url
+        await asyncio.to_thread(MlflowClient(uri, uri).get_registered_model, NAME)
+        monkeypatch.setenv("TWINOPS_MLFLOW_TRACKING_URI", uri)
+        async with connected(server_of(Settings())) as versions:
+            await versions.registered_model(NAME)
+    of_worker, of_operator = (headers.get("Authorization") for headers in mlflow.headers)
+    assert of_operator == of_worker

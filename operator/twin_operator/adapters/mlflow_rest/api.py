@@ -122,14 +122,10 @@ class MlflowApi:
 
     async def get(self, endpoint: str, request: str, part: str, **query: str) -> JSON:
         """Return a part of the answer to a read; raises like `file`, and where the answer has no such part."""
-        answer = await self.file(endpoint, request, **query)
-        if not isinstance(answer, dict) or not isinstance(answer.get(part), dict):
-            raise ConnectionError(RegistryFault.UNEXPECTED.sentence(request))
-        found: JSON = answer[part]
-        return found
+        return _an_object((await self.file(endpoint, request, **query)).get(part), request)
 
     async def file(self, endpoint: str, request: str, **query: str) -> JSON:
-        """Return JSON that is read.
+        """Return a JSON object that is read.
 
         Args:
             endpoint: within the REST API, or from the root of the server.
@@ -140,7 +136,7 @@ class MlflowApi:
             LookupError: there is no such thing.
             ConnectionError: MLflow did not answer, or refused. Neither has a text of the server.
         """
-        return await self._send("GET", endpoint, request, params=query)
+        return _an_object(await self._send("GET", endpoint, request, params=query), request)
 
     async def write(self, method: str, endpoint: str, request: str, **body: str) -> None:
         """Write, once the Lease is certain; raises like `get`."""
@@ -153,7 +149,7 @@ class MlflowApi:
         if self._session is not None:
             await self._session.close()
 
-    async def _send(self, method: str, endpoint: str, request: str, **options: Any) -> JSON:  # noqa: ANN401 - aiohttp's
+    async def _send(self, method: str, endpoint: str, request: str, **options: Any) -> object:  # noqa: ANN401 - aiohttp's
         try:
             return await self._attempts(method, endpoint, **options)
         except _Refused as refused:
@@ -169,7 +165,7 @@ class MlflowApi:
         except (aiohttp.ClientError, orjson.JSONDecodeError):
             raise ConnectionError(RegistryFault.UNEXPECTED.sentence(request)) from None
 
-    async def _attempts(self, method: str, endpoint: str, **options: Any) -> JSON:  # noqa: ANN401
+    async def _attempts(self, method: str, endpoint: str, **options: Any) -> object:  # noqa: ANN401
         for attempt in range(1, ATTEMPTS + 1):
             if method != "GET":
                 await self.before_write()
@@ -184,14 +180,13 @@ class MlflowApi:
             await asyncio.sleep(self._random.uniform(0, min(LONGEST_WAIT, 0.2 * 2**attempt)))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _once(self, method: str, endpoint: str, **options: Any) -> JSON:  # noqa: ANN401
+    async def _once(self, method: str, endpoint: str, **options: Any) -> object:  # noqa: ANN401
         url = self._address + (endpoint if endpoint.startswith("/") else API + endpoint)
         async with self._open().request(method, url, **options) as answer:
             raw = await answer.read()
             if not answer.ok:
                 raise _Refused(answer.status, _error_code(raw))
-            content: JSON = orjson.loads(raw)
-            return content
+            return orjson.loads(raw)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -202,6 +197,12 @@ class MlflowApi:
                 trust_env=True,  # a proxy, as the mlflow package has it
             )
         return self._session
+
+
+def _an_object(content: object, request: str) -> JSON:
+    if not isinstance(content, dict):
+        raise ConnectionError(RegistryFault.UNEXPECTED.sentence(request))
+    return content
 
 
 def _error_code(raw: bytes) -> str:
