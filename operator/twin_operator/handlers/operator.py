@@ -20,7 +20,9 @@ from twin_operator.wiring.connections import NOT_SIGNED, build_signing
 from twin_operator.wiring.operator import OperatorGraph, build_operator
 
 logger = logging.getLogger(__name__)
-NEW_OBJECTS = 10_000  # that Python makes between two collections: some MB, where its own 700 are part of one burst
+# New objects before a collection, where Python's own 700 are four Simulations; collections of them before one of those
+# that outlived it, and of these before one of all: that is cheap without the modules, and garbage stays at some 10 MB.
+COLLECTIONS = 10_000, 10, 3
 STALE_FACTOR = 5  # resync intervals without a resync after which the process is not healthy
 
 
@@ -122,7 +124,7 @@ def spare_collections() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS)
+    gc.set_threshold(*COLLECTIONS)
 
 
 async def _run(settings: Settings) -> int:
