@@ -321,6 +321,21 @@ async def test_a_training_whose_model_exists_is_not_stopped_by_a_new_operator() 
         assert (play.versions, play.champion) == (["1"], "1")
 
 
+@pytest.mark.parametrize("kind", [TaskKind.TRAIN, TaskKind.RETRAIN])
+async def test_the_message_of_a_suspended_training_is_carried_out_when_the_model_is_resumed(kind: TaskKind) -> None:
+    async with Installation() as site:
+        site.apply(twin_model()) if kind is TaskKind.TRAIN else install_twin(site)
+        if kind is TaskKind.RETRAIN:
+            site.apply(retraining_job())
+        await site.until(lambda: any(site.queue.server.lists_of("training")))
+        for suspended in (True, False):
+            site.patch(*MODEL, {"spec": {"suspend": suspended}})
+            await site.advance(1)
+        worker = paused_worker(site)
+        assert await worker.carry_out("training")
+        assert worker.begun == [kind]
+
+
 # Simulations.
 
 SIMULATION_MOMENTS: Final = [Moment.QUEUED, Moment.CLAIMED, Moment.WORKING]
