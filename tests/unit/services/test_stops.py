@@ -180,11 +180,7 @@ async def test_a_job_that_is_cancelled_while_the_operator_decides_on_it_is_not_p
 @pytest.mark.parametrize("at", Moment)
 async def test_a_job_that_is_suspended_at_any_moment_goes_on_later_without_another_attempt(at: Moment) -> None:
     async with Installation() as site:
-
-        async def suspend(site: Installation) -> None:
-            site.patch(*MODEL, {"spec": {"suspend": True}})
-
-        play = await job_at(site, TaskKind.RETRAIN, at, suspend)
+        play = await job_at(site, TaskKind.RETRAIN, at, suspend_model)
         await play.to_the_end(rounds=1)
         assert site.condition(*JOB)["reason"] == "ModelSuspended"
         assert play.champion == "1"
@@ -192,6 +188,16 @@ async def test_a_job_that_is_suspended_at_any_moment_goes_on_later_without_anoth
         await play.to_the_end()
         assert (play.versions, play.champion, site.status(*JOB)["phase"]) == (["1", "2"], "2", "Completed")
         assert site.status(*JOB)["attempts"] == 1
+
+
+async def test_a_suspended_job_that_is_cancelled_is_cancelled_for_its_worker_too() -> None:
+    async with Installation() as site:
+        await job_at(site, TaskKind.RETRAIN, Moment.QUEUED, suspend_model)
+        await cancel(site)
+        await site.until_phase(*JOB, "Cancelled")
+        record = site.queue.server.record(f"{site.get(*JOB)['metadata']['uid']}-train")
+        assert record is not None
+        assert record.stop == "cancelled"
 
 
 async def test_a_job_that_is_not_stopped_is_promoted_once() -> None:
@@ -315,6 +321,21 @@ async def test_a_training_whose_model_exists_is_not_stopped_by_a_new_operator() 
         assert (play.versions, play.champion) == (["1"], "1")
 
 
+@pytest.mark.parametrize("kind", [TaskKind.TRAIN, TaskKind.RETRAIN])
+async def test_the_message_of_a_suspended_training_is_carried_out_when_the_model_is_resumed(kind: TaskKind) -> None:
+    async with Installation() as site:
+        site.apply(twin_model()) if kind is TaskKind.TRAIN else install_twin(site)
+        if kind is TaskKind.RETRAIN:
+            site.apply(retraining_job())
+        await site.until(lambda: any(site.queue.server.lists_of("training")))
+        for suspended in (True, False):
+            site.patch(*MODEL, {"spec": {"suspend": suspended}})
+            await site.advance(1)
+        worker = paused_worker(site)
+        assert await worker.carry_out("training")
+        assert worker.begun == [kind]
+
+
 # Simulations.
 
 SIMULATION_MOMENTS: Final = [Moment.QUEUED, Moment.CLAIMED, Moment.WORKING]
@@ -348,6 +369,19 @@ async def test_a_simulation_that_is_suspended_is_answered_later_with_one_attempt
         await play.to_the_end()
         status = site.status(*QUESTION)
         assert (status["phase"], status["attempts"]) == ("Succeeded", 1)
+
+
+async def test_a_simulation_that_is_resumed_before_its_worker_notices_is_not_begun_again() -> None:
+    async with Installation() as site:
+
+        async def suspend_and_resume(site: Installation) -> None:
+            for suspended in (True, False):
+                site.patch(*QUESTION, {"spec": {"suspend": suspended}})
+                await site.advance(1)
+
+        play = await question_at(site, Moment.WORKING, suspend_and_resume)
+        await site.until_phase(*QUESTION, "Succeeded")
+        assert (play.worker.begun, site.status(*QUESTION)["attempts"]) == ([TaskKind.SIMULATE], 1)
 
 
 async def test_a_simulation_that_is_deleted_while_it_is_resumed_is_not_answered(

@@ -130,3 +130,22 @@ def test_rows_that_cannot_be_learned_from_are_the_reason(workshop: Workshop) -> 
     assert (outcome.reason, outcome.value) == ("DataInvalid", {})
     assert "spend" in outcome.message
     assert workshop.champion is None
+
+
+class Cancelled(Exception):  # noqa: N818 - a fact about a run
+    """The run of the task is to stop."""
+
+
+def test_a_version_whose_run_was_stopped_before_it_served_is_not_promoted_by_a_later_delivery(
+    workshop: Workshop,
+) -> None:
+    workshop.train("run")
+    workshop.registry.remove_champion(NAME)
+
+    def cancelled() -> None:
+        raise Cancelled
+
+    workshop.confirm = cancelled
+    with pytest.raises(Cancelled):
+        workshop.train("run")
+    assert (workshop.registry.versions(NAME), workshop.champion) == (["1"], None)
