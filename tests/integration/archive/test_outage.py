@@ -80,6 +80,7 @@ def test_a_server_that_was_away_at_first_is_used_when_it_comes(postgres: str, po
     archive.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_says_nothing_is_given_up(postgres: str, postgres_server: Any) -> None:
     archive = SqlArchive(postgres)
     postgres_server.process.send_signal(signal.SIGSTOP)
@@ -92,6 +93,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(postgres: str, postg
     archive.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_freezes_in_use_is_given_up(
     postgres: str, postgres_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def test_postgres_keeps_what_it_had_when_it_ends_and_starts_again(tmp_path: Path
     assert not server.home.exists()
 
 
+@pytest.mark.slow
 def test_a_killed_program_leaves_no_process_of_its_mlflow(tmp_path: Path) -> None:
     with _holding("mlflow", tmp_path) as process:
         assert len(_marked(tmp_path)) > 2
@@ -63,6 +64,7 @@ def test_a_killed_program_leaves_no_process_of_its_mlflow(tmp_path: Path) -> Non
         _until_none(lambda: _marked(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_killed_program_leaves_no_process_of_its_postgres(tmp_path: Path) -> None:
     with _holding("postgres", tmp_path) as process:
         (postmaster,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

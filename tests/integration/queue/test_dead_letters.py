@@ -240,6 +240,7 @@ def test_a_tampered_message_is_not_put_back(site: Site) -> None:
     assert site.redis.xlen("twinops:dead-letters") == 1
 
 
+@pytest.mark.slow
 def test_a_message_of_a_key_that_is_known_by_now_is_put_back_and_carried_out(site: Site) -> None:
     site.send(written(task("rotated"), key=OTHER_KEY))
     site.newest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.worker.workplace import Workplace, until
 
 FLAG = "twinops:draining:one"
@@ -19,6 +21,7 @@ async def test_a_draining_worker_leaves_messages_to_others(place: Workplace) -> 
     assert place.begun(work) == ["two"]
 
 
+@pytest.mark.slow
 async def test_a_message_refused_in_the_same_moment_goes_back_untouched_and_once(place: Workplace) -> None:
     drained = place.ready(place.worker("one"))
     work = place.task(0)
@@ -31,6 +34,7 @@ async def test_a_message_refused_in_the_same_moment_goes_back_untouched_and_once
     assert place.redis.zcard("twinops:unacked_index") == 0
 
 
+@pytest.mark.slow
 async def test_a_worker_whose_flag_is_gone_takes_tasks_again(place: Workplace) -> None:
     place.redis.set(FLAG, 1)
     worker = place.worker("one")  # it starts with its flag set
@@ -44,6 +48,7 @@ async def test_a_worker_whose_flag_is_gone_takes_tasks_again(place: Workplace) -
     assert worker.metric("twinops_worker_draining") == 0
 
 
+@pytest.mark.slow
 async def test_a_draining_worker_finishes_what_it_has_in_hand(place: Workplace) -> None:
     drained = place.ready(place.worker("one"))
     work = place.task(3)

@@ -115,12 +115,14 @@ def from_the_prior(rng: np.random.Generator) -> float:
     return min(2.0, 0.25 * float(np.tan(np.pi / 2 * rng.random())))
 
 
+@pytest.mark.learner
 @pytest.mark.parametrize("experiments", [5, 20])
 def test_perfect_twins_are_hardly_ever_called_unfaithful(experiments: int) -> None:
     """Measured on 1,000 to 1,500 windows each: 0.5 to 1.1 %."""
     assert unfaithful(World(experiments, from_the_prior), outcomes=10, draws=200) <= 0.02
 
 
+@pytest.mark.learner
 @pytest.mark.parametrize("tau", [0.0, 0.5])
 def test_no_size_of_differences_makes_perfect_twins_unfaithful(tau: float) -> None:
     """Measured on 1,500 windows each: 0 at tau = 0, up to 1.1 % at tau = 0.5."""
@@ -170,6 +172,7 @@ def trends_found(world: World, draws: int) -> float:
     return float(np.mean([trend_p(window, {("letter", "none"): weights}) < 0.05 for window, weights in played]))
 
 
+@pytest.mark.learner
 def test_a_trend_is_found_where_there_is_one_and_else_in_one_of_twenty() -> None:
     """Measured: 4 to 6 % of 1,000 windows without a drift."""
     steady = World(10, from_the_prior)
