@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.adapters.messages import KEY, OTHER_KEY
-from twin_operator.adapters.redis_queue.message import Forged, Messages, SignedFields, Signing
+from twin_operator.adapters.redis_queue.message import Forged, Messages, SignedFields, Signing, target_of
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import run_trace, traceparent_of
 
@@ -105,3 +105,22 @@ def test_the_body_is_the_same_with_and_without_a_trace() -> None:
 def test_a_task_without_a_trace_names_none() -> None:
     _, content = Messages().write(replace(TASK, trace=None))
     assert "traceparent" not in orjson.loads(content)["headers"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"uid": 7}, {"uid": ""}, {"namespace": ["shop"]}, {"name": None}, {"name": "../../secrets"}, {"more": "x"}],
+    ids=str,
+)
+def test_what_a_message_names_is_an_object_only_where_one_can_be_called_so(change: dict[str, Any]) -> None:
+    _key, message = Messages(None).write(TASK)
+    envelope = orjson.loads(message)
+    body = orjson.loads(base64.b64decode(envelope["body"]))
+    body[0][0]["target"] |= change
+    forged = orjson.dumps({**envelope, "body": base64.b64encode(orjson.dumps(body)).decode()})
+    assert target_of(forged) == (None if change else TASK.target)
+
+
+@pytest.mark.parametrize("message", [b"{{{", b"[]", b"{}", b'{"body": "W10="}', b'{"body": 5}'])
+def test_what_is_no_message_of_ours_names_no_object(message: bytes) -> None:
+    assert target_of(message) is None

@@ -21,6 +21,7 @@ from twin_operator.adapters.redis_queue import keys
 from twin_operator.services.runs.run import JSON, Target, Task
 from twin_operator.services.runs.tracing import traceparent_of
 
+NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")  # of objects in Kubernetes, and uids: part of a path
 SIGNATURE_HEADER: Final = "twinops-signature"
 SCHEME: Final = "v1"
 _ID_DIGITS: Final = 8  # hexadecimal digits of a digest of the key: tells keys apart, and nothing about them
@@ -145,12 +146,14 @@ def run_of(message: bytes) -> str | None:
 
 
 def target_of(message: bytes) -> Target | None:
-    """Return the object that a message says it is for; None of what is no message of ours."""
+    """Return the object that a message says it is for; None of what is no message of ours: anybody may have put it."""
     try:
         ((task,), _keywords, _follow_ups) = orjson.loads(base64.b64decode(orjson.loads(message)["body"]))
-        return Target(**task["target"])
+        target = Target(**task["target"])
+        named = all(NAME.fullmatch(each) for each in (target.namespace, target.name, target.uid))
     except (ValueError, LookupError, TypeError):
         return None
+    return target if named else None
 
 
 def _tracing(task: Task) -> dict[str, str]:

@@ -3,6 +3,7 @@
 Such a run is found by its message, which names the object. An object that is followed is not read.
 """
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -10,6 +11,7 @@ from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
 from twin_operator.services.runs.run import Stop, Target
 
+logger = logging.getLogger(__name__)
 KINDS: Final[Mapping[str, type[Simulation | RetrainingJob | TwinModel]]] = {
     kind.definition.kind: kind for kind in (Simulation, RetrainingJob, TwinModel)
 }
@@ -39,5 +41,9 @@ async def _has_ended(resources: Resources, target: Target) -> bool:
     except Gone:
         return True
     except Unreadable:
+        return False
+    except Exception:
+        # Of another installation, or forged: what one message names must not keep the others from being resynced.
+        logger.exception("The object of a message could not be read: %s.", target)
         return False
     return found.uid != target.uid or (not isinstance(found, TwinModel) and found.status.phase.finished)
