@@ -50,7 +50,7 @@ class Scaling(Platform):
         with self.client() as redis:
             for run in runs:
                 payload = {"run": run, "seconds": seconds}
-                target = Target("Simulation", self.namespace, "none", run)
+                target = Target("Load", self.namespace, "none", run)
                 task = Task(run, TaskKind.SIMULATE, queue, target, 3, payload, priority=priority)
                 redis.lpush(*self.messages.write(task))
                 redis.hincrby(keys.PUBLISHED, queue)

@@ -30,7 +30,7 @@ async def test_a_published_task_wakes_a_pool_between_its_looks(
         scaling.pool("asleep", autoscaling={"pollSeconds": SELDOM})
         await asyncio.to_thread(scaling.until_phase, "WorkerPool", "asleep", "Idle")
         run = uuid.uuid4().hex
-        target = Target("Simulation", scaling.namespace, "none", run)
+        target = Target("Load", scaling.namespace, "none", run)
         task = Task(run, TaskKind.SIMULATE, "asleep", target, 3, {"run": run, "seconds": 0})
         await graph.loop.simulations.queue.publish([task])
         await asyncio.to_thread(scaling.kube.until, lambda: scaling.wanted("asleep") == 1, 20)
