@@ -86,6 +86,8 @@ def _finish_some_work(installation: Installation) -> None:
         installation.until("twinmodel", name, "jsonpath={.status.phase}=Ready")
     installation.apply("RetrainingJob", {"first-again": {"modelRef": {"name": "letters"}}})
     installation.until("retrainingjob", "first-again", "jsonpath={.status.phase}=Completed")
+    # Else the question may be answered by the version before, whose outcomes are not those of the new one.
+    installation.until("twinmodel", "letters", "jsonpath={.status.retraining.lastJob}=first-again")
     observed = {"experiment": "real", "effect": EFFECT, "standardError": 0.02}
     installation.apply("Simulation", {"first": _question(0)})
     installation.until("simulation", "first", "jsonpath={.status.phase}=Succeeded")
