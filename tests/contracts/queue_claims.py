@@ -136,7 +136,7 @@ async def test_a_run_may_be_stopped_before_it_is_claimed(system: QueueSystem) ->
 
 
 @pytest.mark.parametrize("why", list(Stop))
-async def test_a_stop_outlives_the_oldest_message_that_a_worker_takes(system: QueueSystem, why: Stop) -> None:
+async def test_a_stop_is_kept_longer_than_any_message_that_a_worker_accepts(system: QueueSystem, why: Stop) -> None:
     work = task()
     system.claims().claim(work)
     await system.queue.stop(work.run, why)

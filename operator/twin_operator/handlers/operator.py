@@ -20,8 +20,8 @@ from twin_operator.wiring.connections import NOT_SIGNED, build_signing
 from twin_operator.wiring.operator import OperatorGraph, build_operator
 
 logger = logging.getLogger(__name__)
-# New objects before a collection, where Python's own 700 are four Simulations; collections of them before one of those
-# that outlived it, and of these before one of all: that is cheap without the modules, and garbage stays at some 10 MB.
+# Thresholds of Python's garbage collector, by generation: new objects before a collection of the first, and collections
+# of one generation before one of the next. Python's default, 700 new objects, is reached with every fourth Simulation.
 COLLECTIONS = 10_000, 10, 3
 STALE_FACTOR = 5  # resync intervals without a resync after which the process is not healthy
 

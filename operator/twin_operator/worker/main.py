@@ -18,7 +18,7 @@ from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.inspect_data import validate_data
 from twin_operator.services.work.simulate import BankSource, answer_simulation
-from twin_operator.services.work.train import DataSource, ModelRegistry, retrain_twin, train_twin
+from twin_operator.services.work.train import DataSource, ModelRegistry, TrainingAttempt, retrain_twin, train_twin
 from twin_operator.settings import Settings
 from twin_operator.wiring.tracing import build_tracer
 from twin_operator.wiring.worker import build_claims, build_data_sources, build_registry
@@ -66,22 +66,24 @@ def work_of(
             promoted.
     """
 
+    def attempt_at(task: Task, run: str) -> TrainingAttempt:
+        progress = log_progress(run, attempts.note)
+        return TrainingAttempt(sources(task.target.namespace), registry, progress, clock, partial(confirm, task))
+
     def simulate(task: Task) -> Outcome:
         return answer_simulation(task.payload, registry)
 
     def train(task: Task) -> Outcome:
-        message, source = TrainingPayload.model_validate(task.payload), sources(task.target.namespace)
-        progress = log_progress(message.run, attempts.note)
-        return train_twin(message, source, registry, progress, clock, partial(confirm, task))
+        message = TrainingPayload.model_validate(task.payload)
+        return train_twin(message, attempt_at(task, message.run))
 
     def validate(task: Task) -> Outcome:
         message = DataCheckPayload.model_validate(task.payload)
         return validate_data(message, sources(task.target.namespace), registry)
 
     def retrain(task: Task) -> Outcome:
-        message, source = RetrainingPayload.model_validate(task.payload), sources(task.target.namespace)
-        progress = log_progress(message.run, attempts.note)
-        return retrain_twin(message, source, registry, progress, clock, partial(confirm, task))
+        message = RetrainingPayload.model_validate(task.payload)
+        return retrain_twin(message, attempt_at(task, message.run))
 
     def gate(task: Task) -> Outcome:
         message = ComparisonPayload.model_validate(task.payload)

@@ -17,7 +17,7 @@ from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.work.compare_versions import validate_candidate
-from twin_operator.services.work.train import retrain_twin, train_twin
+from twin_operator.services.work.train import TrainingAttempt, retrain_twin, train_twin
 
 LEARNER = {"algorithm": "Linear", "folds": 2, "seed": 0}
 UNCERTAINTY = {"confidence": 0.95, "between_experiment_scale": 0.25, "accept_prior": False}
@@ -58,26 +58,15 @@ class Shop:
 
     def train(self, run: str) -> Outcome:
         """Deliver a training task."""
-        return train_twin(
-            TrainingPayload.model_validate(self.payload(run=run)),
-            self.source,
-            self.registry,
-            lambda *_: None,
-            lambda: 0.0,
-            lambda: None,
-        )
+        return train_twin(TrainingPayload.model_validate(self.payload(run=run)), self._attempt())
 
     def retrain(self, run: str, **plan: Any) -> Outcome:
         """Deliver a retraining task."""
         payload = self.payload(run=run, job="job-uid", trigger="NewData", plan={**LEARNER, **plan})
-        return retrain_twin(
-            RetrainingPayload.model_validate(payload),
-            self.source,
-            self.registry,
-            lambda *_: None,
-            lambda: 0.0,
-            lambda: None,
-        )
+        return retrain_twin(RetrainingPayload.model_validate(payload), self._attempt())
+
+    def _attempt(self) -> TrainingAttempt:
+        return TrainingAttempt(self.source, self.registry, lambda *_: None, lambda: 0.0, lambda: None)
 
     def gate(self, candidate: Outcome, champion: Outcome) -> Outcome:
         """Deliver a gate task."""

@@ -80,7 +80,7 @@ class Turns:
     def _run(self) -> None:
         try:
             self.verdict = self.work()
-        except BaseException as error:  # noqa: BLE001 - the caller is told
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
             self.error = error
         self.at = None
         self._theirs.release()
@@ -88,7 +88,7 @@ class Turns:
 
 @dataclass
 class Leases(LeaseThread):
-    """Renews when it is told to, not by itself."""
+    """Renews a lease only when `renew_now` is called; there is no thread."""
 
     def hold(self, run: str, delivery_tag: str | None) -> None:
         self._held[run] = delivery_tag

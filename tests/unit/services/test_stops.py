@@ -18,7 +18,7 @@ from tests.unit.domain.tables import trial
 from tests.unit.services.paused_worker import Moment, PausedWorker
 from twin_operator.services.runs.run import JSON, Run, TaskKind
 
-pytestmark = pytest.mark.looptime
+pytestmark = [pytest.mark.looptime, pytest.mark.learner]
 MODEL: Final = ("TwinModel", TWIN)
 JOB: Final = ("RetrainingJob", "again")
 QUESTION: Final = ("Simulation", "question")
@@ -140,7 +140,6 @@ async def job_at(site: Installation, kind: TaskKind, at: Moment, stop: Stopping,
     return play
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("stop", JOB_STOPS)
 @pytest.mark.parametrize(("kind", "at"), [(kind, at) for kind, moments in MOMENTS.items() for at in moments])
 async def test_a_job_that_is_stopped_registers_nothing_more_and_promotes_nothing(
@@ -178,7 +177,6 @@ async def test_a_job_that_is_cancelled_while_the_operator_decides_on_it_is_not_p
         assert (play.champion, site.status(*JOB)["phase"]) == ("1", "Cancelled")
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", Moment)
 async def test_a_job_that_is_suspended_at_any_moment_goes_on_later_without_another_attempt(at: Moment) -> None:
     async with Installation() as site:
@@ -237,7 +235,6 @@ async def training_at(site: Installation, at: Moment, stop: Stopping) -> Play:
     return play
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", Moment)
 async def test_a_model_that_is_deleted_registers_and_promotes_nothing_more(at: Moment) -> None:
     async with Installation() as site:
@@ -247,7 +244,6 @@ async def test_a_model_that_is_deleted_registers_and_promotes_nothing_more(at: M
         assert (play.versions, play.champion) == (before, "1" if at is Moment.RECORDED else None)
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", Moment)
 async def test_a_model_that_is_made_again_is_trained_once_more_and_the_earlier_training_ends(at: Moment) -> None:
     async with Installation() as site:
@@ -258,7 +254,6 @@ async def test_a_model_that_is_made_again_is_trained_once_more_and_the_earlier_t
         assert site.status(*MODEL)["model"]["version"] == last
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", Moment)
 async def test_a_training_by_an_earlier_spec_makes_no_version_after_the_change(at: Moment) -> None:
     async with Installation() as site:
@@ -269,7 +264,6 @@ async def test_a_training_by_an_earlier_spec_makes_no_version_after_the_change(a
         assert site.status(*MODEL)["model"]["version"] == last
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", Moment)
 async def test_a_model_that_is_suspended_is_trained_later_and_once(at: Moment) -> None:
     async with Installation() as site:
@@ -299,7 +293,6 @@ async def delete_job_while_no_operator_runs(site: Installation) -> None:
 UNTIL_REGISTERED: Final = [Moment.QUEUED, Moment.CLAIMED, Moment.WORKING, Moment.TRAINED]
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", UNTIL_REGISTERED)
 async def test_a_model_that_is_deleted_while_no_operator_runs_is_not_trained(at: Moment) -> None:
     async with Installation() as site:
@@ -308,7 +301,6 @@ async def test_a_model_that_is_deleted_while_no_operator_runs_is_not_trained(at:
         assert (play.versions, play.champion) == ([], None)
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("at", UNTIL_REGISTERED)
 async def test_a_job_that_is_deleted_while_no_operator_runs_registers_nothing(at: Moment) -> None:
     async with Installation() as site:
@@ -329,7 +321,6 @@ async def test_a_training_whose_model_exists_is_not_stopped_by_a_new_operator() 
         assert (play.versions, play.champion) == (["1"], "1")
 
 
-@pytest.mark.learner
 @pytest.mark.parametrize("kind", [TaskKind.TRAIN, TaskKind.RETRAIN])
 async def test_the_message_of_a_suspended_training_is_carried_out_when_the_model_is_resumed(kind: TaskKind) -> None:
     async with Installation() as site:

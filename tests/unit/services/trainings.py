@@ -10,7 +10,7 @@ from tests.unit.domain.tables import Table, trial
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.work.compare_versions import validate_candidate
-from twin_operator.services.work.train import retrain_twin, train_twin
+from twin_operator.services.work.train import TrainingAttempt, retrain_twin, train_twin
 
 NAME = "shop.letters"
 OWNER = "cluster/shop/letters/uid"
@@ -55,13 +55,16 @@ class Workshop:
     def train(self, run: str, *, owner: str = OWNER, **spec: Any) -> Outcome:
         """Carry out a training task."""
         payload = TrainingPayload.model_validate(self._payload(run, owner, spec))
-        return train_twin(payload, self.source, self.registry, self._report(), lambda: NOW, self.confirm)
+        return train_twin(payload, self._attempt())
 
     def retrain(self, run: str, *, owner: str = OWNER, plan: JSON = PLAN, **spec: Any) -> Outcome:
         """Carry out a retraining task."""
         payload = {**self._payload(run, owner, spec), "job": "job-uid", "trigger": "NewData", "plan": plan}
         message = RetrainingPayload.model_validate(payload)
-        return retrain_twin(message, self.source, self.registry, self._report(), lambda: NOW, self.confirm)
+        return retrain_twin(message, self._attempt())
+
+    def _attempt(self) -> TrainingAttempt:
+        return TrainingAttempt(self.source, self.registry, self._report(), lambda: NOW, self.confirm)
 
     def compare(
         self, candidate: Outcome, champion: Outcome, ledger: list[JSON] | None = None, regression: float = 0.0

@@ -17,7 +17,7 @@ DEAD_LETTERS: Final = f"{PREFIX}dead-letters"  # stream of what cannot be carrie
 PRIORITY_STEPS: Final = (0, 3, 6, 9)  # kombu's sub-lists; 0 is popped first
 PRIORITY_SEPARATOR: Final = "\x06\x16"
 STOP_MARGIN_SECONDS: Final = 3600
-"""By how much a stop outlives the oldest message that a worker takes: clocks differ, and a claim may come late."""
+"""A stop expires this long after workers refuse the messages of its run: for clock skew, and for slow claims."""
 
 
 def run_key(run: str) -> str:

@@ -3,6 +3,7 @@
 Such a run is found by its message, which names the object. An object that is followed is not read.
 """
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from typing import Final
@@ -12,6 +13,7 @@ from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, 
 from twin_operator.services.runs.run import Stop, Target
 
 logger = logging.getLogger(__name__)
+READS: Final = 16  # at a time: thousands of Simulations may have been deleted while no operator ran
 KINDS: Final[Mapping[str, type[Simulation | RetrainingJob | TwinModel]]] = {
     kind.definition.kind: kind for kind in (Simulation, RetrainingJob, TwinModel)
 }
@@ -25,8 +27,14 @@ async def stop_orphans(queue: RunQueue, resources: Resources, followed: Collecti
         resources: the API server.
         followed: uids of objects that exist and have not ended.
     """
-    targets = await queue.targets(followed)
-    gone = [run for run, target in targets.items() if await _has_ended(resources, target)]
+    targets, turns = await queue.targets(followed), asyncio.Semaphore(READS)
+
+    async def has_ended(target: Target) -> bool:
+        async with turns:
+            return await _has_ended(resources, target)
+
+    ended = await asyncio.gather(*map(has_ended, targets.values()))
+    gone = [run for run, over in zip(targets, ended, strict=True) if over]
     for run, record in (await queue.runs(gone)).items():
         if record.outcome is None and record.stop in {None, Stop.SUSPENDED}:
             await queue.stop(run, Stop.DELETED)

@@ -36,6 +36,9 @@ that was made by an older MLflow has a column of 5,000 characters."""
 MOST_PARTS: Final = 1000
 """5 MB, which come with each read of the version: more than 32 arms that 100 experiments compared have (2.2 MB)."""
 
+MOST_BYTES: Final = 32 * 2**20
+"""Of a summary as JSON: some ten times what 1,000 parts usually hold."""
+
 
 def summary_tags(summary: JSON) -> dict[str, str]:
     """Return a summary as tags: JSON, compressed, in base64, cut into parts; the tag that counts them is the last.
@@ -46,7 +49,7 @@ def summary_tags(summary: JSON) -> dict[str, str]:
     content = json.dumps(summary, separators=(",", ":")).encode()
     text = b64encode(zlib.compress(content, level=9)).decode()
     parts = [text[start : start + PART] for start in range(0, len(text), PART)]
-    if len(parts) > MOST_PARTS:
+    if len(parts) > MOST_PARTS or len(content) > MOST_BYTES:
         raise Stalled(
             Reason.DATA_INVALID,
             f"The effects of {len(summary['arms'])} arms in {len(summary['experiments'])} experiments are too many "
@@ -66,10 +69,19 @@ def summary_in(tags: Mapping[str, str]) -> JSON | None:
         return None
     try:
         text = "".join(tags[_part(number)] for number in range(int(count)))
-        content: JSON = json.loads(zlib.decompress(b64decode(text, validate=True)))
-    except (KeyError, ValueError, NotBase64, zlib.error) as error:
+        content: JSON = json.loads(_decompressed(b64decode(text, validate=True)))
+    except (KeyError, ValueError, NotBase64, zlib.error, RecursionError) as error:
         raise LookupError(f"the {SUMMARY} tags of the version are not as training wrote them") from error
     return content
+
+
+def _decompressed(content: bytes) -> bytes:
+    """Return at most `MOST_BYTES`: whoever may write tags in MLflow must not fill the operator's memory."""
+    decompressor = zlib.decompressobj()
+    found = decompressor.decompress(content, MOST_BYTES)
+    if not decompressor.eof:
+        raise ValueError("incomplete, or larger than a summary can be")
+    return found
 
 
 def _part(number: int) -> str:

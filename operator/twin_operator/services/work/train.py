@@ -111,54 +111,71 @@ Confirm = Callable[[], None]
 Clock = Callable[[], float]
 
 
-def train_twin(
-    payload: TrainingPayload,
-    source: DataSource,
-    registry: ModelRegistry,
-    progress: Progress,
-    clock: Clock,
-    confirm: Confirm,
-) -> Outcome:
-    """Carry out a training task; at most one version comes of a run, however often it is delivered.
+@dataclass(frozen=True)
+class TrainingAttempt:
+    """One attempt at a training.
 
-    Args:
-        payload: of the task.
+    Attributes:
         source: where the data is read from.
         registry: where the version goes.
         progress: called with the share done (0 to 1) and the name of the step.
         clock: seconds since the epoch, for `trainedTime`.
         confirm: called before a version is registered or promoted.
+    """
+
+    source: DataSource
+    registry: ModelRegistry
+    progress: Progress
+    clock: Clock
+    confirm: Confirm
+
+
+def train_twin(payload: TrainingPayload, attempt: TrainingAttempt) -> Outcome:
+    """Carry out a training task; at most one version comes of a run, however often it is delivered.
+
+    Args:
+        payload: of the task.
+        attempt: where the data is, and where the version goes.
 
     Returns:
         the `TrainedVersion` that is active now, or why there is none.
     """
-    return refusals_as_outcomes(lambda: _train(payload, source, registry, progress, clock, confirm))
+    return refusals_as_outcomes(lambda: _train(payload, attempt))
 
 
-def _train(
-    payload: TrainingPayload,
-    source: DataSource,
-    registry: ModelRegistry,
-    progress: Progress,
-    clock: Clock,
-    confirm: Confirm,
-) -> Outcome:
-    spec, name = payload.spec, payload.registered_model
+def _train(payload: TrainingPayload, attempt: TrainingAttempt) -> Outcome:
+    spec, name, registry = payload.spec, payload.registered_model, attempt.registry
     registry.check_owner(name, payload.owner)
     made = registry.version_of_run(name, payload.run)
     if made is not None:
-        confirm()
+        attempt.confirm()
         registry.serve(name, made)
         return made_before(registry, name, made)
-    raw = source.read(source_of(spec))
+    raw = attempt.source.read(source_of(spec))
     adopted = registry.adoptable(name, fingerprint(spec, raw))
     if adopted is not None:
         version = TrainedVersion.model_validate(adopted).version
         return Outcome(Reason.SUCCEEDED, f"Version {version} of {name} fits this spec and data.", adopted)
-    twin = learn(spec, raw, TrainingPlan.of(learner_of(spec)), progress)
-    summary = summarise(twin, spec, raw, clock())
-    tags = version_tags(payload, raw)
-    version = registry.register(name, payload.owner, twin.bank, summary.wire(), tags, promote=True, confirm=confirm)
+    return _register(payload, attempt, raw, TrainingPlan.of(learner_of(spec)), {}, promote=True)
+
+
+def _register(
+    payload: TrainingPayload,
+    attempt: TrainingAttempt,
+    raw: RawTable,
+    plan: TrainingPlan,
+    tags: Mapping[str, str],
+    *,
+    promote: bool,
+) -> Outcome:
+    """Train by a plan, and register the version with the tags of every version and some more."""
+    name, registry = payload.registered_model, attempt.registry
+    twin = learn(payload.spec, raw, plan, attempt.progress)
+    summary = summarise(twin, payload.spec, raw, attempt.clock()).wire()
+    every = {**version_tags(payload, raw), **tags}
+    version = registry.register(
+        name, payload.owner, twin.bank, summary, every, promote=promote, confirm=attempt.confirm
+    )
     return registered(registry, name, version)
 
 
@@ -233,23 +250,12 @@ def _trained_effect(effect: ArmEffect) -> TrainedEffect:
     )
 
 
-def retrain_twin(
-    payload: RetrainingPayload,
-    source: DataSource,
-    registry: ModelRegistry,
-    progress: Progress,
-    clock: Clock,
-    confirm: Confirm,
-) -> Outcome:
+def retrain_twin(payload: RetrainingPayload, attempt: TrainingAttempt) -> Outcome:
     """Carry out a retraining task; at most one version comes of a run, however often it is delivered.
 
     Args:
         payload: of the task.
-        source: where the data is read from.
-        registry: where the version goes.
-        progress: called with the share done (0 to 1) and the name of the step.
-        clock: seconds since the epoch, for `trainedTime`.
-        confirm: called before a version is registered or promoted.
+        attempt: where the data is, and where the version goes.
 
     Returns:
         the candidate as a `TrainedVersion`, or why there is none.
@@ -257,28 +263,18 @@ def retrain_twin(
     Raises:
         TryAgain: the data cannot be read now; the next attempt may find its store reachable.
     """
-    outcome = refusals_as_outcomes(lambda: _retrain(payload, source, registry, progress, clock, confirm))
+    outcome = refusals_as_outcomes(lambda: _retrain(payload, attempt))
     if outcome.reason is Reason.DATA_NOT_READABLE:
         raise TryAgain(outcome.message)
     return outcome
 
 
-def _retrain(
-    payload: RetrainingPayload,
-    source: DataSource,
-    registry: ModelRegistry,
-    progress: Progress,
-    clock: Clock,
-    confirm: Confirm,
-) -> Outcome:
-    spec, name = payload.spec, payload.registered_model
+def _retrain(payload: RetrainingPayload, attempt: TrainingAttempt) -> Outcome:
+    name, registry = payload.registered_model, attempt.registry
     registry.check_owner(name, payload.owner)
     made = registry.version_of_run(name, payload.run)
     if made is not None:
         return made_before(registry, name, made)
-    raw = source.read(source_of(spec))
-    twin = learn(spec, raw, payload.plan, progress)
-    tags = version_tags(payload, raw) | {"twinops.job": payload.job, "twinops.trigger": payload.trigger}
-    summary = summarise(twin, spec, raw, clock())
-    version = registry.register(name, payload.owner, twin.bank, summary.wire(), tags, promote=False, confirm=confirm)
-    return registered(registry, name, version)
+    raw = attempt.source.read(source_of(payload.spec))
+    tags = {"twinops.job": payload.job, "twinops.trigger": payload.trigger}
+    return _register(payload, attempt, raw, payload.plan, tags, promote=False)

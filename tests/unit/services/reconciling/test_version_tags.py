@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from tests.contracts.registry import SUMMARY, many_contrasts
-from twin_operator.services.reconciling.version_tags import read_summary, summary_in, summary_tags
+from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.version_tags import MOST_BYTES, read_summary, summary_in, summary_tags
 
 LARGE = many_contrasts(arms=8, experiments=12)
 
@@ -33,6 +36,21 @@ def test_a_part_that_is_missing_or_changed_is_reported(change: dict[str, str | N
     changed = {**summary_tags(LARGE), **change}
     with pytest.raises(LookupError, match="not as training wrote them"):
         summary_in({key: value for key, value in changed.items() if value is not None})
+
+
+def tags_of(content: bytes) -> dict[str, str]:
+    return {"twinops.summary": "1", "twinops.summary.0": b64encode(zlib.compress(content)).decode()}
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b" " * (MOST_BYTES + 1) + b"{}"], ids=["nested", "large"])
+def test_tags_that_would_fill_the_memory_are_not_read(content: bytes) -> None:
+    with pytest.raises(LookupError, match="not as training wrote them"):
+        summary_in(tags_of(content))
+
+
+def test_a_summary_that_could_not_be_read_again_is_not_written() -> None:
+    with pytest.raises(Stalled, match="too many for the tags"):
+        summary_tags({**SUMMARY, "arms": ["A"], "experiments": ["x"], "note": " " * MOST_BYTES})
 
 
 def test_a_field_that_this_release_cannot_read_is_named() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -213,5 +214,5 @@ class Retraining(RuleBasedStateMachine):
         assert self.champion == "1" or self.verdicts[self.champion]
 
 
-TestRetraining = Retraining.TestCase
+TestRetraining = pytest.mark.learner(Retraining.TestCase)
 TestRetraining.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
