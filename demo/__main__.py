@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo import keeper
+from demo import background
 from demo.kubernetes import CommandError, Kubernetes
 from demo.platform import DIRECTORY, AlreadyRunningError, Platform, running
 from demo.story import ALONE, tell
@@ -20,7 +20,7 @@ from devcluster import ClusterError
 from devcluster.build import BuildError
 from devcluster.services import ServiceError
 
-_NOT_UP = (AlreadyRunningError, BuildError, ClusterError, ServiceError, keeper.KeeperError)
+_NOT_UP = (AlreadyRunningError, BuildError, ClusterError, ServiceError, background.BackgroundError)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +39,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         return 2
     if options.stop:
-        show("stopped" if keeper.stop(DIRECTORY) else "no demo is running")
+        show("stopped" if background.stop(DIRECTORY) else "no demo is running")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     say = clock()
@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
 @contextmanager
 def _platform(say: Say, *, keep: bool) -> Iterator[Platform]:
     if keep:
-        yield keeper.start(DIRECTORY)
+        yield background.start(DIRECTORY)
         return
     with running(DIRECTORY, say) as platform:
         yield platform

@@ -265,7 +265,7 @@ class OperatorLoop:
 
     def _followed(self) -> set[str]:
         """Return the uids of objects that exist and have not ended."""
-        return {*self.simulations.answers.tracked, *self.requests.models.values(), *self.upkeep.unfinished()}
+        return {*self.simulations.answers.followed, *self.requests.models.values(), *self.upkeep.unfinished()}
 
     async def _expire_forever(self) -> None:
         ended = [each async for each in self.resources.finished(Simulation)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +14,20 @@ def hold(path: Path) -> None:
 
 
 def release(path: Path, content: Path) -> None:
-    """Put a file with content in its place; who waits already goes on waiting, who opens it now can read it."""
+    """Put a file with content in its place; who waits already finds an empty one, and does not wait for ever."""
     new = path.with_suffix(".new")
     shutil.copy(content, new)
+    writer = _open_for_who_waits(path)
     new.replace(path)
+    if writer is not None:
+        os.close(writer)
+
+
+def _open_for_who_waits(pipe: Path) -> int | None:
+    """Open a pipe for writing; None where nobody waits for that."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.integration.journey import held_data
 from tests.integration.journey.campaign import model_spec, question
 from tests.integration.journey.platform_fixture import Platform
@@ -52,6 +54,9 @@ def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
     trained.until_condition("TwinModel", "paused", "Reconciling", "Training")
     trained.apply("TwinModel", "paused", {**spec, "suspend": True})
     trained.until_phase("TwinModel", "paused", "Suspended")
+    # Resumed before the worker has noticed, the same attempt would go on.
+    log, uid = trained.workers["heavy"].log, trained.get("TwinModel", "paused")["metadata"]["uid"]
+    trained.kube.until(lambda: re.search(f"Run {uid}.* stops: suspended", log.read_text()))
     held_data.release(trained.data / "paused.csv", trained.data / "campaign.csv")
     trained.apply("TwinModel", "paused", {**spec, "suspend": False})
     trained.until_phase("TwinModel", "paused", "Ready")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import keeper
+from demo import background
 from demo.__main__ import main
 from demo.platform import AlreadyRunningError, Platform, running
 from devcluster.layout import Layout
@@ -21,14 +21,14 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_demo_in_the_foreground_is_not_killed_by_the_id_of_an_earlier_keeper(tmp_path: Path) -> None:
-    with Layout(tmp_path).lock(), pytest.raises(keeper.KeeperError, match="Ctrl-C"):
-        keeper.stop(tmp_path)
+def test_a_demo_in_the_foreground_is_not_killed_by_the_id_of_an_earlier_process(tmp_path: Path) -> None:
+    with Layout(tmp_path).lock(), pytest.raises(background.BackgroundError, match="Ctrl-C"):
+        background.stop(tmp_path)
 
 
 def test_there_is_nothing_to_stop_where_nothing_runs(tmp_path: Path) -> None:
-    (tmp_path / "keeper.pid").write_text(str(os.getpid()))
-    assert keeper.stop(tmp_path) is False
+    (tmp_path / "background.pid").write_text(str(os.getpid()))
+    assert background.stop(tmp_path) is False
 
 
 def test_another_kind_of_cluster_is_refused_in_a_sentence(

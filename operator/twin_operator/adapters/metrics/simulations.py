@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from twin_operator.services.reconciling.metrics import SimulationFigures
+from twin_operator.services.reconciling.metrics import EndedSimulation
 
 # Seconds. A cached answer takes hundredths; a played trial, or one that waits for the first worker, minutes; hours are
 # those of a model that is still in training.
@@ -59,14 +59,14 @@ class SimulationMetrics:
             "For how long the operator has followed the oldest unfinished Simulation.",
         )
 
-    def finished(self, figures: SimulationFigures) -> None:
+    def finished(self, ended: EndedSimulation) -> None:
         """Count a Simulation that ended, and what it took."""
-        self._finished.labels(figures.namespace, figures.phase, figures.reason).inc()
-        self._duration.labels(figures.namespace).observe(figures.duration)
-        if figures.wait is not None:
-            self._wait.labels(figures.queue).observe(figures.wait)
-        if figures.recommendation is not None:
-            self._recommendations.labels(figures.namespace, *figures.recommendation).inc()
+        self._finished.labels(ended.namespace, ended.phase, ended.reason).inc()
+        self._duration.labels(ended.namespace).observe(ended.duration)
+        if ended.wait is not None:
+            self._wait.labels(ended.queue).observe(ended.wait)
+        if ended.recommendation is not None:
+            self._recommendations.labels(ended.namespace, *ended.recommendation).inc()
 
     def published(self, messages: int) -> None:
         """Count messages."""

@@ -11,7 +11,7 @@ from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFi
 
 
 @dataclass(frozen=True)
-class SimulationFigures:
+class EndedSimulation:
     """How one ended and what it took.
 
     Attributes:
@@ -96,7 +96,7 @@ class Meters(Protocol):
 class SimulationMeters(Protocol):
     """Metrics of Simulations."""
 
-    def finished(self, figures: SimulationFigures) -> None:
+    def finished(self, ended: EndedSimulation) -> None:
         """Count a Simulation that ended, and what it took."""
         ...
 

@@ -37,7 +37,7 @@ RESYNC_SECONDS: Final = 30.0  # a task or a message that was lost is noticed wit
 RETRY_SECONDS: Final = 2.0  # when the archive does not answer, or another writer was first
 
 
-class ServingModels(Protocol):
+class TwinHealth(Protocol):
     """What is known of models that serve."""
 
     async def outcomes(self, model: TwinModel) -> Sequence[RecordedOutcome]:
@@ -71,7 +71,7 @@ class JobReconciler:
     queue: RunQueue
     resources: Resources
     versions: Versions
-    serving: ServingModels
+    serving: TwinHealth
     archive: Archive
     access: ArchiveAccess
     meters: Meters

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
-from twin_operator.services.reconciling.metrics import SimulationFigures, SimulationMeters
+from twin_operator.services.reconciling.metrics import EndedSimulation, SimulationMeters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.runs.run import Outcome, Run
@@ -19,7 +19,7 @@ MOST_ENDED = 10_000  # uids that are remembered, 1 MB; the object of an older on
 
 
 @dataclass
-class Tracked:
+class FollowedSimulation:
     """What the operator remembers of an unfinished Simulation.
 
     Attributes:
@@ -56,63 +56,63 @@ class Answers:
     meters: SimulationMeters
     on_finish: Callable[[Simulation], None]
     on_trace: Callable[[Simulation, Run, float], None]
-    tracked: dict[str, Tracked] = field(default_factory=dict)
+    followed: dict[str, FollowedSimulation] = field(default_factory=dict)
     """Every unfinished Simulation, by uid."""
     ended: dict[str, None] = field(default_factory=dict)
     """The uids of the last Simulations that ended here: their report may come later."""
 
-    async def write_unfinished(self, tracked: Tracked, run: Run, waiting: Waiting) -> None:
+    async def write_unfinished(self, followed: FollowedSimulation, run: Run, waiting: Waiting) -> None:
         """Write where a Simulation is, at most at the rate that the pace allows."""
         await self.pace.turn()
-        simulation = tracked.simulation
-        if simulation.uid not in self.tracked or tracked.writing:
+        simulation = followed.simulation
+        if simulation.uid not in self.followed or followed.writing:
             return
         changed = simulation.replace(status=unfinished(simulation, run, waiting, self.clock()))
         try:
-            tracked.simulation = await self.resources.update_status(simulation, changed)
+            followed.simulation = await self.resources.update_status(simulation, changed)
         except (Changed, Gone):
-            tracked.reason = None  # the watch event that is on its way has it decided on again
+            followed.reason = None  # the watch event that is on its way has it decided on again
 
-    async def write_finished(self, tracked: Tracked, run: Run, outcome: Outcome) -> None:
+    async def write_finished(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
         """Write the final status; one that cannot be written now is written after the next resync."""
-        tracked.writing = True
+        followed.writing = True
         try:
-            written = await self._write(tracked, run, outcome)
+            written = await self._write(followed, run, outcome)
         except Gone:
             written = None
         except (Changed, Unreadable):
             return
         finally:
-            tracked.writing = False
-        self.tracked.pop(tracked.simulation.uid, None)
-        self._remember(tracked.simulation.uid)
+            followed.writing = False
+        self.followed.pop(followed.simulation.uid, None)
+        self._remember(followed.simulation.uid)
         if written is not None:
-            self.meters.finished(figures_of(written, run, tracked.seen, self.clock()))
+            self.meters.finished(ended_simulation(written, run, followed.seen, self.clock()))
             self.on_finish(written)
-            self.on_trace(written, run, tracked.seen)
+            self.on_trace(written, run, followed.seen)
 
     def _remember(self, uid: str) -> None:
         self.ended[uid] = None
         if len(self.ended) > MOST_ENDED:
             self.ended.pop(next(iter(self.ended)))
 
-    async def _write(self, tracked: Tracked, run: Run, outcome: Outcome) -> Simulation | None:
+    async def _write(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> Simulation | None:
         def decide(simulation: Simulation) -> Simulation | None:
-            tracked.simulation = simulation
+            followed.simulation = simulation
             if simulation.status.phase.finished:
                 return None
             return simulation.replace(status=finished(simulation, run, outcome, self.clock()))
 
         try:
-            return await write_status(self.resources, tracked.simulation, decide)
+            return await write_status(self.resources, followed.simulation, decide)
         except Refused as error:
-            name = "/".join(tracked.simulation.key)
+            name = "/".join(followed.simulation.key)
             logger.exception("The answer of %s was refused.", name)
             outcome = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
-            return await write_status(self.resources, tracked.simulation, decide)
+            return await write_status(self.resources, followed.simulation, decide)
 
 
-def figures_of(simulation: Simulation, run: Run, seen: float, now: float) -> SimulationFigures:
+def ended_simulation(simulation: Simulation, run: Run, seen: float, now: float) -> EndedSimulation:
     """Return what monitoring shows of a Simulation whose final status was written just now.
 
     Args:
@@ -124,7 +124,7 @@ def figures_of(simulation: Simulation, run: Run, seen: float, now: float) -> Sim
     status = simulation.status
     ready, advice = status.condition(ConditionType.READY), status.recommendation
     started = run.started is not None and run.queued is not None
-    return SimulationFigures(
+    return EndedSimulation(
         namespace=simulation.namespace,
         phase=status.phase,
         reason=ready.reason if ready else "",

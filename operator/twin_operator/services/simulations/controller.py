@@ -14,7 +14,7 @@ from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, 
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of, within
-from twin_operator.services.simulations.answers import Answers, Tracked
+from twin_operator.services.simulations.answers import Answers, FollowedSimulation
 from twin_operator.services.simulations.decide import Enqueue, Finish, Running, attempt_limit, deadline_of, decide
 from twin_operator.services.versions import Twins, Version, Waiting
 
@@ -55,44 +55,44 @@ class Simulations:
 
     def unfinished(self) -> int:
         """Return how many Simulations are followed."""
-        return len(self.answers.tracked)
+        return len(self.answers.followed)
 
     def oldest(self) -> float:
         """Return for how many seconds the oldest unfinished one has been followed; 0 where there is none."""
-        return self.clock() - min((tracked.seen for tracked in self.answers.tracked.values()), default=self.clock())
+        return self.clock() - min((followed.seen for followed in self.answers.followed.values()), default=self.clock())
 
     async def observe(self, simulation: Simulation, *, deleted: bool) -> None:
         """Take note of what the watch says."""
-        tracked = self.answers.tracked.get(simulation.uid)
+        followed = self.answers.followed.get(simulation.uid)
         if simulation.status.phase.finished:
-            self.answers.tracked.pop(simulation.uid, None)
+            self.answers.followed.pop(simulation.uid, None)
         elif deleted:
-            await self._left(simulation.uid, tracked)
-        elif tracked is None:
-            self._track(simulation)
+            await self._left(simulation.uid, followed)
+        elif followed is None:
+            self._follow(simulation)
         else:
-            changed = tracked.simulation.metadata.generation != simulation.metadata.generation
-            tracked.simulation = simulation
+            changed = followed.simulation.metadata.generation != simulation.metadata.generation
+            followed.simulation = simulation
             if changed:
                 self.mark([simulation.uid])
 
     async def deleted(self, uid: str) -> None:
         """Forget a Simulation that was deleted before its end, and stop its run."""
-        self.answers.tracked.pop(uid, None)
+        self.answers.followed.pop(uid, None)
         await self.queue.stop(uid, Stop.DELETED)
 
-    async def _left(self, uid: str, tracked: Tracked | None) -> None:
+    async def _left(self, uid: str, followed: FollowedSimulation | None) -> None:
         """Stop the run of a Simulation that left the selection, unless its final status was or is being written.
 
         An object that stops matching a field selector comes as deleted, as it was before: it does not show its end.
         """
-        if tracked is not None and not tracked.writing:
+        if followed is not None and not followed.writing:
             await self.deleted(uid)
 
     def model_changed(self, key: tuple[str, str]) -> None:
         """Look again at the Simulations that ask this TwinModel and are not on their way."""
         self.mark(
-            uid for uid, t in self.answers.tracked.items() if model_of(t.simulation) == key and t.published is None
+            uid for uid, t in self.answers.followed.items() if model_of(t.simulation) == key and t.published is None
         )
 
     def mark(self, uids: Iterable[str]) -> None:
@@ -115,29 +115,29 @@ class Simulations:
 
     async def review(self, uids: Collection[str]) -> None:
         """Decide what is next for each of these, and do it."""
-        runs = await self.queue.runs([uid for uid in uids if uid in self.answers.tracked])
-        ready: list[tuple[Tracked, Enqueue]] = []
+        runs = await self.queue.runs([uid for uid in uids if uid in self.answers.followed])
+        ready: list[tuple[FollowedSimulation, Enqueue]] = []
         for uid, run in runs.items():
-            tracked = self.answers.tracked.get(uid)
-            if tracked is None or tracked.writing:
+            followed = self.answers.followed.get(uid)
+            if followed is None or followed.writing:
                 continue
             try:
-                model = await self.twins.resolve(tracked.simulation)
+                model = await self.twins.resolve(followed.simulation)
             except Exception:
-                logger.exception("The version that answers %s/%s could not be resolved.", *tracked.simulation.key)
+                logger.exception("The version that answers %s/%s could not be resolved.", *followed.simulation.key)
                 self._later(uid, RETRY_SECONDS)
                 continue
-            published = tracked.published is not None or uid in self._elsewhere
-            served = self.served(tracked.simulation.spec.task_queue)
-            decision = decide(tracked.simulation, run, model, published=published, served=served, now=self.clock())
+            published = followed.published is not None or uid in self._elsewhere
+            served = self.served(followed.simulation.spec.task_queue)
+            decision = decide(followed.simulation, run, model, published=published, served=served, now=self.clock())
             match decision:
                 case Enqueue():
-                    ready.append((tracked, decision))
+                    ready.append((followed, decision))
                 case Finish(outcome):
-                    tracked.writing = True
-                    self._spawn(self._finish(tracked, run, outcome))
+                    followed.writing = True
+                    self._spawn(self._finish(followed, run, outcome))
                 case Waiting() | Running():
-                    await self._wait(tracked, run, decision)
+                    await self._wait(followed, run, decision)
         await self._publish(ready, runs)
 
     async def finish_reported(self, uids: Collection[str]) -> None:
@@ -145,77 +145,77 @@ class Simulations:
         runs = await self.queue.runs(uids)
         await asyncio.gather(*(self._finish_reported(uid, run) for uid, run in runs.items()))
 
-    async def track_unknown(self, target: Target) -> None:
+    async def follow_unknown(self, target: Target) -> None:
         """Follow the Simulation of a report that came before its watch event."""
-        if target.uid in self.answers.tracked or target.uid in self.answers.ended:
+        if target.uid in self.answers.followed or target.uid in self.answers.ended:
             return
         try:
             simulation = await self.resources.read(Simulation, target.namespace, target.name)
         except (Gone, Unreadable):
             return
         if simulation.uid == target.uid and not simulation.status.phase.finished:
-            self._track(simulation)
+            self._follow(simulation)
 
     def attempt_ended(self, uids: Iterable[str]) -> None:
         """Look again at runs whose attempt failed: their message is gone."""
         for uid in uids:
             self._elsewhere.discard(uid)
-            if uid in self.answers.tracked:
-                self.answers.tracked[uid].published = None
+            if uid in self.answers.followed:
+                self.answers.followed[uid].published = None
                 self.mark([uid])
 
     async def resync(self) -> None:
         """Find the unfinished that are nowhere, and look at every one again."""
         began = self.clock()
-        queues = {t.simulation.spec.task_queue for t in self.answers.tracked.values()} | {"simulations", "trials"}
+        queues = {t.simulation.spec.task_queue for t in self.answers.followed.values()} | {"simulations", "trials"}
         self._elsewhere = await self.queue.waiting(queues)
-        runs = await self.queue.runs(self.answers.tracked)
-        for uid, tracked in self.answers.tracked.items():
+        runs = await self.queue.runs(self.answers.followed)
+        for uid, followed in self.answers.followed.items():
             run = runs.get(uid, Run())
             somewhere = uid in self._elsewhere or run.leased or run.outcome is not None
-            if tracked.published is not None and not somewhere and tracked.published < began - SETTLED_SECONDS:
-                with within(trace_of(tracked.simulation.metadata).context):
+            if followed.published is not None and not somewhere and followed.published < began - SETTLED_SECONDS:
+                with within(trace_of(followed.simulation.metadata).context):
                     logger.warning("The message of run %s is lost; it is published again.", uid)
                 self.meters.republished()
-                tracked.published = None
-        self.mark(self.answers.tracked)
+                followed.published = None
+        self.mark(self.answers.followed)
 
-    def _track(self, simulation: Simulation) -> None:
-        self.answers.tracked[simulation.uid] = Tracked(simulation, self.clock())
+    def _follow(self, simulation: Simulation) -> None:
+        self.answers.followed[simulation.uid] = FollowedSimulation(simulation, self.clock())
         self.mark([simulation.uid])
         self._later(simulation.uid, self.second_write_seconds)
 
     def _later(self, uid: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(max(0.0, seconds), self.mark, (uid,))
 
-    async def _publish(self, ready: list[tuple[Tracked, Enqueue]], runs: dict[str, Run]) -> None:
+    async def _publish(self, ready: list[tuple[FollowedSimulation, Enqueue]], runs: dict[str, Run]) -> None:
         now = self.clock()
-        due = [(tracked, decision) for tracked, decision in ready if decision.at <= now]
-        for tracked, decision in ready:
+        due = [(followed, decision) for followed, decision in ready if decision.at <= now]
+        for followed, decision in ready:
             if decision.at > now:
-                self._later(tracked.simulation.uid, decision.at - now)
+                self._later(followed.simulation.uid, decision.at - now)
         stopped = [t.simulation.uid for t, _ in due if runs[t.simulation.uid].stop is not None]
         for uid in stopped:
             await self.queue.resume(uid)
-        vectors = [await self._weights(tracked, decision) for tracked, decision in due]
+        vectors = [await self._weights(followed, decision) for followed, decision in due]
         await self.on_weights({vector.digest: vector for vector in vectors})
         await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due}, now)
         tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
         await self.queue.publish(tasks)
         self.meters.published(len(tasks))
-        for tracked, _ in due:
-            tracked.published = now
-        for uid in [t.simulation.uid for t, _ in due if t.simulation.uid not in self.answers.tracked]:
+        for followed, _ in due:
+            followed.published = now
+        for uid in [t.simulation.uid for t, _ in due if t.simulation.uid not in self.answers.followed]:
             await self.queue.stop(uid, Stop.DELETED)  # it went meanwhile, and its stop may have been taken back above
 
-    async def _weights(self, tracked: Tracked, decision: Enqueue) -> TauWeights:
-        intervention = tracked.simulation.spec.intervention
+    async def _weights(self, followed: FollowedSimulation, decision: Enqueue) -> TauWeights:
+        intervention = followed.simulation.spec.intervention
         contrast = decision.version.contrast(intervention.arm, intervention.against)
-        scale = self.twins.uncertainty(model_of(tracked.simulation)).between_experiment_scale
+        scale = self.twins.uncertainty(model_of(followed.simulation)).between_experiment_scale
         return await self.twins.weights(decision.version, contrast, scale)
 
-    def _task(self, tracked: Tracked, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
-        simulation, version = tracked.simulation, decision.version
+    def _task(self, followed: FollowedSimulation, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
+        simulation, version = followed.simulation, decision.version
         deadline = deadline_of(simulation, run if run.queued else Run(queued=now))
         if deadline is not None:
             self._later(simulation.uid, deadline - now)
@@ -229,29 +229,29 @@ class Simulations:
         )
         return simulation_task(simulation, payload, deadline)
 
-    async def _wait(self, tracked: Tracked, run: Run, decision: Waiting | Running) -> None:
+    async def _wait(self, followed: FollowedSimulation, run: Run, decision: Waiting | Running) -> None:
         suspended = decision.phase is SimulationPhase.SUSPENDED
         if suspended and run.stop is None:
-            tracked.published = None
-            self._elsewhere.discard(tracked.simulation.uid)
-            await self.queue.stop(tracked.simulation.uid, Stop.SUSPENDED)
+            followed.published = None
+            self._elsewhere.discard(followed.simulation.uid)
+            await self.queue.stop(followed.simulation.uid, Stop.SUSPENDED)
         elif isinstance(decision, Running) and run.stop is Stop.SUSPENDED:
-            await self.queue.resume(tracked.simulation.uid)  # its message or its worker goes on
-        old_enough = self.clock() - tracked.seen >= self.second_write_seconds or suspended
-        if old_enough and tracked.reason != decision.reason:
-            tracked.reason = decision.reason
+            await self.queue.resume(followed.simulation.uid)  # its message or its worker goes on
+        old_enough = self.clock() - followed.seen >= self.second_write_seconds or suspended
+        if old_enough and followed.reason != decision.reason:
+            followed.reason = decision.reason
             waiting = Waiting(decision.phase, decision.reason, decision.message)
-            self._spawn(self.answers.write_unfinished(tracked, run, waiting))
+            self._spawn(self.answers.write_unfinished(followed, run, waiting))
 
     async def _finish_reported(self, uid: str, run: Run) -> None:
-        tracked = self.answers.tracked.get(uid)
-        if tracked is not None and run.outcome is not None and not tracked.writing:
-            await self._finish(tracked, run, run.outcome)
+        followed = self.answers.followed.get(uid)
+        if followed is not None and run.outcome is not None and not followed.writing:
+            await self._finish(followed, run, run.outcome)
 
-    async def _finish(self, tracked: Tracked, run: Run, outcome: Outcome) -> None:
-        await self.answers.write_finished(tracked, run, outcome)
+    async def _finish(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
+        await self.answers.write_finished(followed, run, outcome)
         if run.outcome is None and run.queued is not None:
-            await self.queue.stop(tracked.simulation.uid, Stop.CANCELLED)
+            await self.queue.stop(followed.simulation.uid, Stop.CANCELLED)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

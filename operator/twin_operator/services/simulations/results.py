@@ -44,7 +44,7 @@ class ResultsLoop:
         """Act on reports and acknowledge them."""
         own = [r for r in reports if r.kind is TaskKind.SIMULATE]
         for report in own:
-            await self.simulations.track_unknown(report.target)
+            await self.simulations.follow_unknown(report.target)
         self.simulations.attempt_ended(r.run for r in own if r.event is not Event.RECORDED)
         await self.simulations.finish_reported({r.run for r in own if r.event is Event.RECORDED})
         for report in reports:

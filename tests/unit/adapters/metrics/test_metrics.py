@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
 from twin_operator.api.v1alpha1.conditions import RetrainingJobPhase
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, TwinFidelity
-from twin_operator.services.reconciling.metrics import SimulationFigures
+from twin_operator.services.reconciling.metrics import EndedSimulation
 
-ANSWERED = SimulationFigures("growth", "Succeeded", "Succeeded", 0.04, "simulations", 0.01, ("Deploy", "BenefitLikely"))
-REFUSED = SimulationFigures("growth", "Failed", "UnknownArm", 0.02, "simulations", None, None)
+ANSWERED = EndedSimulation("growth", "Succeeded", "Succeeded", 0.04, "simulations", 0.01, ("Deploy", "BenefitLikely"))
+REFUSED = EndedSimulation("growth", "Failed", "UnknownArm", 0.02, "simulations", None, None)
 JOB = ("growth", "job-1")
 OTHER = ("growth", "job-2")
 MODEL = {"namespace": "growth", "model": "hillstrom"}

@@ -9,7 +9,7 @@ import pytest
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.services.runs.run import Run
 from twin_operator.services.runs.times import timestamp
-from twin_operator.services.simulations.answers import figures_of
+from twin_operator.services.simulations.answers import ended_simulation
 
 CREATED = 1_800_000_000.0
 
@@ -31,20 +31,20 @@ def graded(status: dict[str, Any], **spec: Any) -> Simulation:
     ],
 )
 def test_the_time_to_an_answer_begins_with_the_creation(seen: float, duration: float) -> None:
-    figures = figures_of(graded({}), Run(), seen, CREATED + 1.0)
-    assert figures.duration == pytest.approx(duration)
+    ended = ended_simulation(graded({}), Run(), seen, CREATED + 1.0)
+    assert ended.duration == pytest.approx(duration)
 
 
 def test_the_wait_in_queue_is_that_of_the_last_attempt_and_absent_where_none_began() -> None:
     run = Run(queued=CREATED, started=CREATED + 2.5)
-    assert figures_of(graded({}, queue="trials"), run, CREATED, CREATED + 9).wait == pytest.approx(2.5)
-    assert figures_of(graded({}, queue="trials"), run, CREATED, CREATED + 9).queue == "trials"
-    assert figures_of(graded({}), Run(queued=CREATED), CREATED, CREATED + 9).wait is None
+    assert ended_simulation(graded({}, queue="trials"), run, CREATED, CREATED + 9).wait == pytest.approx(2.5)
+    assert ended_simulation(graded({}, queue="trials"), run, CREATED, CREATED + 9).queue == "trials"
+    assert ended_simulation(graded({}), Run(queued=CREATED), CREATED, CREATED + 9).wait is None
 
 
 def test_the_recommendation_and_the_reason_are_those_of_the_status() -> None:
     advice = {"action": "Refine", "reason": "Inconclusive", "message": "..."}
-    figures = figures_of(graded({"recommendation": advice}), Run(), CREATED, CREATED)
-    assert figures.recommendation == ("Refine", "Inconclusive")
-    assert figures.reason == "Succeeded"
-    assert figures_of(graded({"recommendation": None}), Run(), CREATED, CREATED).recommendation is None
+    ended = ended_simulation(graded({"recommendation": advice}), Run(), CREATED, CREATED)
+    assert ended.recommendation == ("Refine", "Inconclusive")
+    assert ended.reason == "Succeeded"
+    assert ended_simulation(graded({"recommendation": None}), Run(), CREATED, CREATED).recommendation is None

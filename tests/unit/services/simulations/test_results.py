@@ -201,10 +201,10 @@ async def test_an_object_that_ended_before_its_report_is_not_read_again() -> Non
         await site.until_phase("Simulation", "question", "Succeeded")
         site.cluster.reachable = False
         simulations = site.operator.loop.simulations
-        await simulations.track_unknown(Target("Simulation", "default", "question", uid))
+        await simulations.follow_unknown(Target("Simulation", "default", "question", uid))
         assert simulations.unfinished() == 0
         with pytest.raises(ApiError):
-            await simulations.track_unknown(Target("Simulation", "default", "question", "another"))
+            await simulations.follow_unknown(Target("Simulation", "default", "question", "another"))
 
 
 async def test_an_api_server_that_does_not_answer_loses_no_answer() -> None:

@@ -1,4 +1,4 @@
-"""Keeps the platform running after the demo has ended: a process of its own that holds it until it is told to stop."""
+"""A background process that keeps the platform of the demo running until it is stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POLL = 0.1  # seconds between looks
 _GONE_WITHIN = 60.0  # seconds: every Pod gets its grace, then the control plane ends
 
 
-class KeeperError(Exception):
+class BackgroundError(Exception):
     """The platform did not come up, or does not end; what it printed says why."""
 
 
@@ -27,11 +27,11 @@ def _platform_file(directory: Path) -> Path:
 
 
 def _pid_file(directory: Path) -> Path:
-    return directory / "keeper.pid"
+    return directory / "background.pid"
 
 
 def _pid(directory: Path) -> int | None:
-    """Give the process id of the keeper whose platform is ready; None when there is none."""
+    """Give the process id of the background process whose platform is ready; None when there is none."""
     try:
         return int(_pid_file(directory).read_text())
     except FileNotFoundError:
@@ -39,50 +39,50 @@ def _pid(directory: Path) -> int | None:
 
 
 def start(directory: Path) -> Platform:
-    """Start a keeper and wait until its platform is there; its progress goes to our output.
+    """Start a background process and wait until its platform is there; its progress goes to our output.
 
     Raises:
-        KeeperError: it ended before.
+        BackgroundError: it ended before.
     """
-    keeper = subprocess.Popen(  # noqa: S603 - our own module
-        [sys.executable, "-m", "demo.keeper", str(directory)],
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "demo.background", str(directory)],
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        return _wait_for_platform(directory, keeper)
+        return _wait_for_platform(directory, process)
     except BaseException:
-        keeper.terminate()
-        keeper.wait()
+        process.terminate()
+        process.wait()
         raise
 
 
-def _wait_for_platform(directory: Path, keeper: subprocess.Popen[bytes]) -> Platform:
-    while _pid(directory) != keeper.pid:
-        if keeper.poll() is not None:
-            raise KeeperError("the platform did not come up")
+def _wait_for_platform(directory: Path, process: subprocess.Popen[bytes]) -> Platform:
+    while _pid(directory) != process.pid:
+        if process.poll() is not None:
+            raise BackgroundError("the platform did not come up")
         time.sleep(_POLL)
     return Platform.from_json(_platform_file(directory).read_text())
 
 
 def stop(directory: Path) -> bool:
-    """Stop the platform that a keeper holds; False when there is none.
+    """Stop the platform that a background process runs; False when there is none.
 
     Raises:
-        KeeperError: it does not end.
+        BackgroundError: it does not end.
     """
     if not Layout(directory).is_running():
         return False
-    keeper = _pid(directory)
-    if keeper is None:
-        raise KeeperError("a demo is running in the foreground or has just begun: end it with Ctrl-C")
+    pid = _pid(directory)
+    if pid is None:
+        raise BackgroundError("a demo is running in the foreground or has just begun: end it with Ctrl-C")
     with suppress(ProcessLookupError):
-        os.kill(keeper, signal.SIGTERM)
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _GONE_WITHIN
     while Layout(directory).is_running():
         if time.monotonic() > deadline:
-            raise KeeperError(f"the demo in {directory} does not end")
+            raise BackgroundError(f"the demo in {directory} does not end")
         time.sleep(_POLL)
     return True
 
@@ -91,7 +91,7 @@ def _hold(directory: Path) -> None:
     with running(directory, clock()) as platform:
         write_atomically(_platform_file(directory), platform.to_json().encode())
         write_atomically(_pid_file(directory), str(os.getpid()).encode())
-        _let_go_of_output(directory / "keeper.log")
+        _let_go_of_output(directory / "background.log")
         signal.pause()
 
 
