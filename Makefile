@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JOBS ?= 2
 SEED ?= 609739107
 PYTEST = $(BIN)/python -m pytest --durations=10 $(if $(filter random,$(SEED)),,--randomly-seed=$(SEED)) $(ARGS)
-SLOW_FOLDERS = $(wildcard tests/integration tests/slow tests/upgrade)
+SLOW_FOLDERS = $(wildcard tests/unit tests/integration tests/slow tests/upgrade)
 SIDE_BY_SIDE = -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 help: ## This list
@@ -32,7 +32,7 @@ demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(ONLY),--only $(ONLY)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 unit: $(SYNCED) ## Unit tests but those that fit learners, under a minute (COVERAGE=1 adds a table by package)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner" --record-statuses $(if $(COVERAGE),--cov=twin_operator --cov-report=) tests/unit
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner and not slow" --record-statuses $(if $(COVERAGE),--cov=twin_operator --cov-report=) tests/unit
 	$(if $(COVERAGE),@$(BIN)/python -m tests.package_coverage)
 	$(if $(ARGS),,@$(BIN)/python -m tests.emitted)
 

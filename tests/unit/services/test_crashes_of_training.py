@@ -39,6 +39,6 @@ async def test_a_crash_at_any_call_of_a_training_changes_nothing() -> None:
     await every_crash(training, TOLD)
 
 
-@pytest.mark.learner
+@pytest.mark.slow
 async def test_a_crash_at_any_call_of_a_retraining_changes_nothing() -> None:
     await every_crash(retraining, TOLD)

@@ -216,6 +216,6 @@ async def an_adoption(site: Installation) -> None:
     await start_workers(site)
 
 
-@pytest.mark.learner
+@pytest.mark.slow
 async def test_a_crash_at_any_call_changes_nothing_of_an_adoption() -> None:
     await every_crash(an_adoption, ports=("resources", "workloads"))

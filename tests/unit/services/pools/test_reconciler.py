@@ -386,6 +386,6 @@ async def a_burst(site: Installation) -> None:
     await site.until_phase(POOL, "fast", "Idle")
 
 
-@pytest.mark.learner
+@pytest.mark.slow
 async def test_a_crash_at_any_call_changes_nothing_of_a_burst() -> None:
     await every_crash(a_burst, ports=("resources", "loads", "workloads"), lost_events=("ScaledUp", "ScaledDown"))

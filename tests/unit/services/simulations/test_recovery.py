@@ -176,7 +176,7 @@ async def several(site: Installation) -> None:
     await site.until(lambda: len(site.archive.simulations) == 4)
 
 
-@pytest.mark.learner
+@pytest.mark.slow
 async def test_a_crash_at_any_call_changes_no_end() -> None:
     await every_crash(several)
 
@@ -192,6 +192,6 @@ async def waiting_and_deleted(site: Installation) -> None:
     await site.until(lambda: len(site.archive.simulations) == 1)
 
 
-@pytest.mark.learner
+@pytest.mark.slow
 async def test_a_crash_at_any_call_changes_no_end_of_those_that_wait() -> None:
     await every_crash(waiting_and_deleted, ports=("queue", "resources"))
