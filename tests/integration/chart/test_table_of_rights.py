@@ -25,11 +25,6 @@ PLURALS: Final = {
     "RetrainingJob": "retrainingjobs",
     "WorkerPool": "workerpools",
 }
-APPROVAL: Final = {
-    "TwinModel": {"spec": {"retraining": {"approval": "Automatic"}}},
-    "RetrainingJob": {"spec": {"overrideCooldown": True}},
-}
-"""What the policies take from those who may `approve`, by kind."""
 HARMLESS: Final = {"metadata": {"annotations": {"tried": "yes"}}}
 DRY_RUN: Final = "dryRun=All"
 
@@ -62,6 +57,13 @@ def table() -> dict[Cell, bool]:
 TABLE: Final = table()
 
 
+def approval(kind: str, user: str) -> dict[str, Any]:
+    """Return a change that the policies take from those who may `approve`."""
+    if kind == "RetrainingJob":
+        return {"spec": {"approval": {"approved": True, "by": user}}}
+    return {"spec": {"retraining": {"approval": "Automatic"}}}
+
+
 @dataclass(frozen=True)
 class Requests:
     """Makes requests in the name of others; nothing is stored.
@@ -76,11 +78,11 @@ class Requests:
 
     def allowed(self, user: str, kind: str, verb: str) -> bool:
         """Whether the API server carries out `verb` on the object of `kind`; it must refuse it with 403 otherwise."""
-        status, content = self._send(user, *self._request(kind, verb))
+        status, content = self._send(user, *self._request(user, kind, verb))
         assert status < HTTPStatus.MULTIPLE_CHOICES or status == HTTPStatus.FORBIDDEN, content
         return status != HTTPStatus.FORBIDDEN
 
-    def _request(self, kind: str, verb: str) -> tuple[str, str, Any]:
+    def _request(self, user: str, kind: str, verb: str) -> tuple[str, str, Any]:
         """Return method, path and body of the request that a verb stands for."""
         collection = f"/apis/twinops.dev/v1alpha1/namespaces/{self.namespace}/{PLURALS[kind]}"
         one, dry = f"{collection}/tried", f"?{DRY_RUN}"
@@ -102,7 +104,7 @@ class Requests:
                     "list": ("GET", collection, None),
                     "watch": ("GET", f"{collection}?watch=true&timeoutSeconds=1", None),
                     "patch": ("PATCH", one + dry, HARMLESS),
-                    "approve": ("PATCH", one + dry, APPROVAL.get(kind)),
+                    "approve": ("PATCH", one + dry, approval(kind, user)),
                     "delete": ("DELETE", one + dry, None),
                     "deletecollection": ("DELETE", collection + dry, None),
                 }[single]
