@@ -40,6 +40,7 @@ from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.metrics import BrokerWatch
 from twin_operator.services.reconciling.ports import RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.services.runs.tracing import NoTracer, Tracer
@@ -49,6 +50,7 @@ from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
+from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
@@ -189,9 +191,20 @@ def assemble(
     typed = TypedResources(resources)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access)
-    twins = Twins(versions, ledger.outcomes)
+    registered = RegisteredModels(versions, cluster, clock, requests.model)
+    twins = Twins(versions, ledger.outcomes, registered.refusal)
     archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
-    outcomes = Outcomes(archive, access, ledger, typed, meters, clock, twins.weights_in_memory, requests.model)
+    outcomes = Outcomes(
+        archive=archive,
+        access=access,
+        ledger=ledger,
+        resources=typed,
+        meters=meters,
+        clock=clock,
+        weights_in_memory=twins.weights_in_memory,
+        is_of_twin=registered.holds,
+        graded=requests.model,
+    )
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     answers = Answers(
         resources=typed,
@@ -201,6 +214,7 @@ def assemble(
         on_finish=finished.take,
         on_trace=traces.simulation_ended,
     )
+    registry = RegistryUpkeep(versions, twins, clock, requests.model)
     simulations = Simulations(
         queue=queue,
         resources=typed,
@@ -211,6 +225,7 @@ def assemble(
         meters=metrics.simulations,
         on_weights=archiving.weights,
         served=served,
+        version_gone=registry.version_gone,
     )
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
@@ -221,6 +236,8 @@ def assemble(
         resources=typed,
         versions=versions,
         upkeep=upkeep,
+        registry=registry,
+        registered=registered,
         meters=meters,
         cluster=cluster,
         clock=clock,
@@ -234,6 +251,7 @@ def assemble(
         queue=queue,
         resources=typed,
         versions=versions,
+        registered=registered,
         serving=upkeep,
         archive=archive,
         access=access,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
-from twin_operator.api.v1alpha1.conditions import SimulationPhase
+from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
@@ -37,6 +37,7 @@ class Simulations:
         meters: counts published messages.
         on_weights: called with tau weights by digest before a prediction is made with them.
         served: whether a WorkerPool with workers serves a queue.
+        version_gone: called with namespace and name of the TwinModel whose version a worker did not find.
     """
 
     queue: RunQueue
@@ -48,6 +49,7 @@ class Simulations:
     meters: SimulationMeters
     on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]]
     served: Callable[[str], bool]
+    version_gone: Callable[[tuple[str, str]], None]
     _dirty: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _elsewhere: set[str] = field(default_factory=set)
@@ -120,6 +122,9 @@ class Simulations:
         for uid, run in runs.items():
             followed = self.answers.followed.get(uid)
             if followed is None or followed.writing:
+                continue
+            if is_version_gone(run):
+                await self._unbind(followed, run)
                 continue
             try:
                 model = await self.twins.resolve(followed.simulation)
@@ -245,8 +250,23 @@ class Simulations:
 
     async def _finish_reported(self, uid: str, run: Run) -> None:
         followed = self.answers.followed.get(uid)
-        if followed is not None and run.outcome is not None and not followed.writing:
+        if followed is None or run.outcome is None or followed.writing:
+            return
+        if is_version_gone(run):
+            await self._unbind(followed, run)
+        else:
             await self._finish(followed, run, run.outcome)
+
+    async def _unbind(self, followed: FollowedSimulation, run: Run) -> None:
+        """Have a Simulation whose version is gone from the registry wait for another one; no attempt counts."""
+        uid = followed.simulation.uid
+        if run.bound is not None:
+            self.twins.forget_version(run.bound.registered_model, run.bound.version)
+        await self.queue.forget([uid])
+        followed.published = None
+        self._elsewhere.discard(uid)
+        self.version_gone(model_of(followed.simulation))
+        self.mark([uid])
 
     async def _finish(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
         await self.answers.write_finished(followed, run, outcome)
@@ -257,6 +277,11 @@ class Simulations:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def is_version_gone(run: Run) -> bool:
+    """Whether a worker did not find the version that a run was bound to."""
+    return run.outcome is not None and run.outcome.reason is Reason.MODEL_NOT_FOUND
 
 
 def model_of(simulation: Simulation) -> tuple[str, str]:
