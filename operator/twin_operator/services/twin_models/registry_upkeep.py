@@ -5,7 +5,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
@@ -65,16 +65,21 @@ class RegistryUpkeep:
     async def find(self, model: TwinModel) -> RegistryFinding:
         """Return what the registry has; what it had before, where it was read a moment ago or does not answer."""
         if not self._is_due(model):
-            return self._found.get(model.key, NOTHING)
+            return self._before(model)
         try:
             found = await self._find(model)
             await self._forget_deleted(registered_model(model))
         except ConnectionError as error:
             logger.warning("The registry does not say which version of %s serves: %s", registered_model(model), error)
-            return self._found.get(model.key, NOTHING)
+            return self._before(model)
         self._read[model.key] = self.clock()
-        self._found[model.key] = RegistryFinding(conflict=found.conflict)  # the rest is acted on once
+        self._found[model.key] = RegistryFinding(absent=found.absent, conflict=found.conflict)
         return found
+
+    def _before(self, model: TwinModel) -> RegistryFinding:
+        """Return what was found before and still holds; the rest was acted on."""
+        before = self._found.get(model.key, NOTHING)
+        return before if before.absent == model.spec.version else replace(before, absent=None)
 
     def version_gone(self, key: Key) -> None:
         """Reconcile a TwinModel soon whose version a worker did not find."""
