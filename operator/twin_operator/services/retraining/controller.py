@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
@@ -122,9 +123,12 @@ class JobReconciler:
         return JobSnapshot(job, model, *works, champion=champion)
 
     async def _refusal(self, job: RetrainingJob, model: TwinModel) -> str | None:
-        """Return why the model may not use its registered model; before a promotion the registry is asked now."""
+        """Return why no version may be trained or promoted; before a promotion the registry is asked now."""
         if promotes(job) and not names_other_namespace(model):
             await self.registered.check(model, now=True)
+        conflict = model.status.condition(ConditionType.REGISTRY_CONFLICT)
+        if conflict is not None and conflict.status is ConditionStatus.TRUE:
+            return conflict.message
         return self.registered.refusal(model)
 
     async def _run(self, run_id: str) -> Run:

@@ -35,7 +35,7 @@ class JobSnapshot:
         model: the TwinModel, None where there is none.
         training, validation: its tasks.
         champion: version with the registry's alias, where it is needed.
-        refusal: why the model may not use its registered model now.
+        refusal: why no version of the model may be trained or promoted now.
     """
 
     job: RetrainingJob

@@ -112,6 +112,9 @@ async def test_an_alias_on_a_version_of_others_is_a_conflict_while_the_old_one_a
         await site.advance(5)
         assert site.condition(*MODEL, "RegistryConflict"), "it stays between two reads"
         assert (version(site), site.condition(*MODEL)["status"]) == ("1", "True")
+        site.apply(job(approval={"approved": True, "by": "jane"}))
+        await site.until(lambda: site.condition("RetrainingJob", "again").get("reason") == "ModelNotReady")
+        assert site.registry.champion_version(REGISTERED) == foreign
         site.registry.set_champion(REGISTERED, "1")
         await site.until(lambda: not site.condition(*MODEL, "RegistryConflict"))
 
