@@ -31,6 +31,7 @@ class _Known:
         refusal: why it may not be used.
         certain: whether the registry, or the status, said so; False for a TwinModel that was never checked.
         read: when the registry was asked last, seconds since the epoch.
+        marked: when another read was requested last.
     """
 
     owner: str
@@ -38,6 +39,7 @@ class _Known:
     refusal: str | None
     certain: bool
     read: float
+    marked: float = 0.0
 
 
 @dataclass
@@ -69,8 +71,8 @@ class RegisteredModels:
         if known is None:
             self.mark(model.key)
             return NOT_CHECKED
-        if not self._fresh(known.read):
-            self._known[model.key] = replace(known, read=self.clock())  # one request, whatever it brings
+        if not self._fresh(max(known.read, known.marked)):
+            self._known[model.key] = replace(known, marked=self.clock())
             self.mark(model.key)
         return known.refusal if known.certain else NOT_CHECKED
 

@@ -84,7 +84,7 @@ def foreign(registry: MlflowRegistry) -> Callable[[str, dict[str, str]], None]:
 
     def create(name: str, tags: dict[str, str]) -> None:
         client.create_registered_model(name, tags=tags)
-        client.create_model_version(name, "file:///models/fraud")
+        client.create_model_version(name, "s3://models/fraud")
         client.set_registered_model_alias(name, "champion", "1")
 
     return create

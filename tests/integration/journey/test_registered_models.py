@@ -34,8 +34,8 @@ def _content(registry: MlflowClient, name: str) -> Any:
     return model.tags, model.aliases, [(each.version, dict(each.tags)) for each in versions]
 
 
-def _version(platform: Platform, name: str) -> str | None:
-    return platform.get("TwinModel", name).get("status", {}).get("model", {}).get("version")
+def _version(platform: Platform, name: str) -> str:
+    return str(platform.get("TwinModel", name)["status"].get("model", {}).get("version"))
 
 
 def test_an_editor_of_another_namespace_gets_nothing_of_a_registered_model(
@@ -66,7 +66,7 @@ def test_a_model_of_another_team_is_unchanged_until_its_administrator_has_it_ado
     trained: Platform, registry: MlflowClient
 ) -> None:
     registry.create_registered_model(FRAUD, tags={"team": "fraud"})
-    registry.create_model_version(FRAUD, "file:///models/fraud")
+    registry.create_model_version(FRAUD, "s3://models/fraud")
     registry.set_registered_model_alias(FRAUD, "champion", "1")
     before = _content(registry, FRAUD)
     trained.apply("TwinModel", "adopter", model_spec(f"file://{trained.data}/campaign.csv", registeredModel=FRAUD))
@@ -102,7 +102,7 @@ def test_an_alias_that_is_moved_by_hand_is_followed_to_a_version_of_ours_only(
     spec = model_spec(f"file://{trained.data}/campaign.csv")
     trained.apply("TwinModel", "moved", spec)
     trained.until_phase("TwinModel", "moved", "Ready")
-    foreign = registry.create_model_version(name, "file:///models/foreign").version
+    foreign = registry.create_model_version(name, "s3://models/foreign").version
     registry.set_registered_model_alias(name, "champion", str(foreign))
     trained.until_condition("TwinModel", "moved", "RegistryConflict", "ForeignVersion")
     assert _version(trained, "moved") == "1"

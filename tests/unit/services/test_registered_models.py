@@ -99,6 +99,19 @@ async def test_a_model_that_lost_its_registered_model_answers_again_when_it_has_
         assert (version(site), site.registry.versions(REGISTERED)) == ("1", ["1"])
 
 
+async def test_a_model_that_many_ask_is_checked_again_after_seconds_not_at_the_resync() -> None:
+    async with Installation({"resync_seconds": 10_000}) as site:
+        install_twin(site, NAME)
+        site.employ()
+        site.apply(simulation("first", model=NAME))
+        await site.until_phase("Simulation", "first", "Succeeded")
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        for number in range(6):
+            site.apply(simulation(f"more-{number}", model=NAME))
+            await site.advance(4)
+        assert taken(site)
+
+
 async def test_a_leader_that_starts_binds_nothing_before_it_has_checked() -> None:
     async with Installation() as site:
         install_twin(site, NAME)

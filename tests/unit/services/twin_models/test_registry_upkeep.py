@@ -183,9 +183,9 @@ async def test_a_worker_that_does_not_find_the_bound_version_spends_no_attempt()
         await site.until(lambda: site.status("Simulation", "pinned").get("modelVersion") == "1")
         site.registry.delete_version(REGISTERED, "1")
         site.employ()
-        for name in ("question", "pinned"):
-            await site.until(lambda name=name: site.condition("Simulation", name)["reason"] == "ModelNotFound")
-            assert site.status("Simulation", name)["phase"] == "Pending"
+        names = ("question", "pinned")
+        await site.until(lambda: {site.condition("Simulation", each)["reason"] for each in names} == {"ModelNotFound"})
+        assert {site.status("Simulation", each)["phase"] for each in names} == {"Pending"}
         assert site.condition(*MODEL)["reason"] == "ModelNotFound", "noticed before the next resync"
         assert site.queue.server.content().records
 
