@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -21,11 +21,8 @@ from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, Simulat
 from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.adapters.mlflow_rest.api import MlflowApi
 from twin_operator.adapters.mlflow_rest.versions import RestVersions
-from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
-from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
-from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
@@ -43,7 +40,7 @@ from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
-from twin_operator.services.runs.tracing import NoTracer, Tracer
+from twin_operator.services.runs.tracing import Tracer
 from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
@@ -54,13 +51,7 @@ from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import (
-    build_signing,
-    database_of,
-    looking_redis,
-    mlflow_server,
-    operator_redis,
-)
+from twin_operator.wiring.connections import build_queue, looking_redis, mlflow_server, operator_redis
 from twin_operator.wiring.tracing import build_tracer
 
 
@@ -195,15 +186,7 @@ def assemble(
     twins = Twins(versions, ledger.outcomes, registered.refusal)
     archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
     outcomes = Outcomes(
-        archive=archive,
-        access=access,
-        ledger=ledger,
-        resources=typed,
-        meters=meters,
-        clock=clock,
-        weights_in_memory=twins.weights_in_memory,
-        is_of_twin=registered.holds,
-        graded=requests.model,
+        archive, access, ledger, typed, meters, clock, twins.weights_in_memory, registered.holds, requests.model
     )
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     answers = Answers(
@@ -291,17 +274,6 @@ def assemble(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
-
-
-def build_queue(
-    redis: Redis, settings: Settings, tracer: Tracer, on_publish: Callable[[Collection[str]], None]
-) -> Broker:
-    """Return the queue; one that records publications where spans are recorded at all."""
-    sent = SentEvents(database_of(redis)) if settings.task_events else None
-    messages = Messages(build_signing(settings))
-    if isinstance(tracer, NoTracer):
-        return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent)
-    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, tracer)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

@@ -7,15 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
-from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
-from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task
 from twin_operator.services.runs.tracing import trace_of, within
 from twin_operator.services.simulations.answers import Answers, FollowedSimulation
-from twin_operator.services.simulations.decide import Enqueue, Finish, Running, attempt_limit, deadline_of, decide
+from twin_operator.services.simulations.decide import (
+    Enqueue,
+    Finish,
+    Running,
+    deadline_of,
+    decide,
+    is_version_gone,
+    simulation_task,
+)
 from twin_operator.services.versions import Twins, Version, Waiting
 
 logger = logging.getLogger(__name__)
@@ -279,29 +287,9 @@ class Simulations:
         task.add_done_callback(self._background.discard)
 
 
-def is_version_gone(run: Run) -> bool:
-    """Whether a worker did not find the version that a run was bound to."""
-    return run.outcome is not None and run.outcome.reason is Reason.MODEL_NOT_FOUND
-
-
 def model_of(simulation: Simulation) -> tuple[str, str]:
     """Return namespace and name of the TwinModel that a Simulation asks."""
     return simulation.namespace, simulation.spec.model_ref.name
-
-
-def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline: float | None) -> Task:
-    """Return the task that answers a Simulation; `deadline` in seconds since the epoch."""
-    return Task(
-        run=simulation.uid,
-        kind=TaskKind.SIMULATE,
-        queue=simulation.spec.task_queue,
-        target=Target(simulation.kind, simulation.namespace, simulation.name, simulation.uid),
-        attempt_limit=attempt_limit(simulation.spec),
-        deadline=deadline,
-        priority=simulation.spec.priority,
-        trace=trace_of(simulation.metadata),
-        payload=payload.wire(),
-    )
 
 
 def _bound(version: Version) -> BoundVersion:
