@@ -2,7 +2,9 @@
 
 A test module gives `registry` (as workers have it), `versions` (the same one, as the operator has it), `away` and
 `versions_away` (one that does not answer), `bank`, one that can be stored, `fresh` (makes the same registry as another
-process has it), and `delete` (deletes a registered model, as its administrator may).
+process has it), `delete` and `delete_version` (as the administrator of the registry may), `foreign` (registers a model
+with one version, the champion, and some tags, as another team does), `set_tag` (of a registered model), and
+`during_claim` (has something done right after the next owner tag was written).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import permutations
 from typing import Any, Protocol
@@ -18,8 +21,8 @@ import numpy as np
 import pytest
 
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled, TryAgain
-from twin_operator.services.reconciling.ports import RegisteredModel, RollBack, Versions
+from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
+from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack, Versions
 from twin_operator.services.reconciling.version_tags import summary_in
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.work.train import ModelRegistry
@@ -78,6 +81,79 @@ def test_a_name_belongs_to_one_twin_and_an_older_uid_is_adopted(registry: Regist
         with pytest.raises(Stalled, match="belongs to cluster/ns/twin") as stalled:
             registry.check_owner(name, stranger)
         assert stalled.value.reason == "RegisteredModelTaken"
+
+
+ADOPTED = {"twinops.adopt": "ns/twin"}
+TAGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "an older uid": ({"twinops.owner": "cluster/ns/twin/uid-0"}, {"twinops.owner": OWNER}),
+    "another cluster, adopted": ({"twinops.owner": "elsewhere/ns/twin/uid-1", **ADOPTED}, {"twinops.owner": OWNER}),
+    "another team, adopted": (ADOPTED, {"twinops.owner": OWNER}),
+    "another cluster": ({"twinops.owner": "elsewhere/ns/twin/uid-1"}, {"twinops.owner": "elsewhere/ns/twin/uid-1"}),
+    "adopted by another": ({"twinops.adopt": "ns/other"}, {"twinops.adopt": "ns/other"}),
+    "another team": ({}, {}),
+}
+
+
+@pytest.mark.parametrize("case", TAGS)
+async def test_operator_and_worker_claim_by_the_same_rule(
+    registry: Registry, versions: Versions, name: str, foreign: Callable[[str, dict[str, str]], None], case: str
+) -> None:
+    before, after = TAGS[case]
+    for number, by_worker in enumerate((False, True)):
+        model = f"{name}{number}"
+        foreign(model, before)
+        for _again in range(2):
+            if by_worker:
+                with nullcontext() if after.get("twinops.owner") == OWNER else pytest.raises(Stalled):
+                    registry.check_owner(model, OWNER)
+            else:
+                assert await versions.claim(model, OWNER) == RegisteredModel(after, "1")
+            assert await versions.registered_model(model) == RegisteredModel(after, "1")
+
+
+async def test_no_registered_model_is_claimed_where_there_is_none(versions: Versions, name: str) -> None:
+    assert await versions.claim(name, OWNER) is None
+
+
+async def test_of_two_that_claim_a_model_at_once_the_one_whose_tag_stands_has_it(
+    registry: Registry,
+    versions: Versions,
+    name: str,
+    foreign: Callable[[str, dict[str, str]], None],
+    during_claim: Callable[[Callable[[], None]], None],
+    set_tag: Callable[[str, str, str], None],
+) -> None:
+    foreign(name, ADOPTED)
+    during_claim(lambda: set_tag(name, "twinops.owner", "elsewhere/ns/twin/uid-9"))
+    found = await versions.claim(name, OWNER)
+    assert found is not None
+    assert found.tags["twinops.owner"] == "elsewhere/ns/twin/uid-9"
+    set_tag(name, "twinops.adopt", "ns/twin")
+    with pytest.raises(Stalled, match="belongs to elsewhere/ns/twin"):
+        registry.check_owner(name, OWNER)
+
+
+async def test_a_version_is_read_without_its_summary(
+    registry: Registry, versions: Versions, name: str, bank: Bank, delete_version: Callable[[str, str], None]
+) -> None:
+    assert await versions.version(name, "1") is None
+    version = registered(registry, name, bank, "a")
+    found = await versions.version(name, version)
+    assert found == RegisteredVersion(registry.tags(name, version), registry.summary(name, version)["runID"])
+    delete_version(name, version)
+    assert await versions.version(name, version) is None
+    assert await versions.champion(name) is None, "the alias goes with its version"
+
+
+def test_the_bank_of_a_version_that_is_gone_is_not_tried_again(
+    registry: Registry, name: str, bank: Bank, delete_version: Callable[[str, str], None], fresh: Callable[[], Registry]
+) -> None:
+    version = registered(registry, name, bank, "a")
+    run = registry.summary(name, version)["runID"]
+    delete_version(name, version)
+    for run_id in (None, run):
+        with pytest.raises(VersionGone, match=f"{name} has no version {version}"):
+            fresh().bank(name, version, run_id)
 
 
 def test_a_version_has_its_tags_and_its_summary(registry: Registry, name: str, bank: Bank) -> None:
@@ -339,7 +415,9 @@ def test_every_call_fails_while_the_registry_does_not_answer(away: Registry, cal
 
 REQUESTS: dict[str, Callable[[Versions], Awaitable[object]]] = {
     "registered_model": lambda versions: versions.registered_model("n"),
+    "claim": lambda versions: versions.claim("n", OWNER),
     "champion": lambda versions: versions.champion("n"),
+    "version": lambda versions: versions.version("n", "1"),
     "summary": lambda versions: versions.summary("n", "1"),
     "promote": lambda versions: versions.promote("n", "1", {}),
     "roll_back": lambda versions: versions.roll_back("n", RollBack("2", "1", "", "jane")),

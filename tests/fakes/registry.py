@@ -11,9 +11,11 @@ from typing import Any
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled, TryAgain
-from twin_operator.services.reconciling.ports import RegisteredModel, RollBack
+from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
+from twin_operator.services.reconciling.ownership import ownership
+from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack
 from twin_operator.services.reconciling.version_tags import (
+    ADOPT,
     FINGERPRINT,
     OWNER,
     REPLACED_BY,
@@ -55,17 +57,29 @@ class InMemoryRegistry:
     def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
         self.reachable = True
         self.clock = clock
+        self.after_claim: Callable[[], None] = lambda: None
         self._models: dict[str, _RegisteredModel] = {}
         self._downloaded: dict[str, Bank] = {}
         self._runs = itertools.count(1)
 
     def check_owner(self, name: str, owner: str) -> None:
-        model = self._registered().setdefault(name, _RegisteredModel({OWNER: owner}))
-        holder = model.tags.get(OWNER, owner).rpartition("/")[0]
-        if holder != owner.rpartition("/")[0]:
-            sentence = f"The registered model {name} belongs to {holder}; choose another spec.registeredModel."
-            raise Stalled(Reason.REGISTERED_MODEL_TAKEN, sentence)
-        model.tags[OWNER] = owner
+        self._registered().setdefault(name, _RegisteredModel({OWNER: owner}))
+        self.claim(name, owner)
+        refusal = ownership(name, self._models[name].tags, owner).refusal
+        if refusal is not None:
+            raise Stalled(Reason.REGISTERED_MODEL_TAKEN, refusal)
+
+    def claim(self, name: str, owner: str) -> RegisteredModel | None:
+        model = self._registered().get(name)
+        if model is None:
+            return None
+        rule = ownership(name, model.tags, owner)
+        if rule.write_owner:
+            model.tags[OWNER] = owner
+            self.after_claim()
+        if rule.remove_adopt:
+            model.tags.pop(ADOPT, None)
+        return self.registered_model(name)
 
     def adoptable(self, name: str, fingerprint: str) -> JSON | None:
         champion = self.champion_version(name)
@@ -80,6 +94,12 @@ class InMemoryRegistry:
     def registered_model(self, name: str) -> RegisteredModel | None:
         model = self._registered().get(name)
         return None if model is None else RegisteredModel(dict(model.tags), model.champion)
+
+    def registered_version(self, name: str, version: str) -> RegisteredVersion | None:
+        if version not in self.versions(name):
+            return None
+        found = self._version(name, version)
+        return RegisteredVersion(dict(found.tags), json.loads(found.summary).get("runID"))
 
     def version_of_run(self, name: str, run: str) -> str | None:
         made = (number for number in self.versions(name) if self.tags(name, number).get(RUN) == run)
@@ -170,6 +190,35 @@ class InMemoryRegistry:
         """Delete a registered model with its versions; their numbers are given again."""
         del self._models[name]
 
+    def delete_version(self, name: str, version: str) -> None:
+        """Delete a version, and the alias if that is of this version."""
+        self._version(name, version).deleted = True
+        if self._models[name].champion == version:
+            self._models[name].champion = None
+
+    def set_champion(self, name: str, version: str) -> None:
+        """Move the alias, and nothing else."""
+        self._models[name].champion = version
+
+    def create_foreign(self, name: str) -> None:
+        """Register a model with one version, the champion, as another team does: without a tag of ours."""
+        self._models[name] = _RegisteredModel({}, [_Version("{}", {}, None)], "1")
+
+    def add_foreign_version(self, name: str) -> str:
+        """Register a version without a tag of ours, and return its number."""
+        self._models[name].versions.append(_Version("{}", {}, None))
+        return str(len(self._models[name].versions))
+
+    def set_tag(self, name: str, key: str, value: str) -> None:
+        """Set a tag of a registered model, as its administrator does."""
+        self._models[name].tags[key] = value
+
+    def content(self, name: str) -> object:
+        """Return all that is known of a registered model, to be compared with what it is later."""
+        model = self._models[name]
+        versions = [(each.summary, dict(each.tags), each.deleted) for each in model.versions]
+        return dict(model.tags), versions, model.champion
+
     def remove_champion(self, name: str) -> None:
         """Delete the alias, as the one that was cut short before its promotion leaves it."""
         self._models[name].champion = None
@@ -181,7 +230,7 @@ class InMemoryRegistry:
 
     def _version(self, name: str, version: str) -> _Version:
         if version not in self.versions(name):
-            raise LookupError(f"Registered model {name} has no version {version}.")
+            raise VersionGone(f"{name} has no version {version} in the registry.")
         return self._models[name].versions[int(version) - 1]
 
     def _create(self, name: str, bank: Bank | None, summary: JSON, tags: Mapping[str, str]) -> str:
@@ -213,6 +262,14 @@ class InMemoryVersions:
     async def registered_model(self, name: str) -> RegisteredModel | None:
         await asyncio.sleep(0)
         return self.registry.registered_model(name)
+
+    async def claim(self, name: str, owner: str) -> RegisteredModel | None:
+        await asyncio.sleep(0)
+        return self.registry.claim(name, owner)
+
+    async def version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        await asyncio.sleep(0)
+        return self.registry.registered_version(registered_model, version)
 
     async def summary(self, registered_model: str, version: str) -> TrainedVersion:
         await asyncio.sleep(0)

@@ -228,7 +228,7 @@ class OperatorLoop:
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            ReconcileQueue(self.requests.keys, self._reconcile).run(),
+            ReconcileQueue(self.requests.keys, self._reconcile, lambda key: key[0]).run(),
             self.simulations.review_forever(),
             self.results.run(),
             self.archiving.run(),

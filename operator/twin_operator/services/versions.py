@@ -5,11 +5,12 @@ Which version becomes active is decided in `twin_models`.
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
-from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, SimulationPhase
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
@@ -117,10 +118,13 @@ class Twins:
         registry: reads summaries of versions.
         outcomes: returns the recorded outcomes of a registered model, the same object while they are the same; None
             while they cannot be read: then the weights rest on the training experiments alone.
+        refusal: returns why a TwinModel may not use its registered model now; waits for nothing.
     """
 
     registry: Versions
     outcomes: Callable[[str], Awaitable[Sequence[RecordedOutcome] | None]]
+    refusal: Callable[[TwinModel], str | None]
+    _answers: dict[Key, "_Answering"] = field(default_factory=dict)
     _models: dict[Key, TwinModel] = field(default_factory=dict)
     _versions: dict[tuple[str, str], Version] = field(default_factory=dict)
     _weights: dict[WeightsKey, TauWeights] = field(default_factory=dict)
@@ -138,12 +142,21 @@ class Twins:
         if deleted and (known is None or known.uid != model.uid):
             return False
         self._models.pop(model.key, None)
+        before, after = self._answers.pop(model.key, _Answering()), _Answering()
         if not deleted:
             self._models[model.key] = model
-        before, after = _answering(known), _answering(None if deleted else model)
-        if before != after:
+            after = self._answers[model.key] = _answering(model, self.refusal(model))
+        if before.version_of_run != after.version_of_run:
             self._forget({before.registered_model, after.registered_model})
         return deleted or before != after
+
+    def numbers(self, registered: str) -> list[str]:
+        """Return the versions of a registered model that are known."""
+        return [number for name, number in self._versions if name == registered]
+
+    def forget_version(self, registered: str, number: str) -> None:
+        """Read a version that may be gone from the registry at its next use."""
+        self._versions.pop((registered, number), None)
 
     def _forget(self, registered_models: Collection[str | None]) -> None:
         self._versions = {key: each for key, each in self._versions.items() if key[0] not in registered_models}
@@ -159,18 +172,12 @@ class Twins:
                 Reason.MODEL_NOT_FOUND,
                 f"There is no TwinModel {name} in namespace {namespace} yet.",
             )
-        if names_other_namespace(model):
-            return Waiting(
-                SimulationPhase.PENDING,
-                Reason.MODEL_NOT_READY,
-                f"TwinModel {name} has a spec.registeredModel of another namespace.",
-            )
-        registered, active = _answering(model).registered_model, active_version(model)
-        version = simulation.spec.model_ref.version or active
-        if registered is None or version is None:
-            return Waiting(
-                SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"TwinModel {name} has no trained version yet."
-            )
+        registered, version = model.status.registered_model, simulation.spec.model_ref.version
+        obstacle = _obstacle(model, self.refusal(model), asked=version)
+        version = version or active_version(model)
+        if obstacle is not None or registered is None or version is None:
+            reason, message = obstacle or (Reason.MODEL_NOT_READY, "There is no trained version yet.")
+            return Waiting(SimulationPhase.PENDING, reason, f"TwinModel {name}: {message}")
         found = await self.version(registered, version)
         if isinstance(found, Waiting):
             return Waiting(found.phase, found.reason, f"TwinModel {name}: {found.message}")
@@ -199,15 +206,20 @@ class Twins:
         if key not in self._versions:
             try:
                 self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
-            except LookupError:
-                return Waiting(
-                    SimulationPhase.PENDING,
-                    Reason.MODEL_NOT_READY,
-                    f"{registered} has no version {number} in the registry.",
-                )
+            except LookupError as error:
+                return await self._unreadable(registered, number, error)
             except ConnectionError as error:
                 return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
         return self._versions[key]
+
+    async def _unreadable(self, registered: str, number: str, error: LookupError) -> Waiting:
+        """Return why a version without a summary cannot answer: it is not there, or another release made it."""
+        with suppress(ConnectionError):
+            if await self.registry.version(registered, number) is None:
+                message = f"{registered} has no version {number} in the registry."
+                return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_FOUND, message)
+        message = f"Version {number} of {registered} cannot be read: {error}."
+        return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, message)
 
     def _take_outcomes(self, registered_model: str, outcomes: Sequence[RecordedOutcome] | None) -> None:
         """Forget the weights of a registered model whose outcomes are others than before."""
@@ -234,16 +246,37 @@ def version_of(registered: str, trained: TrainedVersion) -> Version:
 
 
 class _Answering(NamedTuple):
-    """What answers the Simulations of a TwinModel, as its status has it."""
+    """What answers the Simulations of a TwinModel, as its status has it, or why nothing does."""
 
     registered_model: str | None = None
     version: str | None = None
     run_id: str | None = None
+    obstacle: tuple[Reason, str] | None = None
+
+    @property
+    def version_of_run(self) -> tuple[str | None, ...]:
+        """The version that answers, without why it may not."""
+        return self.registered_model, self.version, self.run_id
 
 
-def _answering(model: TwinModel | None) -> _Answering:
-    if model is None:
-        return _Answering()
-    if model.status.model is None:
-        return _Answering(model.status.registered_model)
-    return _Answering(model.status.registered_model, model.status.model.version, model.status.model.run_id)
+def _answering(model: TwinModel, refusal: str | None) -> _Answering:
+    active, obstacle = model.status.model, _obstacle(model, refusal, asked=None)
+    if active is None:
+        return _Answering(model.status.registered_model, obstacle=obstacle)
+    return _Answering(model.status.registered_model, active.version, active.run_id, obstacle)
+
+
+def _obstacle(model: TwinModel, refusal: str | None, *, asked: str | None) -> tuple[Reason, str] | None:
+    """Return why no version of a TwinModel answers now; a version that the Simulation asks for needs no active one."""
+    if refusal is not None:
+        return Reason.MODEL_NOT_READY, refusal
+    if model.status.registered_model not in {None, registered_model(model)}:
+        return Reason.MODEL_NOT_READY, "spec.registeredModel was changed; the new one is trained first."
+    if asked is not None:
+        return None
+    ready = model.status.condition(ConditionType.READY)
+    if ready is not None and ready.status == ConditionStatus.FALSE and ready.reason == Reason.MODEL_NOT_FOUND:
+        return Reason.MODEL_NOT_FOUND, ready.message
+    if model.spec.version not in {None, active_version(model)}:
+        return Reason.MODEL_NOT_READY, f"Version {model.spec.version} is pinned and not active yet."
+    return None

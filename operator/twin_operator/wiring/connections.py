@@ -1,5 +1,6 @@
 """How each process connects to Redis, with retries that cover its restart, and the operator to MLflow; signing keys."""
 
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from redis import Redis
@@ -10,8 +11,11 @@ from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # 
 from redis.retry import Retry
 
 from twin_operator.adapters.mlflow_rest.api import MlflowServer
-from twin_operator.adapters.redis_queue.message import Signing
+from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
+from twin_operator.adapters.redis_queue.event_channel import SentEvents
+from twin_operator.adapters.redis_queue.message import Messages, Signing
 from twin_operator.services.reconciling.errors import Unsafe
+from twin_operator.services.runs.tracing import NoTracer, Tracer
 from twin_operator.settings import Settings
 
 RETRIES: Final = 60  # with at most 2 s between them: two minutes, more than a restart with a large log takes
@@ -96,3 +100,14 @@ def mlflow_server(settings: Settings) -> MlflowServer:
         insecure_tls=settings.mlflow_insecure_tls,
         timeout=settings.mlflow_request_seconds,
     )
+
+
+def build_queue(
+    redis: AsyncRedis, settings: Settings, tracer: Tracer, on_publish: Callable[[Collection[str]], None]
+) -> Broker:
+    """Return the queue; one that records publications where spans are recorded at all."""
+    sent = SentEvents(database_of(redis)) if settings.task_events else None
+    messages = Messages(build_signing(settings))
+    if isinstance(tracer, NoTracer):
+        return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent)
+    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, tracer)

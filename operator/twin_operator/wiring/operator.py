@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -21,11 +21,8 @@ from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, Simulat
 from twin_operator.adapters.metrics.pools import PoolMetrics
 from twin_operator.adapters.mlflow_rest.api import MlflowApi
 from twin_operator.adapters.mlflow_rest.versions import RestVersions
-from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
-from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.loads import Loads
-from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
@@ -40,25 +37,21 @@ from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.metrics import BrokerWatch
 from twin_operator.services.reconciling.ports import RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
-from twin_operator.services.runs.tracing import NoTracer, Tracer
+from twin_operator.services.runs.tracing import Tracer
 from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
+from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import (
-    build_signing,
-    database_of,
-    looking_redis,
-    mlflow_server,
-    operator_redis,
-)
+from twin_operator.wiring.connections import build_queue, looking_redis, mlflow_server, operator_redis
 from twin_operator.wiring.tracing import build_tracer
 
 
@@ -189,9 +182,12 @@ def assemble(
     typed = TypedResources(resources)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access)
-    twins = Twins(versions, ledger.outcomes)
+    registered = RegisteredModels(versions, cluster, clock, requests.model)
+    twins = Twins(versions, ledger.outcomes, registered.refusal)
     archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
-    outcomes = Outcomes(archive, access, ledger, typed, meters, clock, twins.weights_in_memory, requests.model)
+    outcomes = Outcomes(
+        archive, access, ledger, typed, meters, clock, twins.weights_in_memory, registered.holds, requests.model
+    )
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     answers = Answers(
         resources=typed,
@@ -201,6 +197,7 @@ def assemble(
         on_finish=finished.take,
         on_trace=traces.simulation_ended,
     )
+    registry = RegistryUpkeep(versions, twins, clock, requests.model)
     simulations = Simulations(
         queue=queue,
         resources=typed,
@@ -211,6 +208,7 @@ def assemble(
         meters=metrics.simulations,
         on_weights=archiving.weights,
         served=served,
+        version_gone=registry.version_gone,
     )
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
@@ -221,6 +219,8 @@ def assemble(
         resources=typed,
         versions=versions,
         upkeep=upkeep,
+        registry=registry,
+        registered=registered,
         meters=meters,
         cluster=cluster,
         clock=clock,
@@ -234,6 +234,7 @@ def assemble(
         queue=queue,
         resources=typed,
         versions=versions,
+        registered=registered,
         serving=upkeep,
         archive=archive,
         access=access,
@@ -273,17 +274,6 @@ def assemble(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
-
-
-def build_queue(
-    redis: Redis, settings: Settings, tracer: Tracer, on_publish: Callable[[Collection[str]], None]
-) -> Broker:
-    """Return the queue; one that records publications where spans are recorded at all."""
-    sent = SentEvents(database_of(redis)) if settings.task_events else None
-    messages = Messages(build_signing(settings))
-    if isinstance(tracer, NoTracer):
-        return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent)
-    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, tracer)
 
 
 def worker_defaults(settings: Settings) -> WorkerDefaults:

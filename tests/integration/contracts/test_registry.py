@@ -69,6 +69,51 @@ def fresh(mlflow_server: Any, tmp_path: Path) -> Callable[[], MlflowRegistry]:
 
 
 @pytest.fixture
+def delete_version(registry: MlflowRegistry) -> Callable[[str, str], None]:
+    return MlflowClient(registry.tracking_uri).delete_model_version
+
+
+@pytest.fixture
+def set_tag(registry: MlflowRegistry) -> Callable[[str, str, str], None]:
+    return MlflowClient(registry.tracking_uri).set_registered_model_tag
+
+
+@pytest.fixture
+def foreign(registry: MlflowRegistry) -> Callable[[str, dict[str, str]], None]:
+    client = MlflowClient(registry.tracking_uri)
+
+    def create(name: str, tags: dict[str, str]) -> None:
+        client.create_registered_model(name, tags=tags)
+        client.create_model_version(name, "s3://models/fraud")
+        client.set_registered_model_alias(name, "champion", "1")
+
+    return create
+
+
+@pytest.fixture
+def during_claim(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """After the operator's write, and after the worker's."""
+
+    def use(act: Callable[[], None]) -> None:
+        tag_of_operator = RestVersions._tag_model  # noqa: SLF001 - the moment between its write and its read
+        tag_of_worker = MlflowClient.set_registered_model_tag
+
+        async def tagging(self: RestVersions, name: str, key: str, value: str) -> None:
+            await tag_of_operator(self, name, key, value)
+            await asyncio.to_thread(act)
+
+        def tagged(self: MlflowClient, name: str, key: str, value: str) -> None:
+            tag_of_worker(self, name, key, value)
+            if value == OWNER:
+                act()
+
+        monkeypatch.setattr(MlflowClient, "set_registered_model_tag", tagged)
+        monkeypatch.setattr(RestVersions, "_tag_model", tagging)
+
+    return use
+
+
+@pytest.fixture
 def delete(registry: MlflowRegistry) -> Callable[[str], None]:
     return MlflowClient(registry.tracking_uri).delete_registered_model
 

@@ -27,7 +27,7 @@ def test_a_change_of_columns_trains_anew_and_a_pin_returns_to_the_old_version(tr
     assert trained.until_phase("Simulation", "asks-pinned", "Succeeded")["status"]["modelVersion"] == "1"
     assert _version(trained, "pinned") == "1"
     trained.apply("TwinModel", "pinned", {**spec, "version": "9"})
-    trained.until_condition("TwinModel", "pinned", "Retrainable", "ModelNotFound")
+    trained.until_condition("TwinModel", "pinned", "Stalled", "ModelNotFound")
     trained.apply("TwinModel", "pinned", spec)
     trained.kube.until(lambda: _version(trained, "pinned") == "2")
 

@@ -45,5 +45,30 @@ def fresh(registry: InMemoryRegistry) -> Callable[[], InMemoryRegistry]:
 
 
 @pytest.fixture
+def delete_version(registry: InMemoryRegistry) -> Callable[[str, str], None]:
+    return registry.delete_version
+
+
+@pytest.fixture
+def set_tag(registry: InMemoryRegistry) -> Callable[[str, str, str], None]:
+    return registry.set_tag
+
+
+@pytest.fixture
+def foreign(registry: InMemoryRegistry) -> Callable[[str, dict[str, str]], None]:
+    def create(name: str, tags: dict[str, str]) -> None:
+        registry.create_foreign(name)
+        for key, value in tags.items():
+            registry.set_tag(name, key, value)
+
+    return create
+
+
+@pytest.fixture
+def during_claim(registry: InMemoryRegistry) -> Callable[[Callable[[], None]], None]:
+    return lambda act: setattr(registry, "after_claim", act)
+
+
+@pytest.fixture
 def delete(registry: InMemoryRegistry) -> Callable[[str], None]:
     return registry.delete_registered_model

@@ -36,7 +36,7 @@ class Ledger:
 
 
 def twins(known: InMemoryRegistry | None = None, ledger: Ledger | None = None) -> Twins:
-    return Twins(InMemoryVersions(known or registry()), (ledger or Ledger()).outcomes)
+    return Twins(InMemoryVersions(known or registry()), (ledger or Ledger()).outcomes, lambda _model: None)
 
 
 def model(version: str | None = "1", **spec: Any) -> TwinModel:
@@ -73,7 +73,7 @@ async def test_the_version_that_serves_answers() -> None:
         (None, "ModelNotFound"),
         (TwinModel.model_validate(twin_model()), "ModelNotReady"),
         (model(version=None), "ModelNotReady"),
-        (model(version="9"), "ModelNotReady"),
+        (model(version="9"), "ModelNotFound"),
     ],
 )
 async def test_it_waits_for_what_is_not_there_yet(body: TwinModel | None, reason: str) -> None:
@@ -173,5 +173,5 @@ async def test_outcomes_that_cannot_be_had_leave_the_training_experiments() -> N
     async def unreachable(_model: str) -> None:
         return None
 
-    without = Twins(InMemoryVersions(registry()), unreachable)
+    without = Twins(InMemoryVersions(registry()), unreachable, lambda _model: None)
     assert (await weights_of(without)).digest == (await weights_of(twins())).digest

@@ -21,8 +21,10 @@ from mlflow.models import Model
 from twin_operator.adapters.mlflow_registry.files import BankFlavour, VersionFiles, asked, asked_or_none, digest_of
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.reconciling.errors import Stalled, VersionGone
+from twin_operator.services.reconciling.ownership import Ownership, ownership
 from twin_operator.services.reconciling.version_tags import (
+    ADOPT,
     BANK_DIGEST,
     CHAMPION,
     FINGERPRINT,
@@ -66,22 +68,25 @@ class MlflowRegistry:
         self._files = VersionFiles(self.tracking_uri, self.directory, self._version)
 
     def check_owner(self, name: str, owner: str) -> None:
-        """Claim `name` for `owner`; refuse where another TwinModel has it.
+        """Claim `name` for `owner` (`CLUSTER/NAMESPACE/NAME/UID`) by the rule `ownership`; raise `Stalled` otherwise.
 
-        An owner is `CLUSTER/NAMESPACE/NAME/UID`; an older uid of the same name is adopted and re-tagged.
+        Of two that claim it at the same time, the one whose tag stands has it.
         """
+        model = self._registered_model(name) or self._create_model(name, owner)
+        rule = _allowed(name, model, owner)
+        if rule.settled:
+            return
+        if rule.write_owner:
+            request = f"tag the registered model {name}"
+            asked(request, lambda: self._client.set_registered_model_tag(name, OWNER, owner))
+        if rule.remove_adopt:
+            request = f"remove a tag of the registered model {name}"
+            asked_or_none(request, lambda: self._client.delete_registered_model_tag(name, ADOPT))
+        _allowed(name, self._registered_model(name) or model, owner)
+
+    def _registered_model(self, name: str) -> RegisteredModel | None:
         request = f"read the registered model {name}"
-        model = asked_or_none(request, lambda: self._client.get_registered_model(name)) or self._create_model(
-            name, owner
-        )
-        holder = model.tags.get(OWNER, owner)
-        if holder.rpartition("/")[0] != owner.rpartition("/")[0]:
-            raise Stalled(
-                Reason.REGISTERED_MODEL_TAKEN,
-                f"The registered model {name} belongs to {holder.rpartition('/')[0]}; "
-                "choose another spec.registeredModel.",
-            )
-        asked(f"tag the registered model {name}", lambda: self._client.set_registered_model_tag(name, OWNER, owner))
+        return asked_or_none(request, lambda: self._client.get_registered_model(name))
 
     def _create_model(self, name: str, owner: str) -> RegisteredModel:
         """Create a registered model, or read the one that another worker created meanwhile."""
@@ -217,7 +222,10 @@ class MlflowRegistry:
         return dict(self._version(name, version).tags)
 
     def _version(self, name: str, version: str) -> ModelVersion:
-        return asked(f"read version {version} of {name}", lambda: self._client.get_model_version(name, version))
+        try:
+            return asked(f"read version {version} of {name}", lambda: self._client.get_model_version(name, version))
+        except LookupError:
+            raise VersionGone(f"{name} has no version {version} in the registry.") from None
 
     def _tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         def write() -> None:
@@ -258,7 +266,7 @@ class MlflowRegistry:
             run_id: the MLflow run that made the version; None for whichever has the number now.
 
         Raises:
-            LookupError: there is no such version.
+            VersionGone: there is no such version.
             TryAgain: the number belongs to a version of another run now, or its file is not the registered one.
             ConnectionError: the server does not answer.
         """
@@ -266,3 +274,11 @@ class MlflowRegistry:
         if run not in self._banks:
             self._banks[run] = self.read_bank(self._files.bank(name, version, run))
         return self._banks[run]
+
+
+def _allowed(name: str, model: RegisteredModel, owner: str) -> Ownership:
+    """Return how an owner may use a registered model; raise `Stalled` where it may not."""
+    rule = ownership(name, model.tags, owner)
+    if rule.refusal is not None:
+        raise Stalled(Reason.REGISTERED_MODEL_TAKEN, rule.refusal)
+    return rule

@@ -5,14 +5,18 @@ Files of versions are the workers' business, but for the summary of a version th
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from twin_operator.adapters.mlflow_rest.api import MlflowApi
 from twin_operator.services.reconciling.errors import RegistryFault
-from twin_operator.services.reconciling.ports import RegisteredModel, RollBack
+from twin_operator.services.reconciling.ownership import ownership
+from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack
 from twin_operator.services.reconciling.version_tags import (
+    ADOPT,
     CHAMPION,
+    OWNER,
     PART,
     REPLACED_BY,
     ROLLED_BACK,
@@ -51,6 +55,26 @@ class RestVersions:
             return None
         aliases = {each["alias"]: str(each["version"]) for each in found.get("aliases", ())}
         return RegisteredModel(_tags(found), aliases.get(CHAMPION))
+
+    async def claim(self, name: str, owner: str) -> RegisteredModel | None:
+        """Tag a registered model for an owner where it may have it; return the registered model as it is then."""
+        found = await self.registered_model(name)
+        rule = None if found is None else ownership(name, found.tags, owner)
+        if rule is None or rule.refusal is not None or rule.settled:
+            return found
+        if rule.write_owner:
+            await self._tag_model(name, OWNER, owner)
+        if rule.remove_adopt:
+            await self._remove_model_tag(name, ADOPT)
+        return await self.registered_model(name)
+
+    async def version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        """Return a version without its summary; None where there is no such version. Raise `ConnectionError`."""
+        try:
+            found = await self._version(registered_model, version)
+        except LookupError:
+            return None
+        return RegisteredVersion(_tags(found), found.get("run_id") or None)
 
     async def champion(self, registered_model: str) -> str | None:
         """Return the champion: the version that is active unless another is pinned."""
@@ -105,6 +129,15 @@ class RestVersions:
             return await self.api.file(FILE_OF_VERSION, request, name=name, version=version, path=SUMMARY_FILE)
         except LookupError:
             raise ConnectionError(RegistryFault.NO_FILE.sentence(request)) from None
+
+    async def _tag_model(self, name: str, key: str, value: str) -> None:
+        request = f"tag the registered model {name}"
+        await self.api.write("POST", "registered-models/set-tag", request, name=name, key=key, value=value)
+
+    async def _remove_model_tag(self, name: str, key: str) -> None:
+        request = f"remove a tag of the registered model {name}"
+        with suppress(LookupError):  # another process of ours removed it
+            await self.api.write("DELETE", "registered-models/delete-tag", request, name=name, key=key)
 
     async def _tag(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         request = f"set tags of version {version} of {name}"

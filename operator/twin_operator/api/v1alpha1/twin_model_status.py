@@ -148,6 +148,11 @@ class RetrainingState(ApiModel):
     previous_version: ModelVersion | None = Field(
         default=None, description="Version that served before the last promotion."
     )
+    deleted_version: ModelVersion | None = Field(
+        default=None,
+        description="Active version that was deleted in the registry last; the training after it makes a new version.",
+    )
+    deleted_run_id: Identifier | None = Field(default=None, description="MLflow run that had made that version.")
     rolled_back_version: ModelVersion | None = Field(
         default=None,
         description="Version that was taken back last, by the annotations twinops.dev/rollback-from, rollback-to, "
@@ -165,9 +170,9 @@ class TwinModelStatus(Status):
     )
     conditions: Conditions = Field(
         default=(),
-        description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), "
-        "Retrainable, "
-        "ArchiveReachable while it is not, and AssignmentNotRandom and DataWarning as warnings.",
+        description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), Retrainable, "
+        "ArchiveReachable while it is not, RegistryConflict while the registry's champion is not a version of this "
+        "TwinModel, and AssignmentNotRandom and DataWarning as warnings.",
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
     trace_id: TraceId | None = Field(

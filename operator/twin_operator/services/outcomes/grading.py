@@ -6,7 +6,7 @@ What a window of them says about a TwinModel belongs in `health`.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -30,6 +30,7 @@ RecordedOutcomes = tuple[RecordedOutcome, ...]
 T = TypeVar("T")
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
+HELD_SECONDS = 30.0  # an outcome for a registered model that the TwinModel does not own
 GATHER_SECONDS = 0.1  # outcomes that come together are recorded together
 UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulation"  # an answer of an earlier version
 
@@ -83,6 +84,7 @@ class Outcomes:
         meters: counts outcomes.
         clock: seconds since the epoch.
         weights_in_memory: tau weights that this process made, by digest.
+        is_of_twin: whether a registered model is of the TwinModel with this namespace and name.
         graded: called with namespace and name of the TwinModel of each graded Simulation.
     """
 
@@ -93,6 +95,7 @@ class Outcomes:
     meters: Meters
     clock: Callable[[], float]
     weights_in_memory: Callable[[str], TauWeights | None]
+    is_of_twin: Callable[[tuple[str, str], str], Awaitable[bool]]
     graded: Callable[[tuple[str, str]], None]
     _waiting: dict[str, Simulation] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -134,7 +137,7 @@ class Outcomes:
         """
         by_uid = {simulation.uid: simulation for simulation in batch}
         standing = await self.access.call(self.archive.recorded, list(by_uid))
-        news = [simulation for uid, simulation in by_uid.items() if uid not in standing]
+        news = await self._of_own_model([each for uid, each in by_uid.items() if uid not in standing])
         if news:
             outcomes = await self._graded(news)
             standing |= await self.access.call(self.archive.record, outcomes)
@@ -142,6 +145,17 @@ class Outcomes:
         for outcome in standing.values():
             self.ledger.recorded(outcome.registered_model)
         await asyncio.gather(*(self._write(by_uid[uid], outcome) for uid, outcome in standing.items()))
+
+    async def _of_own_model(self, simulations: Sequence[Simulation]) -> list[Simulation]:
+        """Return those whose registered model is of their TwinModel; the others are tried again later."""
+        own = []
+        for simulation in simulations:
+            registered = simulation.status.registered_model
+            if registered is None or await self.is_of_twin(_model_of(simulation), registered):
+                own.append(simulation)
+            else:
+                asyncio.get_running_loop().call_later(HELD_SECONDS, self.observe, simulation)
+        return own
 
     async def _graded(self, simulations: Sequence[Simulation]) -> list[RecordedOutcome]:
         """Grade those of these that can be; one that cannot keeps no other from it, and gets an Event."""

@@ -10,6 +10,10 @@ class TryAgain(Exception):  # noqa: N818 - an outcome of an attempt, not a fault
     """An attempt of a task that another one may not fail: its message is what users read until then."""
 
 
+class VersionGone(LookupError):  # noqa: N818 - a fact about a version
+    """A version is not in the registry any more: another attempt does not find it either. The message names it."""
+
+
 class Unsafe(Exception):  # noqa: N818 - a fact about a configuration
     """A process must not start like this: work could be lost or done twice, or strangers could give orders.
 

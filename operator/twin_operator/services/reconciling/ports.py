@@ -210,11 +210,33 @@ class RegisteredModel:
     champion: str | None
 
 
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version: its tags, and the MLflow run that made it, where MLflow knows that."""
+
+    tags: Mapping[str, str]
+    run_id: str | None
+
+
 class Versions(Protocol):
     """The model registry."""
 
     async def registered_model(self, name: str) -> RegisteredModel | None:
         """Return a registered model; None where there is none of this name. Raise `ConnectionError`."""
+        ...
+
+    async def claim(self, name: str, owner: str) -> RegisteredModel | None:
+        """Tag a registered model for an owner where `ownership` lets it; return the registered model as it is then.
+
+        Of two that claim it at the same time, the one whose tag stands has it. None where there is no such model.
+
+        Raises:
+            ConnectionError: the registry does not answer.
+        """
+        ...
+
+    async def version(self, registered_model: str, version: str) -> RegisteredVersion | None:
+        """Return a version without its summary; None where there is no such version. Raise `ConnectionError`."""
         ...
 
     async def summary(self, registered_model: str, version: str) -> TrainedVersion:

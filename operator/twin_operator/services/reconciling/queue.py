@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
 LONGEST_BACKOFF_SECONDS = 60.0
 MOST_DOUBLINGS = 64  # beyond any cap; a double overflows after 1,023, which a day of failures reaches
-AT_ONCE = 16  # keys: as many as there are connections to the API server; a hundred more would only wait for those
+AT_ONCE = 16  # keys of a kind: as many as there are connections to the API server; more would only wait for those
 
 
 def exponential_backoff(failures: int, base: float, cap: float) -> float:
@@ -56,16 +56,18 @@ class ReconcileQueue(Generic[K]):
     Args:
         keys: those to reconcile.
         reconcile: returns after how many seconds to look again, or None.
+        kind: of a key; those of one kind do not wait for a dependency of another kind, such as the registry.
     """
 
     keys: DirtyKeys[K]
     reconcile: Callable[[K], Awaitable[float | None]]
+    kind: Callable[[K], str]
     _busy: set[K] = field(default_factory=set)
     _failures: dict[K, int] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _timers: dict[K, asyncio.TimerHandle] = field(default_factory=dict)
     _random: random.Random = field(default_factory=random.Random)
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Reconcile for ever."""
@@ -79,7 +81,7 @@ class ReconcileQueue(Generic[K]):
 
     async def _one(self, key: K) -> None:
         try:
-            async with self._turns:
+            async with self._turns.setdefault(self.kind(key), asyncio.Semaphore(AT_ONCE)):
                 again = await self.reconcile(key)
             self._failures.pop(key, None)
         except Exception:

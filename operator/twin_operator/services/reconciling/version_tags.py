@@ -19,6 +19,7 @@ from twin_operator.services.runs.run import JSON
 
 CHAMPION: Final = "champion"  # the registry alias of the active version
 OWNER: Final = "twinops.owner"  # of a registered model: cluster/namespace/name/uid of the TwinModel
+ADOPT: Final = "twinops.adopt"  # of a registered model: NAMESPACE/NAME of the TwinModel that is to own it
 RUN: Final = "twinops.run"  # of a version: the run of a task that made it, at most one version a run
 FINGERPRINT: Final = "twinops.fingerprint"  # digests of the spec and of the data that it was trained from
 SAMPLES: Final = "twinops.samples"

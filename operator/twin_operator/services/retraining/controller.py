@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.jobs import archived, event_of, result_of
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import (
@@ -22,6 +24,7 @@ from twin_operator.services.retraining.state import (
     begun_runs,
     is_job_of,
     model_of,
+    promotes,
     task_queue,
     training_run,
     validation_run,
@@ -29,7 +32,7 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import Run, Stop, Task
-from twin_operator.services.versions import registered_model
+from twin_operator.services.versions import names_other_namespace, registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -57,6 +60,7 @@ class JobReconciler:
         queue: queues and runs.
         resources: the API server.
         versions: the registry.
+        registered: knows whose registered models are.
         serving: knows outcomes and health of the models that serve.
         archive: where jobs that ended are kept.
         access: calls the archive.
@@ -71,6 +75,7 @@ class JobReconciler:
     queue: RunQueue
     resources: Resources
     versions: Versions
+    registered: RegisteredModels
     serving: TwinHealth
     archive: Archive
     access: ArchiveAccess
@@ -103,6 +108,9 @@ class JobReconciler:
         self._runs[job.key] = begun_runs(job)
         if model is None:
             return JobSnapshot(job, None)
+        refusal = await self._refusal(job, model)
+        if refusal is not None:
+            return JobSnapshot(job, model, refusal=refusal)
         training = await self._run(training_run(job))
         champion = await self._champion(job, model, training)
         comparison = validation_run(job, champion) if champion else None
@@ -113,6 +121,15 @@ class JobReconciler:
             await self._work(model, "validate", comparison, validation),
         )
         return JobSnapshot(job, model, *works, champion=champion)
+
+    async def _refusal(self, job: RetrainingJob, model: TwinModel) -> str | None:
+        """Return why no version may be trained or promoted; before a promotion the registry is asked now."""
+        if promotes(job) and not names_other_namespace(model):
+            await self.registered.check(model, now=True)
+        conflict = model.status.condition(ConditionType.REGISTRY_CONFLICT)
+        if conflict is not None and conflict.status is ConditionStatus.TRUE:
+            return conflict.message
+        return self.registered.refusal(model)
 
     async def _run(self, run_id: str) -> Run:
         return (await self.queue.runs([run_id]))[run_id]

@@ -17,7 +17,6 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.retraining.work import complete, plan_tasks
 from twin_operator.services.runs.run import Stop
 from twin_operator.services.runs.times import timestamp
-from twin_operator.services.versions import names_other_namespace
 
 
 def plan(snapshot: JobSnapshot, now: float) -> JobPlan:
@@ -46,6 +45,10 @@ def _rejected(snapshot: JobSnapshot, now: float) -> JobPlan | None:
 
 
 def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
+    return _without_object(snapshot, now) or _refused(snapshot, now) or _without_version(snapshot, now)
+
+
+def _without_object(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     name, pending = snapshot.job.spec.model_ref.name, RetrainingJobPhase.PENDING
     if snapshot.model is None and started(snapshot.job):
         message = f"TwinModel {name} was deleted while the job was at work."
@@ -53,13 +56,27 @@ def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     if snapshot.model is None:
         message = f"There is no TwinModel {name} in this namespace yet."
         return wait(snapshot, pending, Reason.MODEL_NOT_FOUND, message, now)
-    if names_other_namespace(snapshot.model):
-        message = f"TwinModel {name} has a spec.registeredModel of another namespace."
-        return wait(snapshot, pending, Reason.MODEL_NOT_READY, message, now, stop=Stop.SUSPENDED)
-    if snapshot.model.status.model is None:
-        message = f"TwinModel {name} has no trained version yet."
-        return wait(snapshot, pending, Reason.MODEL_NOT_READY, message, now)
     return None
+
+
+def _refused(snapshot: JobSnapshot, now: float) -> JobPlan | None:
+    """Wait while the model may not use its registered model; the job's tasks are held."""
+    if snapshot.model is None or snapshot.refusal is None:
+        return None
+    message = f"TwinModel {snapshot.model.name}: {snapshot.refusal}"
+    pending = RetrainingJobPhase.PENDING
+    return wait(snapshot, pending, Reason.MODEL_NOT_READY, message, now, stop=Stop.SUSPENDED)
+
+
+def _without_version(snapshot: JobSnapshot, now: float) -> JobPlan | None:
+    if model_of(snapshot).status.model is not None:
+        return None
+    name = model_of(snapshot).name
+    if started(snapshot.job):
+        message = f"The version of TwinModel {name} that the job began with is gone, or of another registered model."
+        return end(snapshot, RetrainingJobPhase.FAILED, Reason.MODEL_NOT_FOUND, message, now, stop=Stop.CANCELLED)
+    message = f"TwinModel {name} has no trained version yet."
+    return wait(snapshot, RetrainingJobPhase.PENDING, Reason.MODEL_NOT_READY, message, now)
 
 
 def _late(snapshot: JobSnapshot, now: float) -> JobPlan | None:

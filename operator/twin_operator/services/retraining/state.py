@@ -35,6 +35,7 @@ class JobSnapshot:
         model: the TwinModel, None where there is none.
         training, validation: its tasks.
         champion: version with the registry's alias, where it is needed.
+        refusal: why no version of the model may be trained or promoted now.
     """
 
     job: RetrainingJob
@@ -42,6 +43,7 @@ class JobSnapshot:
     training: Work = field(default_factory=Work)
     validation: Work = field(default_factory=Work)
     champion: str | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,18 @@ from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
 from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
-from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task
 from twin_operator.services.runs.tracing import trace_of, within
 from twin_operator.services.simulations.answers import Answers, FollowedSimulation
-from twin_operator.services.simulations.decide import Enqueue, Finish, Running, attempt_limit, deadline_of, decide
+from twin_operator.services.simulations.decide import (
+    Enqueue,
+    Finish,
+    Running,
+    deadline_of,
+    decide,
+    is_version_gone,
+    simulation_task,
+)
 from twin_operator.services.versions import Twins, Version, Waiting
 
 logger = logging.getLogger(__name__)
@@ -37,6 +45,7 @@ class Simulations:
         meters: counts published messages.
         on_weights: called with tau weights by digest before a prediction is made with them.
         served: whether a WorkerPool with workers serves a queue.
+        version_gone: called with namespace and name of the TwinModel whose version a worker did not find.
     """
 
     queue: RunQueue
@@ -48,6 +57,7 @@ class Simulations:
     meters: SimulationMeters
     on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]]
     served: Callable[[str], bool]
+    version_gone: Callable[[tuple[str, str]], None]
     _dirty: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _elsewhere: set[str] = field(default_factory=set)
@@ -120,6 +130,9 @@ class Simulations:
         for uid, run in runs.items():
             followed = self.answers.followed.get(uid)
             if followed is None or followed.writing:
+                continue
+            if is_version_gone(run):
+                await self._unbind(followed, run)
                 continue
             try:
                 model = await self.twins.resolve(followed.simulation)
@@ -245,8 +258,23 @@ class Simulations:
 
     async def _finish_reported(self, uid: str, run: Run) -> None:
         followed = self.answers.followed.get(uid)
-        if followed is not None and run.outcome is not None and not followed.writing:
+        if followed is None or run.outcome is None or followed.writing:
+            return
+        if is_version_gone(run):
+            await self._unbind(followed, run)
+        else:
             await self._finish(followed, run, run.outcome)
+
+    async def _unbind(self, followed: FollowedSimulation, run: Run) -> None:
+        """Have a Simulation whose version is gone from the registry wait for another one; no attempt counts."""
+        uid = followed.simulation.uid
+        if run.bound is not None:
+            self.twins.forget_version(run.bound.registered_model, run.bound.version)
+        await self.queue.forget([uid])
+        followed.published = None
+        self._elsewhere.discard(uid)
+        self.version_gone(model_of(followed.simulation))
+        self.mark([uid])
 
     async def _finish(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
         await self.answers.write_finished(followed, run, outcome)
@@ -262,21 +290,6 @@ class Simulations:
 def model_of(simulation: Simulation) -> tuple[str, str]:
     """Return namespace and name of the TwinModel that a Simulation asks."""
     return simulation.namespace, simulation.spec.model_ref.name
-
-
-def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline: float | None) -> Task:
-    """Return the task that answers a Simulation; `deadline` in seconds since the epoch."""
-    return Task(
-        run=simulation.uid,
-        kind=TaskKind.SIMULATE,
-        queue=simulation.spec.task_queue,
-        target=Target(simulation.kind, simulation.namespace, simulation.name, simulation.uid),
-        attempt_limit=attempt_limit(simulation.spec),
-        deadline=deadline,
-        priority=simulation.spec.priority,
-        trace=trace_of(simulation.metadata),
-        payload=payload.wire(),
-    )
 
 
 def _bound(version: Version) -> BoundVersion:

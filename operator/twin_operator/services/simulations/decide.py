@@ -8,7 +8,9 @@ from twin_operator.api.v1alpha1.not_built import NOT_BUILT, not_built
 from twin_operator.domain.errors import DomainError
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import queued_message
-from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.messages import SimulationPayload
+from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
+from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.versions import Refusal, Version, Waiting
 
 RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
@@ -114,3 +116,23 @@ def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> 
     if run.failed is None:
         return Enqueue(version, now)
     return Enqueue(version, run.failed + exponential_backoff(run.attempts, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS))
+
+
+def is_version_gone(run: Run) -> bool:
+    """Whether a worker did not find the version that a run was bound to."""
+    return run.outcome is not None and run.outcome.reason is Reason.MODEL_NOT_FOUND
+
+
+def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline: float | None) -> Task:
+    """Return the task that answers a Simulation; `deadline` in seconds since the epoch."""
+    return Task(
+        run=simulation.uid,
+        kind=TaskKind.SIMULATE,
+        queue=simulation.spec.task_queue,
+        target=Target(simulation.kind, simulation.namespace, simulation.name, simulation.uid),
+        attempt_limit=attempt_limit(simulation.spec),
+        deadline=deadline,
+        priority=simulation.spec.priority,
+        trace=trace_of(simulation.metadata),
+        payload=payload.wire(),
+    )

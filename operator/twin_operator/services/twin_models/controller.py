@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import Reason, TwinModelPhase
-from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RollBack, RunQueue, Versions
-from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.runs.run import Run, Stop
 from twin_operator.services.twin_models.plan import (
     Failure,
@@ -19,7 +18,16 @@ from twin_operator.services.twin_models.plan import (
     plan,
     training_run,
 )
-from twin_operator.services.twin_models.status import without_registered_model
+from twin_operator.services.twin_models.registry_upkeep import (
+    RegistryFinding,
+    RegistryUpkeep,
+    deleted_event,
+    moved_event,
+    without_deleted_version,
+    without_version,
+)
+from twin_operator.services.twin_models.rollback import roll_back, wanted_roll_back
+from twin_operator.services.twin_models.status import taken, without_registered_model
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import (
     active_version,
@@ -29,65 +37,9 @@ from twin_operator.services.versions import (
     serves,
 )
 
-ROLLBACK_PREFIX = "twinops.dev/rollback-"
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 RESYNC_SECONDS = 60.0  # a lost training task, and a champion that a user moved, are noticed within this time
-
-
-def wanted_roll_back(model: TwinModel) -> RollBack | None:
-    """Return the request in a TwinModel's annotations, unless it was done or its version is not the active one.
-
-    The annotations stay, as the operator does not change users' metadata; they name the version to leave, so that they
-    mean nothing once another one is active.
-    """
-    annotations = model.metadata.annotations
-    leave, take, reason, by = (annotations.get(ROLLBACK_PREFIX + name) for name in ("from", "to", "reason", "by"))
-    if not (leave and take and reason and by):
-        return None
-    done = _retraining(model).rolled_back_version == leave
-    return None if done or active_version(model) != leave or leave == take else RollBack(leave, take, reason, by)
-
-
-async def roll_back(request: RollBack, model: TwinModel, versions: Versions, resources: Resources) -> TwinModel:
-    """Move the alias, emit an Event, record it in the status, and return the TwinModel as it is then."""
-    name = registered_model(model)
-    try:
-        left = await versions.summary(name, request.leave)
-        await versions.summary(name, request.take)
-    except LookupError as error:
-        message = f"Rolling back from version {request.leave} to {request.take} is not possible: {error}."
-        await resources.emit(_rollback_event(model, request, "RollBackRefused", message))
-        return model
-    if not await versions.roll_back(name, request):
-        message = f"Version {request.leave} of {name} is not the champion, so it cannot be rolled back."
-        await resources.emit(_rollback_event(model, request, "RollBackRefused", message))
-        return model
-    message = f"{request.by} rolled back from version {request.leave} to {request.take}: {request.reason}"
-    await resources.emit(_rollback_event(model, request, "RolledBack", message))
-    try:
-        return await resources.update_status(model, _rolled_back(model, left))
-    except (Changed, Gone):
-        return model
-
-
-def _rolled_back(model: TwinModel, left: TrainedVersion) -> TwinModel:
-    """Return the TwinModel with the rollback in its status.
-
-    The data and the spec of the version that is left count as tried: no trigger brings the same candidate back.
-    """
-    retraining = _retraining(model).replace(
-        rolled_back_version=left.version, tried_spec_digest=left.spec_digest, tried_data_digest=left.data_digest
-    )
-    return model.replace(status=model.status.replace(retraining=retraining))
-
-
-def _retraining(model: TwinModel) -> RetrainingState:
-    return model.status.retraining or RetrainingState()
-
-
-def _rollback_event(model: TwinModel, request: RollBack, reason: str, message: str) -> Event:
-    return Event(model, reason, message, warning=True, occasion=f"{request.leave}-{request.take}")
 
 
 @dataclass
@@ -99,6 +51,8 @@ class ModelReconciler:
         resources: the API server.
         versions: the registry.
         upkeep: maintains active versions.
+        registry: reads what became of versions in the registry.
+        registered: knows whose registered models are.
         meters: counts trainings that ended.
         cluster: uid of the cluster.
         clock: seconds since the epoch.
@@ -113,6 +67,8 @@ class ModelReconciler:
     resources: Resources
     versions: Versions
     upkeep: UpkeepController
+    registry: RegistryUpkeep
+    registered: RegisteredModels
     meters: Meters
     cluster: str
     clock: Callable[[], float]
@@ -123,7 +79,6 @@ class ModelReconciler:
     served: Callable[[str], bool]
     _failures: dict[Key, Failure] = field(default_factory=dict)
     _runs: dict[Key, str] = field(default_factory=dict)
-    _registry_read: dict[Key, float] = field(default_factory=dict)
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what is next for the TwinModel `key`; return after how many seconds to reconcile it again."""
@@ -133,10 +88,23 @@ class ModelReconciler:
             await self._forget(key)
             return None
         if names_other_namespace(model):
-            await self._refuse_name(model)
+            await self._refuse(model, without_registered_model(model, self.clock()))
             return None
-        model = await self._rolled_back(model)
-        decision = await self._plan(model)
+        refusal = await self.registered.check(model, now=wanted_roll_back(model) is not None)
+        if refusal is not None:
+            await self._refuse(model, taken(self._of_present_name(model), refusal, self.clock()))
+            return RESYNC_SECONDS
+        return await self._reconcile(model)
+
+    async def _reconcile(self, model: TwinModel) -> float | None:
+        """Do what is next for a TwinModel that may use its registered model."""
+        present = self._of_present_name(model)
+        if present is model:
+            model = present = await self._rolled_back(model)
+        found = await self.registry.find(present)
+        usable = without_deleted_version(present) if found.deleted else present
+        decision = await self._plan(usable, found)
+        await self._report(model, found)
         if decision.task is not None:
             await self.queue.resume(decision.task.run)
             await self.queue.mark_queued({decision.task.run: self.clock()})
@@ -148,11 +116,26 @@ class ModelReconciler:
 
     def champion_moved(self, key: Key) -> None:
         """Read soon from the registry which version is the champion."""
-        self._registry_read.pop(key, None)
+        self.registry.read_soon(key)
         self.mark(key)
 
-    async def _refuse_name(self, model: TwinModel) -> None:
-        """Stop the training of a model with the name of another namespace, and read nothing under that name.
+    def _of_present_name(self, model: TwinModel) -> TwinModel:
+        """Return a TwinModel without the version that it had under another `spec.registeredModel`."""
+        if model.status.registered_model in {None, registered_model(model)}:
+            return model
+        self.registry.forget(model.key)
+        return without_version(model)
+
+    async def _report(self, model: TwinModel, found: RegistryFinding) -> None:
+        """Emit an Event about what a user did in the registry."""
+        active = active_version(model)
+        if found.deleted and active is not None:
+            await self.resources.emit(deleted_event(model, active))
+        if found.chosen is not None and found.moved:
+            await self.resources.emit(moved_event(model, found.chosen.version))
+
+    async def _refuse(self, model: TwinModel, status: TwinModelStatus) -> None:
+        """Stop the training of a model that may not use its registered model, and read nothing under that name.
 
         A version that was trained under the name before counts no more, so that the next name is trained for.
         """
@@ -163,12 +146,11 @@ class ModelReconciler:
             await self.queue.forget([run_id])
         elif run.stop is None:
             await self.queue.stop(run_id, Stop.CANCELLED)
-        await self._write(model, without_registered_model(model, self.clock()))
+        await self._write(model, status)
 
-    async def _plan(self, model: TwinModel) -> ModelPlan:
+    async def _plan(self, model: TwinModel, found: RegistryFinding) -> ModelPlan:
         run_id = training_run(model)
         await self._stop_older(model.key, run_id)
-        chosen, absent = await self._chosen(model)
         run = (await self.queue.runs([run_id]))[run_id]
         await self._suspend_or_resume(model, run_id, run)
         failure = self._counted(model.key, run_id, run)
@@ -177,12 +159,13 @@ class ModelReconciler:
             run,
             published=run_id in await self.queue.waiting([model.spec.queue]),
             served=self.served(model.spec.queue),
-            chosen=chosen,
-            absent=absent,
+            chosen=found.chosen,
+            absent=found.absent,
+            conflict=found.conflict,
             failures=failure.times if failure else 0,
             failed=failure.last if failure else None,
         )
-        if serves(model) and not needs_training(model) and chosen is None and absent is None:
+        if serves(model) and not needs_training(model) and found.chosen is None and found.absent is None:
             snapshot = replace(snapshot, upkeep=await self.upkeep.maintain(model.key, model))
         return await self._decided(snapshot, run_id)
 
@@ -210,36 +193,13 @@ class ModelReconciler:
         without_run = ModelSnapshot(snapshot.model, Run(), snapshot.published, snapshot.served)
         return plan(without_run, self.cluster, self.retry_seconds, self.clock())
 
-    async def _chosen(self, model: TwinModel) -> tuple[TrainedVersion | None, str | None]:
-        """Return a version that is to become active in place of the present one, or the pin that does not exist."""
-        if not self._is_choice_due(model):
-            return None, None
-        name, pin = registered_model(model), model.spec.version
-        try:
-            wanted = pin or await self.versions.champion(name)
-            self._registry_read[model.key] = self.clock()
-            if wanted is None or wanted == active_version(model):
-                return None, None
-            return await self.versions.summary(name, wanted), None
-        except LookupError:
-            return None, pin
-        except ConnectionError as error:
-            logger.warning("The registry does not say which version of %s serves: %s", name, error)
-            return None, None
-
-    def _is_choice_due(self, model: TwinModel) -> bool:
-        """Whether to read the champion: after a change of the spec, after a while, and always for a pinned version."""
-        settled = model.status.observed_generation == model.metadata.generation
-        recent = self.clock() < self._registry_read.get(model.key, 0.0) + RESYNC_SECONDS
-        return model.spec.version is not None or (serves(model) and not (settled and recent))
-
     async def _rolled_back(self, model: TwinModel) -> TwinModel:
         """Move the champion back where a user requests it, and return the TwinModel as it is then."""
         request = wanted_roll_back(model)
         if request is None:
             return model
         written = await roll_back(request, model, self.versions, self.resources)
-        self._registry_read.pop(model.key, None)
+        self.registry.read_soon(model.key)
         return written
 
     async def _write(self, model: TwinModel, status: TwinModelStatus) -> None:
@@ -273,7 +233,8 @@ class ModelReconciler:
 
     async def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
-        self._registry_read.pop(key, None)
+        self.registry.forget(key)
+        self.registered.forget(key)
         self.upkeep.forget(key)
         run = self._runs.pop(key, None)
         if run is not None:

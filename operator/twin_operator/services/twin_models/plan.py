@@ -4,6 +4,8 @@ What its status then says is in `status`.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
@@ -14,11 +16,18 @@ from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.runs.times import timestamp
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.twin_spec import columns_digest, spec_digest
-from twin_operator.services.twin_models.status import in_training, obstructed, with_new_version, with_version
+from twin_operator.services.twin_models.status import (
+    in_training,
+    obstructed,
+    with_new_version,
+    with_version,
+    without_pinned_version,
+)
 from twin_operator.services.twin_models.upkeep import Upkeep
 from twin_operator.services.versions import needs_training, owner_tag, registered_model, serves
 
 ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later
+NAME_DIGEST: Final = 10  # hex digits: 40 bits distinguish the registered models that one object has had
 RETRY_CAP_SECONDS = 3600.0  # longest wait before data errors are tried again
 
 
@@ -42,6 +51,7 @@ class ModelSnapshot:
         served: whether a WorkerPool with workers serves its queue.
         chosen: what the registry has about a version that is to become active in place of the present one.
         absent: the pinned version, when the registry has none of that number.
+        conflict: the registry's champion, when that is a version without our tag.
         failures: how often its training failed in a row.
         failed: when it failed last, seconds since the epoch.
         upkeep: what a model with an active version needs.
@@ -53,6 +63,7 @@ class ModelSnapshot:
     served: bool = True
     chosen: TrainedVersion | None = None
     absent: str | None = None
+    conflict: str | None = None
     failures: int = 0
     failed: float | None = None
     upkeep: Upkeep | None = None
@@ -81,7 +92,19 @@ def training_run(model: TwinModel) -> str:
     Changed data or learner of a model with an active version lead to a retraining, not to another first training.
     """
     digest = columns_digest(model.spec) if serves(model) else spec_digest(model.spec)
-    return f"{model.uid}-{digest}"
+    return "-".join([model.uid, digest, *_training_of_its_own(model)])
+
+
+def _training_of_its_own(model: TwinModel) -> list[str]:
+    """Return what makes a training another one than that of the same spec: another name, a version that was deleted.
+
+    Its result must not be that of the training before, nor its version one that the registry has of that.
+    """
+    named = registered_model(model) != f"{model.namespace}.{model.name}"
+    name = [sha256(registered_model(model).encode()).hexdigest()[:NAME_DIGEST]] if named else []
+    retraining = model.status.retraining
+    deleted = None if retraining is None else retraining.deleted_run_id or retraining.deleted_version
+    return [*name, *([] if deleted is None else [f"after-{deleted}"])]
 
 
 def plan(snapshot: ModelSnapshot, cluster: str, retry_seconds: float, now: float) -> ModelPlan:
@@ -114,20 +137,16 @@ def _answering(snapshot: ModelSnapshot, outcome: Outcome | None, now: float) -> 
     """Plan for a version that is, becomes or cannot become active; None where a training is needed."""
     model = snapshot.model
     if snapshot.absent is not None:
-        return ModelPlan(_without_pinned_version(model, snapshot.absent, now))
+        return ModelPlan(without_pinned_version(model, snapshot.absent, now))
     if snapshot.chosen is not None:
         return ModelPlan(with_new_version(model, snapshot.chosen, now))
     if serves(model) and not needs_training(model):
         again = None if snapshot.upkeep is None else snapshot.upkeep.again
-        return ModelPlan(with_version(model, now, upkeep=snapshot.upkeep), again=again)
+        status = with_version(model, now, upkeep=snapshot.upkeep, conflict=snapshot.conflict)
+        return ModelPlan(status, again=again)
     if outcome is not None and outcome.succeeded:
         return ModelPlan(with_new_version(model, TrainedVersion.model_validate(outcome.value), now))
     return None
-
-
-def _without_pinned_version(model: TwinModel, version: str, now: float) -> TwinModelStatus:
-    message = f"{registered_model(model)} has no version {version}; pin another one or remove spec.version."
-    return obstructed(model, TwinModelPhase.FAILED, stalled(Reason.MODEL_NOT_FOUND, message), now)
 
 
 def _suspended(snapshot: ModelSnapshot, now: float) -> ModelPlan | None:

@@ -17,6 +17,7 @@ from twin_operator.api.v1alpha1.twin_model_status import (
     ServingModel,
 )
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
+from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
@@ -33,7 +34,16 @@ def in_training(model: TwinModel, reason: Reason, message: str, now: float) -> T
     """Return the status during a training; a version that is active stays so. `now` in seconds since the epoch."""
     if serves(model):
         return with_version(model, now, phase=TwinModelPhase.TRAINING)
+    deleted = _deleted_version(model)
+    if deleted is not None:
+        where = f"Version {deleted} of {registered_model(model)} was deleted in the registry; it is trained again."
+        reason, message = Reason.MODEL_NOT_FOUND, f"{where} {message}"
     return _without_version(model, TwinModelPhase.TRAINING, reconciling(reason, message), now)
+
+
+def _deleted_version(model: TwinModel) -> str | None:
+    """Return the version that was active before a training that makes up for its deletion."""
+    return None if model.status.retraining is None else model.status.retraining.deleted_version
 
 
 def obstructed(model: TwinModel, phase: TwinModelPhase, facts: Sequence[Fact], now: float) -> TwinModelStatus:
@@ -43,6 +53,19 @@ def obstructed(model: TwinModel, phase: TwinModelPhase, facts: Sequence[Fact], n
     obstacle = next(fact for fact in facts if fact.type == ConditionType.READY)
     retrainable = Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, obstacle.reason, obstacle.message)
     return with_version(model, now, extra=[retrainable])
+
+
+def taken(model: TwinModel, refusal: str, now: float) -> TwinModelStatus:
+    """Return the status of a model whose registered model belongs to another: its version is shown, not used."""
+    status = _head(model).replace(phase=TwinModelPhase.FAILED)
+    return _with_conditions(model, status, stalled(Reason.REGISTERED_MODEL_TAKEN, refusal), now)
+
+
+def without_pinned_version(model: TwinModel, version: str, now: float) -> TwinModelStatus:
+    """Return the status of a model whose pinned version the registry does not have: nothing answers."""
+    message = f"{registered_model(model)} has no version {version}; pin another one or remove spec.version."
+    status = _head(model).replace(phase=TwinModelPhase.FAILED)
+    return _with_conditions(model, status, stalled(Reason.MODEL_NOT_FOUND, message), now)
 
 
 def without_registered_model(model: TwinModel, now: float) -> TwinModelStatus:
@@ -78,6 +101,7 @@ def with_version(
     phase: TwinModelPhase = TwinModelPhase.READY,
     extra: Sequence[Fact] = (),
     upkeep: Upkeep | None = None,
+    conflict: str | None = None,
 ) -> TwinModelStatus:
     """Return the status of a model whose version stays active.
 
@@ -87,6 +111,7 @@ def with_version(
         phase: Training, or Ready where nothing else applies.
         extra: conditions that count more than those of unsupported fields.
         upkeep: what is known of fidelity and retraining; None: what is known stays.
+        conflict: the champion in the registry, when that is a version without our tag.
     """
     degraded = upkeep is not None and upkeep.degraded
     status = _head(model).replace(phase=_phase(model, degraded=degraded) if phase is TwinModelPhase.READY else phase)
@@ -96,6 +121,7 @@ def with_version(
         *_serving(model, active_version(model)),
         *_fidelity(model, upkeep),
         *_kept(model, ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionType.DATA_WARNING),
+        *_conflict(model, conflict),
         *(extra or _not_built(model.spec)),
     ]
     return _with_conditions(model, status, facts, now)
@@ -134,6 +160,17 @@ def _fidelity(model: TwinModel, upkeep: Upkeep | None) -> list[Fact]:
     if upkeep is not None and upkeep.facts:
         return upkeep.facts
     return _kept(model, ConditionType.FAITHFUL) or [NOT_VALIDATED]
+
+
+def _conflict(model: TwinModel, champion: str | None) -> list[Fact]:
+    if champion is None:
+        return []
+    message = (
+        f"The alias champion of {registered_model(model)} is on version {champion}, which was not trained by this "
+        f"TwinModel; version {active_version(model)} goes on to answer. Move the alias to a version that has the tag "
+        f"{RUN}."
+    )
+    return [Fact(ConditionType.REGISTRY_CONFLICT, ConditionStatus.TRUE, Reason.FOREIGN_VERSION, message)]
 
 
 def _kept(model: TwinModel, *types: ConditionType) -> list[Fact]:

@@ -5,6 +5,7 @@ from twin_operator.api.v1alpha1.fields import QUANTITY_LIMIT
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.fidelity.gate import GateVerdict, gate
+from twin_operator.services.reconciling.errors import VersionGone
 from twin_operator.services.runs.messages import Comparison, ComparisonPayload
 from twin_operator.services.runs.run import Outcome
 from twin_operator.services.work.simulate import BankSource
@@ -22,9 +23,12 @@ def validate_candidate(payload: ComparisonPayload, banks: BankSource, progress: 
     Returns:
         a `Comparison`, or why there is none. A candidate that does not pass is a success of the task.
     """
-    candidate, champion = (
-        banks.bank(payload.registered_model, version, None) for version in (payload.candidate, payload.champion)
-    )
+    try:
+        candidate, champion = (
+            banks.bank(payload.registered_model, version, None) for version in (payload.candidate, payload.champion)
+        )
+    except VersionGone as gone:
+        return Outcome(Reason.MODEL_NOT_FOUND, str(gone))
     progress(0.1, "Banks read")
     try:
         verdict = gate(

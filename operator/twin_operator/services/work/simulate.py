@@ -12,6 +12,7 @@ from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.effects.simulate import Question, simulate
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.twin import Bank
+from twin_operator.services.reconciling.errors import VersionGone
 from twin_operator.services.runs.messages import SimulationPayload, SimulationResult
 from twin_operator.services.runs.run import JSON, Outcome
 
@@ -27,6 +28,7 @@ class BankSource(Protocol):
         `run_id`: the MLflow run that made the version; None for whichever has the number now.
 
         Raises:
+            VersionGone: the registry has no such version.
             TryAgain: the number belongs to a version of another run now.
         """
         ...
@@ -61,7 +63,10 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         the answer in the terms of `Simulation.status`, or a stable reason why there is none.
     """
     asked = SimulationPayload.model_validate(payload)
-    bank = banks.bank(asked.registered_model, asked.version, asked.run_id)
+    try:
+        bank = banks.bank(asked.registered_model, asked.version, asked.run_id)
+    except VersionGone as gone:
+        return Outcome(Reason.MODEL_NOT_FOUND, str(gone))
     try:
         answer = simulate(bank, question_of(asked.spec), asked.uncertainty, asked.weights.weights())
     except DomainError as error:

@@ -16,7 +16,7 @@ from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import ArmEffect, TrainedTwin, train_by_plan
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled, TryAgain
+from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
 from twin_operator.services.runs.messages import (
     RetrainingPayload,
     Summary,
@@ -185,6 +185,8 @@ def refusals_as_outcomes(work: Callable[[], Outcome]) -> Outcome:
         return work()
     except Stalled as stalled:
         return Outcome(stalled.reason, stalled.message)
+    except VersionGone as gone:
+        return Outcome(Reason.MODEL_NOT_FOUND, str(gone))
     except DomainError as error:
         return Outcome(Reason(error.reason), str(error))
 

@@ -19,7 +19,7 @@ Reconcile = Callable[[str], Awaitable[float | None]]
 async def running(reconcile: Reconcile) -> AsyncIterator[DirtyKeys[str]]:
     """Run a queue during the block, and return its keys."""
     keys = DirtyKeys[str]()
-    task = asyncio.create_task(ReconcileQueue(keys, reconcile).run())
+    task = asyncio.create_task(ReconcileQueue(keys, reconcile, lambda key: key.partition("-")[0]).run())
     try:
         yield keys
     finally:
@@ -80,6 +80,17 @@ async def test_different_keys_run_side_by_side_up_to_a_limit() -> None:
         await asyncio.sleep(3)
     assert calls.most_at_once == AT_ONCE
     assert len(calls.began) == 2 * AT_ONCE
+
+
+async def test_a_kind_that_waits_for_what_does_not_answer_keeps_no_other_waiting() -> None:
+    calls = Calls(takes=1000)
+    async with running(calls) as queue:
+        for number in range(2 * AT_ONCE):
+            queue.mark(f"model-{number}")
+        await asyncio.sleep(1)
+        queue.mark("pool-0")
+        await asyncio.sleep(1)
+    assert calls.began[-1][0] == "pool-0"
 
 
 async def test_a_key_comes_back_after_the_seconds_that_its_reconciliation_returned() -> None:

@@ -149,7 +149,7 @@ async def test_a_pinned_version_that_does_not_exist_is_waited_for() -> None:
         install_twin(site)
         site.apply(simulation(modelRef={"name": "customers", "version": "7"}))
         await site.until(lambda: ready(site))
-        assert ready(site)["reason"] == "ModelNotReady"
+        assert ready(site)["reason"] == "ModelNotFound"
         assert "default.customers has no version 7" in ready(site)["message"]
 
 

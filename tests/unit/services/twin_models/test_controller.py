@@ -203,10 +203,7 @@ async def test_a_training_that_loses_every_worker_says_so_and_is_tried_again() -
 async def test_a_registered_model_of_another_twin_is_refused() -> None:
     async with Installation() as site:
         site.registry.check_owner(REGISTERED, "other-cluster/default/letters/uid")
-        workers = Workers(site)
         site.apply(twin_model())
-        await site.until_phase(*MODEL, "Training")
-        workers.work()
         await site.until_phase(*MODEL, "Failed")
         assert site.condition(*MODEL, "Stalled")["reason"] == "RegisteredModelTaken"
         assert "other-cluster/default/letters" in site.condition(*MODEL)["message"]
@@ -415,14 +412,6 @@ async def test_a_pinned_version_serves_until_it_is_unpinned() -> None:
         assert site.registry.champion_version(REGISTERED) == "2"
         site.patch(*MODEL, {"spec": {"version": None}})
         await site.until(lambda: version(site) == "2")
-
-
-async def test_a_pin_that_does_not_exist_is_said_while_the_version_before_answers() -> None:
-    async with Installation() as site:
-        await serving(site)
-        site.patch(*MODEL, {"spec": {"version": "9"}})
-        await site.until(lambda: site.condition(*MODEL, "Retrainable").get("reason") == "ModelNotFound")
-        assert (version(site), site.condition(*MODEL)["status"]) == ("1", "True")
 
 
 async def test_a_new_model_that_is_pinned_to_a_version_serves_it_without_a_training() -> None:

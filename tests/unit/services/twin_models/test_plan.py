@@ -272,10 +272,10 @@ def test_a_pinned_version_serves_although_its_columns_were_others() -> None:
     assert (decision.task, active(decision)) == (None, "1")
 
 
-def test_a_pin_that_the_registry_does_not_have_is_said_while_the_model_answers() -> None:
+def test_a_model_with_a_pin_that_the_registry_does_not_have_is_not_ready_whatever_it_had_before() -> None:
     decision = next_for(model(trained(), version="9"), absent="9")
     assert active(decision) == "1"
-    assert reason(decision, "Retrainable") == "ModelNotFound"
+    assert (decision.status.phase, reason(decision), reason(decision, "Stalled")) == ("Failed", *["ModelNotFound"] * 2)
 
 
 def test_a_chosen_version_serves() -> None:

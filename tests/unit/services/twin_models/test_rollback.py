@@ -10,7 +10,7 @@ from twin_operator.api.v1alpha1 import ObjectMeta, TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, ServingModel
 from twin_operator.services.reconciling.ports import RollBack
 from twin_operator.services.runs.run import JSON, TaskKind
-from twin_operator.services.twin_models.controller import wanted_roll_back
+from twin_operator.services.twin_models.rollback import wanted_roll_back
 
 PREFIX = "twinops.dev/rollback-"
 BACK = {"from": "2", "to": "1", "reason": "Wrong rows.", "by": "jane"}

@@ -1,0 +1,250 @@
+"""A TwinModel that does not own its registered model answers, trains, records and promotes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes.cluster import CLUSTER_UID
+from tests.fakes.installation import Installation
+from tests.fakes.ready_twin import TWIN, install_twin, simulation, small_bank, twin_model
+from tests.unit.services.letters import (
+    MODEL,
+    NAME,
+    REGISTERED,
+    Workers,
+    job,
+    observe,
+    serving,
+    version,
+)
+from tests.unit.services.letters import twin_model as letters_model
+from twin_operator.services.runs.run import TaskKind
+
+pytestmark = pytest.mark.looptime
+OTHER_OWNER = "other-cluster/default/letters/uid"
+OWNER_TAG = f"{CLUSTER_UID}/default/letters/"
+
+
+def taken(site: Installation, name: str = NAME, namespace: str = "default") -> bool:
+    ready = site.condition("TwinModel", name, namespace=namespace)
+    stalled = site.condition("TwinModel", name, "Stalled", namespace)
+    return (ready.get("status"), stalled.get("reason")) == ("False", "RegisteredModelTaken")
+
+
+async def lost(site: Installation) -> None:
+    """Have an administrator give the registered model of a model that answers to another cluster."""
+    site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+    await site.until(lambda: taken(site))
+
+
+async def returned(site: Installation) -> None:
+    site.registry.set_tag(REGISTERED, "twinops.adopt", "default/letters")
+    await site.until(lambda: site.condition(*MODEL)["status"] == "True")
+
+
+async def test_a_foreign_model_is_never_touched_and_is_used_once_an_administrator_says_so() -> None:
+    async with Installation() as site:
+        workers = Workers(site)
+        site.in_background(workers.work, 1.0)
+        site.registry.create_foreign("fraud")
+        before = site.registry.content("fraud")
+        site.apply(letters_model(registeredModel="fraud"))
+        await site.until(lambda: taken(site))
+        site.apply(simulation("pinned", modelRef={"name": NAME, "version": "1"}))
+        site.apply(simulation("any", model=NAME))
+        await site.advance(200)
+        assert site.registry.content("fraud") == before
+        assert workers.done == []
+        assert {site.condition("Simulation", each)["reason"] for each in ("pinned", "any")} == {"ModelNotReady"}
+        site.registry.set_tag("fraud", "twinops.adopt", "default/letters")
+        await site.until_phase(*MODEL, "Ready")
+        found = site.registry.registered_model("fraud")
+        assert found is not None
+        assert found.tags["twinops.owner"].startswith(OWNER_TAG)
+        assert "twinops.adopt" not in found.tags
+        assert (version(site), site.condition(*MODEL, "Stalled")) == ("2", {})
+
+
+async def test_a_twin_that_names_the_registered_model_of_another_gets_nothing_of_it() -> None:
+    async with Installation() as site:
+        site.employ()
+        bank, summary = small_bank()
+        owner = f"{CLUSTER_UID}/default/{TWIN}/u"
+        site.registry.register("shared", owner, bank, summary, {"twinops.run": "r"}, promote=True)
+        site.apply(twin_model("thief", "payments", registeredModel="shared"))
+        await site.until(lambda: taken(site, "thief", "payments"))
+        for name, wanted in (("asked", {}), ("pinned", {"version": "1"})):
+            site.apply(simulation(name, "payments", modelRef={"name": "thief", **wanted}))
+        await site.advance(100)
+        for name in ("asked", "pinned"):
+            status = site.status("Simulation", name, "payments")
+            assert (status["phase"], "modelVersion" in status, status.get("attempts", 0)) == ("Pending", False, 0)
+            assert "belongs to" in site.condition("Simulation", name, namespace="payments")["message"]
+        assert await site.queue.depths(["training", "simulations"]) == {"training": 0, "simulations": 0}
+
+
+async def test_a_model_that_lost_its_registered_model_answers_again_when_it_has_it_back() -> None:
+    async with Installation() as site:
+        install_twin(site, NAME)
+        await lost(site)
+        site.apply(simulation(model=NAME))
+        await site.advance(100)
+        assert site.condition("Simulation", "question")["reason"] == "ModelNotReady"
+        assert await site.queue.depths(["simulations", "training"]) == {"simulations": 0, "training": 0}
+        await returned(site)
+        site.employ()
+        await site.until_phase("Simulation", "question", "Succeeded")
+        assert (version(site), site.registry.versions(REGISTERED)) == ("1", ["1"])
+
+
+async def test_a_model_that_many_ask_is_checked_again_after_seconds_not_at_the_resync() -> None:
+    async with Installation({"resync_seconds": 10_000}) as site:
+        install_twin(site, NAME)
+        site.employ()
+        site.apply(simulation("first", model=NAME))
+        await site.until_phase("Simulation", "first", "Succeeded")
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        for number in range(6):
+            site.apply(simulation(f"more-{number}", model=NAME))
+            await site.advance(4)
+        assert taken(site)
+
+
+async def test_a_leader_that_starts_binds_nothing_before_it_has_checked() -> None:
+    async with Installation() as site:
+        install_twin(site, NAME)
+        await site.stop()
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        site.apply(simulation(model=NAME))
+        site.start()
+        await site.until(lambda: taken(site))
+        assert await site.queue.depths(["simulations"]) == {"simulations": 0}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_registry_that_is_away_makes_no_owner_a_stranger(*, restart: bool) -> None:
+    async with Installation() as site:
+        await serving(site)
+        site.registry.reachable = False
+        if restart:
+            await site.restart()
+        await site.advance(200)
+        assert site.condition(*MODEL)["status"] == "True"
+        assert site.condition(*MODEL, "Stalled") == {}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_registry_that_is_away_makes_no_stranger_an_owner(*, restart: bool) -> None:
+    async with Installation() as site:
+        install_twin(site, NAME)
+        await lost(site)
+        site.registry.reachable = False
+        if restart:
+            await site.restart()
+        site.apply(simulation(model=NAME))
+        await site.advance(200)
+        assert taken(site)
+        assert site.condition("Simulation", "question")["reason"] == "ModelNotReady"
+
+
+async def test_a_new_model_waits_to_answer_until_the_registry_said_whose_its_registered_model_is() -> None:
+    async with Installation() as site:
+        body = site.apply(twin_model(NAME))
+        site.registry.reachable = False
+        kept = {"phase": "Ready", "registeredModel": "another", "model": {"version": "1"}}
+        site.cluster.patch_status("TwinModel", "default", NAME, {"status": kept})
+        site.apply(simulation(model=NAME))
+        await site.until(lambda: site.condition("Simulation", "question"))
+        assert "It was not checked yet" in site.condition("Simulation", "question")["message"]
+        assert body["metadata"]["name"] == NAME
+
+
+async def test_a_training_is_stopped_when_the_registered_model_is_given_away() -> None:
+    async with Installation() as site:
+        site.apply(letters_model())
+        await site.until_phase(*MODEL, "Training")
+        (begun,) = site.work(lambda _task: None, ["training"])
+        site.registry.check_owner(REGISTERED, OTHER_OWNER)
+        await site.until(lambda: taken(site))
+        assert site.queue.server.content().records[begun.run].stop == "cancelled"
+
+
+async def test_a_retraining_is_held_and_nothing_is_promoted_for_a_stranger() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        site.apply(job(approval={"approved": True, "by": "jane"}))
+        await workers.do(TaskKind.RETRAIN)
+        await site.until_phase("RetrainingJob", "again", "Validating")
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        before = site.registry.content(REGISTERED)
+        workers.work()
+        await site.until(lambda: site.condition("RetrainingJob", "again")["reason"] == "ModelNotReady")
+        await site.advance(100)
+        assert site.registry.content(REGISTERED) == before, "no tag, no alias"
+        site.registry.set_tag(REGISTERED, "twinops.adopt", "default/letters")
+        await site.until_phase("RetrainingJob", "again", "Completed")
+        assert site.registry.champion_version(REGISTERED) == "2"
+
+
+async def test_a_job_of_a_stranger_does_not_start() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        await lost(site)
+        site.apply(job(approval={"approved": True, "by": "jane"}))
+        await site.until(lambda: site.condition("RetrainingJob", "again").get("reason") == "ModelNotReady")
+        await site.advance(100)
+        assert (workers.count(TaskKind.RETRAIN), site.status("RetrainingJob", "again")["phase"]) == (0, "Pending")
+        assert "belongs to other-cluster" in site.condition("RetrainingJob", "again")["message"]
+
+
+async def test_no_version_is_rolled_back_for_a_stranger() -> None:
+    async with Installation() as site:
+        await serving(site)
+        site.registry.add(REGISTERED, f"{OWNER_TAG}u", "another", promote=False, arms=[], experiments=[])
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        before = site.registry.content(REGISTERED)
+        wanted = {"from": "1", "to": "2", "reason": "Wrong rows.", "by": "jane"}
+        site.patch(*MODEL, {"metadata": {"annotations": {f"twinops.dev/rollback-{k}": v for k, v in wanted.items()}}})
+        await site.until(lambda: taken(site))
+        assert site.registry.content(REGISTERED) == before
+
+
+def grade(site: Installation, number: int) -> Any:
+    return site.status("Simulation", f"question-1-{number}").get("fidelity", {}).get("grade")
+
+
+async def test_outcomes_are_recorded_for_the_owner_alone_and_later_when_it_is_one_again() -> None:
+    async with Installation() as site:
+        await serving(site)
+        await lost(site)
+        observe(site, 1, 0.07)
+        await site.advance(100)
+        assert (site.archive.outcomes(REGISTERED), grade(site, 1)) == ([], None)
+        site.registry.set_tag(REGISTERED, "twinops.adopt", "default/letters")
+        await site.until(lambda: grade(site, 1))
+        assert len(site.archive.outcomes(REGISTERED)) == 1
+
+
+async def test_outcomes_are_recorded_while_the_registry_is_away() -> None:
+    async with Installation() as site:
+        await serving(site)
+        site.registry.reachable = False
+        observe(site, 1, 0.07)
+        await site.until(lambda: grade(site, 1))
+
+
+async def test_every_object_restored_with_new_uids_is_adopted_with_its_version() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        before = site.get(*MODEL)
+        site.remove(*MODEL)
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        site.in_background(workers.work, 1.0)
+        site.apply({key: before[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": NAME}})
+        site.cluster.patch_status("TwinModel", "default", NAME, {"status": before["status"]})
+        await site.until(lambda: taken(site))
+        await returned(site)
+        assert (version(site), site.registry.versions(REGISTERED)) == ("1", ["1"])
+        assert site.get(*MODEL)["metadata"]["uid"] != before["metadata"]["uid"]
