@@ -31,6 +31,7 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
+from twin_operator.services.outcomes.backfill import Backfill
 from twin_operator.services.outcomes.grading import Ledger, Outcomes
 from twin_operator.services.pools.manifest import WorkerDefaults
 from twin_operator.services.pools.pool_index import PoolIndex
@@ -124,7 +125,8 @@ async def build_operator(
     api = KubernetesApi(configuration, process.api_retried, lease.wait_until_renewed)
     resources = ClusterResources(api, settings.watch_namespaces)
     redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
-    tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url)
+    cluster = await resources.cluster_uid()
+    tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url, cluster)
     metrics = OperatorMetrics.of(registry, process)
     requests = build_requests(settings, metrics)
     mlflow = MlflowApi(mlflow_server(settings), lease.wait_until_renewed)
@@ -139,7 +141,7 @@ async def build_operator(
         ping=redis.ping,
         dead_letters=partial(count_dead_letters, redis),
     )
-    loop = assemble(settings, ports, requests, await resources.cluster_uid(), metrics, tracer, clock)
+    loop = assemble(settings, ports, requests, cluster, metrics, tracer, clock)
     return OperatorGraph(loop, lease, api, redis, looking, mlflow, archive, tracer)
 
 
@@ -188,10 +190,11 @@ def assemble(
     meters, served, traces = metrics.models, requests.pools.serves, RunTraces(tracer, clock)
     typed = TypedResources(resources)
     access = ArchiveAccess(requests.archive_changed)
-    ledger = Ledger(archive, access)
+    ledger = Ledger(archive, access, cluster)
     twins = Twins(versions, ledger.outcomes)
-    archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
-    outcomes = Outcomes(archive, access, ledger, typed, meters, clock, twins.weights_in_memory, requests.model)
+    archiving = Archiving(archive, access, ports.outbox, typed, cluster, clock, meters.archive_waiting)
+    outcomes = Outcomes(archive, access, ledger, typed, cluster, meters, clock, twins.weights_in_memory, requests.model)
+    backfill = Backfill(archive, access, ledger, typed, cluster, settings.resync_seconds, requests.everything)
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     answers = Answers(
         resources=typed,
@@ -215,7 +218,7 @@ def assemble(
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
     data_checks = DataChecks(queue, settings.data_watch_seconds, clock)
-    upkeep = UpkeepController(typed, twins, ledger, access, data_checks, meters, clock)
+    upkeep = UpkeepController(typed, twins, ledger, access, backfill.missing, data_checks, meters, clock)
     models = ModelReconciler(
         queue=queue,
         resources=typed,
@@ -263,6 +266,7 @@ def assemble(
         ),
         outcomes=outcomes,
         archiving=archiving,
+        backfill=backfill,
         results=ResultsLoop(queue, simulations, requests.object),
         expiry=finished.expiry,
         resources=typed,

@@ -34,6 +34,7 @@ class ConditionType(StrEnum):
     DATA_WARNING = "DataWarning"
     PROMOTED = "Promoted"
     ARCHIVE_REACHABLE = "ArchiveReachable"
+    OUTCOMES_INCOMPLETE = "OutcomesIncomplete"
     SCALING_ACTIVE = "ScalingActive"
     SCALING_LIMITED = "ScalingLimited"
 
@@ -159,6 +160,7 @@ class Reason(StrEnum):
     VERSION_PINNED = "VersionPinned"
     INVALID_SCHEDULE = "InvalidSchedule"
     ARCHIVE_UNREACHABLE = "ArchiveUnreachable"
+    OUTCOMES_MISSING = "OutcomesMissing"
     # Of a Simulation.
     MODEL_NOT_FOUND = "ModelNotFound"
     MODEL_NOT_READY = "ModelNotReady"
