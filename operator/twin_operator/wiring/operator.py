@@ -32,7 +32,8 @@ from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, O
 from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
 from twin_operator.services.outcomes.backfill import Backfill
-from twin_operator.services.outcomes.grading import Ledger, Outcomes
+from twin_operator.services.outcomes.grading import Outcomes
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.pools.manifest import WorkerDefaults
 from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import QueueLoads, Workloads

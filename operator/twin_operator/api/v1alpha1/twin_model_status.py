@@ -167,7 +167,8 @@ class TwinModelStatus(Status):
         default=(),
         description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), "
         "Retrainable, "
-        "ArchiveReachable while it is not, and AssignmentNotRandom and DataWarning as warnings.",
+        "ArchiveReachable while it is not, OutcomesIncomplete while the archive lacks graded outcomes, and "
+        "AssignmentNotRandom and DataWarning as warnings.",
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
     trace_id: TraceId | None = Field(

@@ -14,7 +14,8 @@ from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.domain.fidelity.ledger import RecordedOutcome, TwinKey
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable, GradedSimulation
-from twin_operator.services.outcomes.grading import Ledger, Ungradable, graded_outcome
+from twin_operator.services.outcomes.grading import Ungradable, graded_outcome, model_of
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.ports import GradedObject, Resources
 from twin_operator.services.runs.times import seconds
 
@@ -107,12 +108,11 @@ class Backfill:
 
     async def _take(self, page: Sequence[Simulation]) -> None:
         """Record the outcomes of a page that the archive lacks."""
-        outcomes = _readable(page, self.cluster)
-        found = [GradedSimulation(each.simulation, each.name, each.twin, each.predicted_at) for each in outcomes]
+        found = [_identity(simulation, self.cluster) for simulation in page]
         lacking = await self.access.call(self.archive.unrecorded, found)
-        if not lacking:
+        taken = await _readable([simulation for simulation in page if simulation.uid in lacking], self.cluster)
+        if not taken:
             return
-        taken = [each for each in outcomes if each.simulation in lacking]
         await self.access.call(self.archive.record, taken)
         for outcome in taken:
             self.ledger.recorded(_model(outcome.twin))
@@ -143,14 +143,20 @@ def _graded(found: GradedObject, cluster: str) -> GradedSimulation:
     return GradedSimulation(found.uid, found.name, twin, seconds(found.completed or None) or 0.0)
 
 
+def _identity(simulation: Simulation, cluster: str) -> GradedSimulation:
+    twin, completed = TwinKey(cluster, *model_of(simulation)), simulation.status.completion_time
+    return GradedSimulation(simulation.uid, simulation.name, twin, completed.timestamp() if completed else 0.0)
+
+
 def _model(twin: TwinKey) -> Key:
     return twin.namespace, twin.name
 
 
-def _readable(simulations: Sequence[Simulation], cluster: str) -> list[RecordedOutcome]:
+async def _readable(simulations: Sequence[Simulation], cluster: str) -> list[RecordedOutcome]:
     """Return the outcomes of these; one that cannot be read keeps no other from the archive."""
     outcomes = []
     for simulation in simulations:
+        await asyncio.sleep(0)  # a page takes a second, and Simulations are answered meanwhile
         try:
             outcomes.append(graded_outcome(simulation, cluster))
         except (Ungradable, ValueError) as reason:

@@ -1,6 +1,6 @@
-"""Outcomes of experiments: graded with the prediction as issued, recorded once, read again, and written to Simulations.
+"""Outcomes of experiments: graded with the prediction as issued, recorded once, and written to Simulations.
 
-What a window of them says about a TwinModel belongs in `health`.
+Reading them again is in `ledger`; what a window of them says about a TwinModel belongs in `health`.
 """
 
 import asyncio
@@ -22,59 +22,18 @@ from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, Unreadable, write_status
 from twin_operator.services.runs.times import moment
 
 logger = logging.getLogger(__name__)
-RecordedOutcomes = tuple[RecordedOutcome, ...]
 Key = tuple[str, str]
 T = TypeVar("T")
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 GATHER_SECONDS = 0.1  # outcomes that come together are recorded together
 UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulation"  # an answer of an earlier version
-
-
-@dataclass
-class Ledger:
-    """Recorded outcomes by TwinModel.
-
-    Args:
-        archive: where they are recorded.
-        access: calls it.
-        cluster: uid of the cluster.
-    """
-
-    archive: Archive
-    access: ArchiveAccess
-    cluster: str
-    _known: dict[Key, RecordedOutcomes] = field(default_factory=dict)
-    _stale: set[Key] = field(default_factory=set)
-
-    async def outcomes(self, model: Key) -> RecordedOutcomes | None:
-        """Return the outcomes in the order of their recording, the same tuple while they are the same.
-
-        `model`: namespace and name of a TwinModel.
-
-        None while the archive cannot be reached and no outcomes were read before.
-        """
-        known = self._known.get(model)
-        if known is not None and model not in self._stale:
-            return known
-        self._stale.discard(model)
-        try:
-            read = tuple(await self.access.call(self.archive.outcomes, TwinKey(self.cluster, *model)))
-        except ArchiveUnreachable:
-            self._stale.add(model)
-            return known
-        if read != known:  # else the same tuple again: others compare by identity
-            self._known[model] = read
-        return self._known[model]
-
-    def recorded(self, model: Key) -> None:
-        """Read a TwinModel's outcomes again at the next request."""
-        self._stale.add(model)
 
 
 @dataclass
@@ -148,7 +107,7 @@ class Outcomes:
             standing |= await self.access.call(self.archive.record, outcomes)
             self._count([by_uid[outcome.simulation] for outcome in outcomes], standing)
         for uid in standing:
-            self.ledger.recorded(_model_of(by_uid[uid]))
+            self.ledger.recorded(model_of(by_uid[uid]))
         await asyncio.gather(*(self._write(by_uid[uid], outcome) for uid, outcome in standing.items()))
 
     async def _graded(self, simulations: Sequence[Simulation]) -> list[RecordedOutcome]:
@@ -164,7 +123,7 @@ class Outcomes:
 
     def _count(self, news: Sequence[Simulation], standing: Mapping[str, RecordedOutcome]) -> None:
         for simulation in news:
-            self.meters.outcome_graded(_model_of(simulation), standing[simulation.uid].graded.grade)
+            self.meters.outcome_graded(model_of(simulation), standing[simulation.uid].graded.grade)
 
     async def _vectors(self, simulations: Sequence[Simulation]) -> Mapping[str, TauWeights]:
         bases = [simulation.status.basis for simulation in simulations]
@@ -177,14 +136,15 @@ class Outcomes:
     async def _write(self, simulation: Simulation, outcome: RecordedOutcome) -> None:
         with suppress(Gone, Changed, Unreadable):  # who changes it so often brings it back by the watch
             await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
-        self.graded(_model_of(simulation))
+        self.graded(model_of(simulation))
 
 
 class Ungradable(Exception):  # noqa: N818 - a fact about an answer
     """An answer lacks what grading needs; the message names it."""
 
 
-def _model_of(simulation: Simulation) -> Key:
+def model_of(simulation: Simulation) -> Key:
+    """Return namespace and name of the TwinModel that a Simulation asked."""
     return simulation.namespace, simulation.spec.model_ref.name
 
 
@@ -235,7 +195,7 @@ def outcome_of(simulation: Simulation, vectors: Mapping[str, TauWeights], now: f
         predicted_at=completed,
         time=time,
         recorded=now,
-        twin=TwinKey(cluster, *_model_of(simulation)),
+        twin=TwinKey(cluster, *model_of(simulation)),
         run_id=status.model_run_id,
     )
 

@@ -17,8 +17,9 @@ from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.domain.fidelity.ledger import Grade, TwinKey
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.archiving import ArchiveAccess
-from twin_operator.services.outcomes.grading import Ledger, Ungradable, equivalent_weights, outcome_of
+from twin_operator.services.outcomes.grading import Ungradable, equivalent_weights, outcome_of
 from twin_operator.services.outcomes.health import prediction_fidelity
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import finished
 
