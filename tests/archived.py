@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from twin_operator.domain.effects.population import Clause
-from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation
 
+TWIN = TwinKey("cluster-1", "marketing", "hillstrom")
+RUN = "4f1d"  # the MLflow run of the version
 START = 1_772_000_000.25  # seconds since the epoch: 25 February 2026
 WHERE = [{"feature": "recency", "operator": "LessThanOrEqual", "values": ["6"]}]
 ANSWER: dict[str, Any] = {
@@ -54,13 +56,15 @@ def simulation(number: int = 0, **changes: Any) -> ArchivedSimulation:
         "completed": START + number + 0.5,
         "spec": {"population": {"size": 20_000, "where": WHERE}, "seed": 7},
         "answer": ANSWER,
+        "cluster": TWIN.cluster,
+        "run_id": RUN,
     }
     return ArchivedSimulation(**{**fields, **changes})
 
 
 def failed(number: int) -> ArchivedSimulation:
     """A Simulation that failed before a model was known."""
-    unknown = {"registered_model": None, "model_version": None, "queued": None}
+    unknown = {"registered_model": None, "model_version": None, "queued": None, "run_id": None}
     return simulation(number, phase="Failed", reason="ModelNotFound", spec={}, answer={}, **unknown)
 
 
@@ -83,6 +87,8 @@ def outcome(number: int = 0, **changes: Any) -> RecordedOutcome:
         "predicted_at": START,
         "time": START + 86_400 * (number + 1),
         "recorded": START + 86_400 * (number + 1) + 0.000001,
+        "twin": TWIN,
+        "run_id": RUN,
     }
     return RecordedOutcome(**{**fields, **changes})
 
@@ -113,5 +119,6 @@ def retraining(number: int = 0, **changes: Any) -> ArchivedRetraining:
             "gate": {"passed": True},
             "approvedBy": "policy",
         },
+        "cluster": TWIN.cluster,
     }
     return ArchivedRetraining(**{**fields, **changes})

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.archived import START, failed, outcome, retraining, simulation, weights
+from tests.archived import RUN, START, TWIN, failed, outcome, retraining, simulation, weights
 from twin_operator.adapters.sql_archive.filters import Kind
 from twin_operator.domain.effects.population import Clause
-from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
-from twin_operator.services.archive.ports import Archive
+from twin_operator.services.archive.ports import Archive, GradedSimulation
 
 Rows = Callable[[Kind], list[dict[str, Any]]]
 """Reads all rows of a kind, by the names of columns of `ArchiveReader`."""
@@ -45,6 +45,8 @@ outcomes = st.builds(
     observed=figures,
     graded=st.builds(Graded, *[figures] * 4, covered=st.booleans(), grade=st.sampled_from(Grade)),
     hindsight=st.booleans(),
+    twin=st.builds(TwinKey, words, words, words),
+    run_id=st.none() | words,
     **dict.fromkeys(("predicted_at", "time", "recorded"), moments),
 )
 
@@ -52,7 +54,7 @@ outcomes = st.builds(
 def test_an_archive_begins_empty(archive: Archive) -> None:
     assert archive.known(["uid-0"]) == set()
     assert archive.recorded(["uid-0"]) == {}
-    assert archive.outcomes("marketing.hillstrom") == []
+    assert archive.outcomes(TWIN) == []
     assert archive.weights(["0a1b"]) == {}
 
 
@@ -97,10 +99,60 @@ def test_the_first_outcome_of_a_simulation_stands(archive: Archive) -> None:
 def test_the_outcomes_of_a_model_come_in_the_order_in_which_they_were_recorded(archive: Archive) -> None:
     late, early = outcome(1, recorded=START + 9), outcome(2, recorded=START + 8)
     tied = [outcome(n, recorded=START + 7, time=START + 7 - n) for n in (3, 4)]
-    other = outcome(5, registered_model="marketing.other")
+    other = outcome(5, twin=replace(TWIN, name="other"))
     archive.record([late, *tied])
     archive.record([early, other])
-    assert archive.outcomes("marketing.hillstrom") == [tied[1], tied[0], early, late]
+    assert archive.outcomes(TWIN) == [tied[1], tied[0], early, late]
+
+
+@pytest.mark.parametrize(
+    "other", [replace(TWIN, cluster="cluster-2"), replace(TWIN, namespace="sales"), replace(TWIN, name="other")]
+)
+def test_twins_with_one_registered_model_share_no_outcome(archive: Archive, other: TwinKey) -> None:
+    archive.record([outcome(1), outcome(2, twin=other)])
+    assert archive.outcomes(TWIN) == [outcome(1)]
+    assert archive.outcomes(other) == [outcome(2, twin=other)]
+
+
+def test_rows_name_the_run_that_made_the_version(archive: Archive, rows: Rows) -> None:
+    archive.store([simulation(), simulation(1, run_id=None)], {})
+    assert {row["simulation"]: row["run_id"] for row in rows(Kind.SIMULATIONS)} == {"uid-0": RUN, "uid-1": None}
+    assert {row["cluster"] for row in rows(Kind.SIMULATIONS)} == {TWIN.cluster}
+
+
+def graded(number: int, **changes: Any) -> GradedSimulation:
+    fields = {"uid": f"uid-{number}", "name": f"question-{number}", "twin": TWIN, "completed": float(int(START))}
+    return GradedSimulation(**{**fields, **changes})
+
+
+def test_outcomes_that_are_not_stored_are_named(archive: Archive) -> None:
+    archive.record([outcome(0), outcome(1)])
+    assert archive.unrecorded([graded(number) for number in range(4)]) == {"uid-2", "uid-3"}
+    assert archive.unrecorded([]) == set()
+
+
+def test_an_outcome_of_a_simulation_that_was_restored_is_stored_already(archive: Archive) -> None:
+    archive.record([outcome(0)])
+    assert archive.unrecorded([graded(0, uid="restored")]) == set()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"completed": START + 60},
+        {"name": "question-1"},
+        {"twin": replace(TWIN, namespace="sales")},
+        {"twin": replace(TWIN, cluster="cluster-2")},
+    ],
+)
+def test_an_outcome_of_another_answer_is_not_stored(archive: Archive, changes: dict[str, Any]) -> None:
+    archive.record([outcome(0)])
+    assert archive.unrecorded([graded(0, **{"uid": "other", **changes})]) == {"other"}
+
+
+def test_the_outcomes_of_a_cluster_are_counted(archive: Archive) -> None:
+    archive.record([outcome(0), outcome(1), outcome(2, twin=replace(TWIN, cluster="cluster-2"))])
+    assert (archive.outcome_count(TWIN.cluster), archive.outcome_count("cluster-3")) == (2, 0)
 
 
 @SHARED

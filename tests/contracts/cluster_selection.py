@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.cluster_world import Changes, World, until
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.services.reconciling.ports import FinishedObject
+from twin_operator.services.reconciling.ports import FinishedObject, GradedObject
 from twin_operator.services.runs.run import JSON
 
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
@@ -49,6 +49,18 @@ class SelectionContract:
             FinishedObject(world.namespace, "kept", kept["metadata"]["uid"], ENDED, None),
             FinishedObject(world.namespace, "short", short["metadata"]["uid"], ENDED, 60),
         ]
+
+    async def test_graded_simulations_are_read_with_and_without_their_content(self, world: World) -> None:
+        done = {"phase": "Succeeded", "completionTime": ENDED}
+        graded = await world.simulation("graded", status={**done, "fidelity": {"grade": "Good"}}, observed=OBSERVED)
+        await world.simulation("ungraded", status={**done, "fidelity": {"hindsight": True}}, observed=OBSERVED)
+        await world.simulation("answered", status=done)
+        uid = graded["metadata"]["uid"]
+        found = [one async for one in world.resources.graded() if one.namespace == world.namespace]
+        assert found == [GradedObject(world.namespace, "graded", uid, "spring", ENDED)]
+        bodies = [body async for body in world.resources.graded_simulations()]
+        own = [body for body in bodies if body["metadata"]["namespace"] == world.namespace]
+        assert [(body["metadata"]["uid"], body["status"]["fidelity"]) for body in own] == [(uid, {"grade": "Good"})]
 
 
 class WatchContract:

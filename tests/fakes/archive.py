@@ -7,9 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from twin_operator.adapters.sql_archive import codec
-from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.fidelity.ledger import RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
-from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
+from twin_operator.services.archive.ports import (
+    ArchivedRetraining,
+    ArchivedSimulation,
+    ArchiveUnreachable,
+    GradedSimulation,
+)
 
 Table = dict[str, codec.Row]
 
@@ -43,9 +48,24 @@ class InMemoryArchive:
         self._check()
         return {uid: codec.outcome_of(self._outcomes[uid]) for uid in uids if uid in self._outcomes}
 
-    def outcomes(self, registered_model: str) -> list[RecordedOutcome]:
+    def unrecorded(self, simulations: Sequence[GradedSimulation]) -> set[str]:
         self._check()
-        rows = [row for row in self._outcomes.values() if row["registered_model"] == registered_model]
+        same = {(row["cluster"], codec.answer_of(row)) for row in self._outcomes.values()}
+        rest = (each for each in simulations if each.uid not in self._outcomes)
+        return {each.uid for each in rest if (each.twin.cluster, codec.answer_key(each)) not in same}
+
+    def outcome_count(self, cluster: str) -> int:
+        self._check()
+        return sum(row["cluster"] == cluster for row in self._outcomes.values())
+
+    def lose_outcomes(self) -> None:
+        """Forget all of them, as a database that is restored from an early backup."""
+        self._outcomes.clear()
+
+    def outcomes(self, twin: TwinKey) -> list[RecordedOutcome]:
+        self._check()
+        wanted = codec.twin_columns(twin)
+        rows = [row for row in self._outcomes.values() if wanted.items() <= row.items()]
         rows.sort(key=lambda row: (row["recorded"], row["time"], row["simulation"]))
         return [codec.outcome_of(row) for row in rows]
 

@@ -12,8 +12,8 @@ from tests.fakes.emitted import Emitted
 from tests.fakes.object_store import Watch, key_of
 from tests.fakes.selectors import matches_fields
 from twin_operator.adapters.kubernetes_api.client import ApiError
-from twin_operator.adapters.kubernetes_api.resources import CAME, FINISHED, event_manifest
-from twin_operator.services.reconciling.ports import Event, FinishedObject, Gone
+from twin_operator.adapters.kubernetes_api.resources import CAME, FINISHED, GRADED, event_manifest
+from twin_operator.services.reconciling.ports import Event, FinishedObject, Gone, GradedObject
 from twin_operator.services.runs.run import JSON
 
 __all__ = ["InMemoryCluster", "Invalid", "Policy", "Watch", "Write"]
@@ -106,6 +106,18 @@ class InMemoryCluster(ApiServer):
             for body in await self.request(partial(self._selected, kind, selector)):
                 if body["status"].get("completionTime"):
                     yield _finished(body)
+
+    async def graded(self) -> AsyncIterator[GradedObject]:
+        """Yield the Simulations that are graded, without their content."""
+        async for body in self.graded_simulations():
+            meta, model = body["metadata"], body["spec"]["modelRef"]["name"]
+            completed = body["status"].get("completionTime") or ""
+            yield GradedObject(meta["namespace"], meta["name"], meta["uid"], model, completed)
+
+    async def graded_simulations(self) -> AsyncIterator[JSON]:
+        """Yield the Simulations that are graded, as they are when the list is read."""
+        for body in await self.request(lambda: self._selected("Simulation", GRADED)):
+            yield body
 
     async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
         """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""

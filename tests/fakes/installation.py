@@ -23,6 +23,7 @@ from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.fakes.workloads import InMemoryWorkloads
+from twin_operator.domain.fidelity.ledger import TwinKey
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.work.simulate import answer_simulation
 from twin_operator.settings import Settings
@@ -90,6 +91,10 @@ class Installation:
         self.unhandled: list[BaseException] = []
         self._workers: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
+
+    def twin(self, name: str) -> TwinKey:
+        """Return what identifies the twin of a TwinModel."""
+        return TwinKey(CLUSTER_UID, NAMESPACE, name)
 
     def now(self) -> float:
         """Return the time of the installation, seconds since the epoch."""

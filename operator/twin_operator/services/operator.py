@@ -9,6 +9,7 @@ from typing import Any
 from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.services.archive.archiving import Archiving
+from twin_operator.services.outcomes.backfill import Backfill
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import Deployment
@@ -145,6 +146,7 @@ class OperatorLoop:
         pools: reconciles WorkerPools.
         outcomes: grades.
         archiving: fills the archive.
+        backfill: takes in graded outcomes that the archive lost.
         results: reads workers' reports.
         expiry: deletes what expired.
         resources: the API server.
@@ -165,6 +167,7 @@ class OperatorLoop:
     pools: PoolReconciler
     outcomes: Outcomes
     archiving: Archiving
+    backfill: Backfill
     results: ResultsLoop
     expiry: Expiry
     resources: Resources
@@ -233,6 +236,7 @@ class OperatorLoop:
             self.results.run(),
             self.archiving.run(),
             self.outcomes.run(),
+            self.backfill.run(),
             self.resources.follow(Simulation, UNGRADED, self.outcomes.observe),
             self._resync_forever(),
             self._expire_forever(),

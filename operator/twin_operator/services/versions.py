@@ -22,7 +22,7 @@ from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
-WeightsKey = tuple[str, str, str, str, float]
+WeightsKey = tuple[Key, str, str, str | None, str, str, float]
 MOST_VECTORS = 4096  # tau weights that are remembered by digest: 8 MB; older ones are in the archive
 
 
@@ -116,19 +116,19 @@ class Twins:
 
     Args:
         registry: reads summaries of versions.
-        outcomes: returns the recorded outcomes of a registered model, the same object while they are the same; None
-            while they cannot be read: then the weights rest on the training experiments alone.
+        outcomes: returns the recorded outcomes of a TwinModel, the same object while they are the same; None while they
+            cannot be read: then the weights rest on the training experiments alone.
         refusal: returns why a TwinModel may not use its registered model now; waits for nothing.
     """
 
     registry: Versions
-    outcomes: Callable[[str], Awaitable[Sequence[RecordedOutcome] | None]]
+    outcomes: Callable[[Key], Awaitable[Sequence[RecordedOutcome] | None]]
     refusal: Callable[[TwinModel], str | None]
     _answers: dict[Key, "_Answering"] = field(default_factory=dict)
     _models: dict[Key, TwinModel] = field(default_factory=dict)
     _versions: dict[tuple[str, str], Version] = field(default_factory=dict)
     _weights: dict[WeightsKey, TauWeights] = field(default_factory=dict)
-    _outcomes: dict[str, Sequence[RecordedOutcome] | None] = field(default_factory=dict)
+    _outcomes: dict[Key, Sequence[RecordedOutcome] | None] = field(default_factory=dict)
     _by_digest: dict[str, TauWeights] = field(default_factory=dict)
 
     def observe(self, model: TwinModel, *, deleted: bool) -> bool:
@@ -160,7 +160,7 @@ class Twins:
 
     def _forget(self, registered_models: Collection[str | None]) -> None:
         self._versions = {key: each for key, each in self._versions.items() if key[0] not in registered_models}
-        self._weights = {key: each for key, each in self._weights.items() if key[0] not in registered_models}
+        self._weights = {key: each for key, each in self._weights.items() if key[1] not in registered_models}
 
     async def resolve(self, simulation: Simulation) -> Version | Waiting | Refusal:
         """Return the version that answers `simulation`, or what it waits for."""
@@ -187,11 +187,11 @@ class Twins:
         """Return a TwinModel's `spec.uncertainty` in the domain's terms."""
         return uncertainty_of(self._models[key].spec)
 
-    async def weights(self, version: Version, contrast: Contrast, scale: float) -> TauWeights:
-        """Return the tau weights of a contrast, computed once a version, scale and state of its outcomes."""
-        key = version.registered_model, version.version, contrast.arm, contrast.against, scale
-        outcomes = await self.outcomes(version.registered_model)
-        self._take_outcomes(version.registered_model, outcomes)
+    async def weights(self, model: Key, version: Version, contrast: Contrast, scale: float) -> TauWeights:
+        """Return the tau weights of a contrast, computed once a version, scale and state of its twin's outcomes."""
+        key = model, version.registered_model, version.version, version.run_id, contrast.arm, contrast.against, scale
+        outcomes = await self.outcomes(model)
+        self._take_outcomes(model, outcomes)
         if key not in self._weights:
             self._weights[key] = self._remember(tau_weights(contrast, scale, ledger_of(outcomes or (), contrast)))
         return self._weights[key]
@@ -221,11 +221,11 @@ class Twins:
         message = f"Version {number} of {registered} cannot be read: {error}."
         return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, message)
 
-    def _take_outcomes(self, registered_model: str, outcomes: Sequence[RecordedOutcome] | None) -> None:
-        """Forget the weights of a registered model whose outcomes are others than before."""
-        if self._outcomes.get(registered_model) is not outcomes:
-            self._outcomes[registered_model] = outcomes
-            self._weights = {key: value for key, value in self._weights.items() if key[0] != registered_model}
+    def _take_outcomes(self, model: Key, outcomes: Sequence[RecordedOutcome] | None) -> None:
+        """Forget the weights of a TwinModel whose outcomes are others than before."""
+        if self._outcomes.get(model) is not outcomes:
+            self._outcomes[model] = outcomes
+            self._weights = {key: value for key, value in self._weights.items() if key[0] != model}
 
     def _remember(self, vector: TauWeights) -> TauWeights:
         while len(self._by_digest) >= MOST_VECTORS:

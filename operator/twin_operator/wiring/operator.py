@@ -28,7 +28,9 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
-from twin_operator.services.outcomes.grading import Ledger, Outcomes
+from twin_operator.services.outcomes.backfill import Backfill
+from twin_operator.services.outcomes.grading import Outcomes
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.pools.manifest import WorkerDefaults
 from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import QueueLoads, Workloads
@@ -117,7 +119,8 @@ async def build_operator(
     api = KubernetesApi(configuration, process.api_retried, lease.wait_until_renewed)
     resources = ClusterResources(api, settings.watch_namespaces)
     redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
-    tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url)
+    cluster = await resources.cluster_uid()
+    tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url, cluster)
     metrics = OperatorMetrics.of(registry, process)
     requests = build_requests(settings, metrics)
     mlflow = MlflowApi(mlflow_server(settings), lease.wait_until_renewed)
@@ -132,7 +135,7 @@ async def build_operator(
         ping=redis.ping,
         dead_letters=partial(count_dead_letters, redis),
     )
-    loop = assemble(settings, ports, requests, await resources.cluster_uid(), metrics, tracer, clock)
+    loop = assemble(settings, ports, requests, cluster, metrics, tracer, clock)
     return OperatorGraph(loop, lease, api, redis, looking, mlflow, archive, tracer)
 
 
@@ -181,13 +184,23 @@ def assemble(
     meters, served, traces = metrics.models, requests.pools.serves, RunTraces(tracer, clock)
     typed = TypedResources(resources)
     access = ArchiveAccess(requests.archive_changed)
-    ledger = Ledger(archive, access)
+    ledger = Ledger(archive, access, cluster)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
     twins = Twins(versions, ledger.outcomes, registered.refusal)
-    archiving = Archiving(archive, access, ports.outbox, typed, clock, meters.archive_waiting)
+    archiving = Archiving(archive, access, ports.outbox, typed, cluster, clock, meters.archive_waiting)
     outcomes = Outcomes(
-        archive, access, ledger, typed, meters, clock, twins.weights_in_memory, registered.holds, requests.model
+        archive,
+        access,
+        ledger,
+        typed,
+        cluster,
+        meters,
+        clock,
+        twins.weights_in_memory,
+        registered.holds,
+        requests.model,
     )
+    backfill = Backfill(archive, access, ledger, typed, cluster, settings.resync_seconds, requests.everything)
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     answers = Answers(
         resources=typed,
@@ -213,7 +226,7 @@ def assemble(
     metrics.simulations.follow(simulations.unfinished, simulations.oldest)
     changes = ModelChanges(twins, simulations, meters)
     data_checks = DataChecks(queue, settings.data_watch_seconds, clock)
-    upkeep = UpkeepController(typed, twins, ledger, access, data_checks, meters, clock)
+    upkeep = UpkeepController(typed, twins, ledger, access, backfill.missing, data_checks, meters, clock)
     models = ModelReconciler(
         queue=queue,
         resources=typed,
@@ -264,6 +277,7 @@ def assemble(
         ),
         outcomes=outcomes,
         archiving=archiving,
+        backfill=backfill,
         results=ResultsLoop(queue, simulations, requests.object),
         expiry=finished.expiry,
         resources=typed,

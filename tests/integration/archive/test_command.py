@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.archived import START, failed, outcome, retraining, simulation, weights
+from tests.archived import START, TWIN, failed, outcome, retraining, simulation, weights
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.reader import BATCH
 from twin_operator.cli import app
@@ -40,7 +42,9 @@ def filled(archive: SqlArchive, url: str) -> str:
     archive.store([simulation(n) for n in (0, 1)] + [simulation(2, model_version="4"), simulation(3, **other)], {})
     archive.store([failed(4)], {weights().digest: weights()})
     archive.record([outcome(0), outcome(1, graded=POOR, hindsight=True), outcome(2, model_version="4")])
-    archive.record([outcome(3, registered_model="sales.hillstrom", observed=math.nan)])
+    archive.record(
+        [outcome(3, registered_model="sales.hillstrom", twin=replace(TWIN, namespace="sales"), observed=math.nan)]
+    )
     archive.store_retraining(retraining())
     return url
 
@@ -162,16 +166,44 @@ def test_an_archive_is_copied_into_another_one(
     )
 
 
+def test_the_rows_of_a_cluster_are_adopted_once(filled: str, url: str) -> None:
+    words = ("adopt", TWIN.cluster, "--cluster", "cluster-2")
+    assert run(*words, url=filled).stdout == "Adopted for cluster-2: 4 outcomes, 1 retrainings, 5 simulations.\n"
+    with closing(SqlArchive(url)) as archive:
+        assert archive.outcomes(TWIN) == []
+        assert len(archive.outcomes(replace(TWIN, cluster="cluster-2"))) == 3
+    said = run(*words, url=filled, code=1).stderr
+    assert said == "No row is of cluster cluster-1; there are rows of cluster-2.\n"
+
+
+def test_an_answer_that_the_restored_cluster_has_is_not_adopted_too(filled: str, url: str) -> None:
+    restored = replace(TWIN, cluster="cluster-2")
+    with closing(SqlArchive(url)) as archive:
+        archive.record([replace(outcome(0, twin=restored), simulation="restored")])
+        run("adopt", TWIN.cluster, "--cluster", "cluster-2", url=filled)
+        found = [each.simulation for each in archive.outcomes(restored)]
+    assert found == ["restored", "uid-1", "uid-2"]
+
+
+def test_rows_are_not_adopted_from_the_cluster_itself_or_from_none(filled: str) -> None:
+    assert (
+        "name the one that has them" in run("adopt", "cluster-1", "--cluster", "cluster-1", url=filled, code=1).stderr
+    )
+    missing = run("adopt", "cluster-9", "--cluster", "cluster-2", url=filled, code=1).stderr
+    assert missing == "No row is of cluster cluster-9; there are rows of cluster-1.\n"
+
+
 def test_what_is_not_there_is_said_and_not_made(url: str, tmp_path: Path) -> None:
     for words in (
         ["list"],
         ["export", str(tmp_path / "x.parquet")],
         ["weights", "0a1b"],
+        ["adopt", "cluster-1", "--cluster", "cluster-2"],
         ["copy", "--to", f"sqlite:///{tmp_path}/copy.db"],
     ):
         said = run(*words, url=url, code=1).stderr
         assert said.startswith("There is no archive in ")
         assert said.endswith("start the operator, or run `twin-operator archive migrate`.\n")
     assert list(tmp_path.glob("*")) == []
-    assert "is at revision 0001" in run("migrate", url=url).stdout
+    assert "is at revision 0002" in run("migrate", url=url).stdout
     assert run("list", url=url).stdout == "No outcomes found.\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from tests.archived import outcome, simulation, weights
+from tests.archived import TWIN, outcome, simulation, weights
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 
 MODELS, EACH = 200, 10
@@ -12,7 +13,7 @@ MODELS, EACH = 200, 10
 
 def test_two_thousand_outcomes_of_two_hundred_models_are_each_counted_once(archive: SqlArchive) -> None:
     batches = [
-        [outcome(model * EACH + n, registered_model=f"marketing.twin-{model}") for n in range(EACH)]
+        [outcome(model * EACH + n, twin=replace(TWIN, name=f"twin-{model}")) for n in range(EACH)]
         for model in range(MODELS)
     ]
     twice = [batch for batch in batches for _again in range(2)]
@@ -20,7 +21,7 @@ def test_two_thousand_outcomes_of_two_hundred_models_are_each_counted_once(archi
         stood = list(threads.map(archive.record, twice))
     assert all(found == {one.simulation: one for one in batch} for found, batch in zip(stood, twice, strict=True))
     for model, batch in enumerate(batches):
-        assert archive.outcomes(f"marketing.twin-{model}") == batch
+        assert archive.outcomes(replace(TWIN, name=f"twin-{model}")) == batch
 
 
 def test_batches_that_overlap_in_any_order_do_not_stop_each_other(archive: SqlArchive) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from devcluster.layout import LOOPBACK, free_ports
 from devcluster.postgres import PASSWORD
-from tests.archived import outcome, retraining, simulation
+from tests.archived import TWIN, outcome, retraining, simulation
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.engine import CONNECT_SECONDS
 from twin_operator.services.archive.ports import ArchiveUnreachable
@@ -54,7 +54,7 @@ def test_a_server_that_ended_is_told_at_once_and_found_when_it_is_back(
             lambda: archive.known(["uid-0"]),
             lambda: archive.record([outcome()]),
             lambda: archive.recorded(["uid-0"]),
-            lambda: archive.outcomes("marketing.hillstrom"),
+            lambda: archive.outcomes(TWIN),
             lambda: archive.weights(["0a1b"]),
             lambda: archive.store_retraining(retraining()),
             archive.open,

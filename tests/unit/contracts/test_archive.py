@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.archived import outcome, retraining, simulation, weights
+from tests.archived import TWIN, outcome, retraining, simulation, weights
 from tests.contracts.archive import *  # noqa: F403 - the tests
 from tests.contracts.archive import Rows
 from tests.fakes.archive import InMemoryArchive
@@ -34,7 +34,9 @@ CALLS: dict[str, Callable[[Archive], object]] = {
     "known": lambda archive: archive.known(["uid-0"]),
     "record": lambda archive: archive.record([outcome()]),
     "recorded": lambda archive: archive.recorded(["uid-0"]),
-    "outcomes": lambda archive: archive.outcomes("marketing.hillstrom"),
+    "outcomes": lambda archive: archive.outcomes(TWIN),
+    "unrecorded": lambda archive: archive.unrecorded([]),
+    "outcome_count": lambda archive: archive.outcome_count("cluster-1"),
     "weights": lambda archive: archive.weights(["0a1b"]),
     "store_retraining": lambda archive: archive.store_retraining(retraining()),
 }

@@ -236,7 +236,7 @@ async def test_versions_are_compared_on_the_outcomes_that_are_known() -> None:
         await settled(site, InMemoryData({URI: customers()}), "Ready")
         for number in range(3):
             observe(site, number, 1.0)
-        await site.until(lambda: len(site.archive.outcomes("default.letters")) == 3)
+        await site.until(lambda: len(site.archive.outcomes(site.twin("letters"))) == 3)
         site.apply(retraining_job(**YES))
         status = await site.until_phase("RetrainingJob", "again", "Completed")
         assert status["candidate"]["backtestScore"] > 0

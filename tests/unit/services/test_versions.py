@@ -26,12 +26,12 @@ def registry() -> InMemoryRegistry:
 
 
 class Ledger:
-    """Outcomes by registered model, none at first; the same object while they are the same."""
+    """Outcomes by TwinModel, none at first; the same object while they are the same."""
 
     def __init__(self) -> None:
-        self.known: dict[str, tuple[RecordedOutcome, ...]] = {}
+        self.known: dict[tuple[str, str], tuple[RecordedOutcome, ...]] = {}
 
-    async def outcomes(self, model: str) -> tuple[RecordedOutcome, ...]:
+    async def outcomes(self, model: tuple[str, str]) -> tuple[RecordedOutcome, ...]:
         return self.known.get(model, ())
 
 
@@ -133,7 +133,7 @@ def test_the_uncertainty_is_that_of_the_spec() -> None:
 async def weights_of(found: Twins, scale: float = 0.25, arm: str = "letter") -> Any:
     found.observe(model(), deleted=False)
     version = await resolved(found)
-    return await found.weights(version, version.contrast(arm, "letter" if arm == "none" else "none"), scale)
+    return await found.weights(KEY, version, version.contrast(arm, "letter" if arm == "none" else "none"), scale)
 
 
 async def test_weights_are_computed_once_until_outcomes_change() -> None:
@@ -141,10 +141,21 @@ async def test_weights_are_computed_once_until_outcomes_change() -> None:
     found = twins(ledger=ledger)
     first = await weights_of(found)
     assert await weights_of(found) is first
-    ledger.known["another.model"] = (outcome(),)
+    ledger.known["another", "model"] = (outcome(),)
     assert await weights_of(found) is first
-    ledger.known[NAME] = tuple(outcome(f"later-{number}", registered_model=NAME) for number in range(5))
+    ledger.known[KEY] = tuple(outcome(f"later-{number}") for number in range(5))
     assert await weights_of(found) is not first
+
+
+async def test_twins_with_one_registered_model_have_weights_of_their_own() -> None:
+    ledger = Ledger()
+    found = twins(ledger=ledger)
+    ledger.known["another", "model"] = tuple(outcome(f"later-{number}") for number in range(5))
+    first = await weights_of(found)
+    version = await resolved(found)
+    other = await found.weights(("another", "model"), version, version.contrast("letter", "none"), 0.25)
+    assert other.digest != first.digest
+    assert await weights_of(found) is first
 
 
 async def test_weights_differ_by_the_scale_of_the_prior() -> None:
@@ -170,7 +181,7 @@ async def test_the_oldest_of_too_many_weights_are_forgotten() -> None:
 
 
 async def test_outcomes_that_cannot_be_had_leave_the_training_experiments() -> None:
-    async def unreachable(_model: str) -> None:
+    async def unreachable(_model: tuple[str, str]) -> None:
         return None
 
     without = Twins(InMemoryVersions(registry()), unreachable, lambda _model: None)

@@ -22,6 +22,7 @@ from twin_operator.adapters.kubernetes_api.client import (
     client_of_a_user,
     load_configuration,
 )
+from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS, WorkerPool
 from twin_operator.services.installation import Leader
@@ -113,6 +114,12 @@ async def read_installation(namespace: str, lease: str) -> tuple[Leader | None, 
         found = await _get_or_none(api, f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{lease}")
         pools = api.items(f"/apis/{API_VERSION}/namespaces/{namespace}/workerpools")
         return leader_of(found), [parse(WorkerPool, body) async for body in pools]
+
+
+async def read_cluster_uid() -> str:
+    """Return the uid of the cluster: that of the namespace kube-system."""
+    async with _closing(client_of_a_user(await load_configuration())) as api:
+        return await ClusterResources(api, ()).cluster_uid()
 
 
 def leader_of(lease: Mapping[str, Any] | None) -> Leader | None:

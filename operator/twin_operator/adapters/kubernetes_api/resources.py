@@ -18,7 +18,7 @@ import aiohttp
 
 from twin_operator.adapters.kubernetes_api.client import JSON, PAGE, ApiError, KubernetesApi
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
-from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, Refused
+from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, GradedObject, Refused
 from twin_operator.services.reconciling.queue import exponential_backoff
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ LONGEST_WAIT: Final = 15.0  # seconds between two attempts to restart a watch th
 CAME: Final = frozenset({"ADDED", "MODIFIED"})
 ROOT: Final = f"/apis/{API_VERSION}"
 FINISHED: Final = "status.phase=Succeeded", "status.phase=Failed"
+GRADED: Final = "status.phase=Succeeded,status.fidelity.grade!="
 
 
 @dataclass
@@ -154,6 +155,19 @@ class ClusterResources:
                     yield FinishedObject(
                         meta["namespace"], meta["name"], meta["uid"], str(done), None if ttl is None else int(ttl)
                     )
+
+    async def graded(self) -> AsyncIterator[GradedObject]:
+        """Yield the Simulations that are graded, read as a table in pages."""
+        for path in self._collections("Simulation"):
+            async for meta, cells in self.api.rows(path, fieldSelector=GRADED):
+                model, completed = str(cells["Model"]), str(cells.get("Completed") or "")
+                yield GradedObject(meta["namespace"], meta["name"], meta["uid"], model, completed)
+
+    async def graded_simulations(self) -> AsyncIterator[JSON]:
+        """Yield the Simulations that are graded, read in pages."""
+        for path in self._collections("Simulation"):
+            async for item in self.api.items(path, fieldSelector=GRADED):
+                yield item
 
     async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
         """Call `seen` with each object that a field selector matches, now and later; run until cancelled."""

@@ -7,9 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.resource import ObjectMeta, Resource, Status
 from twin_operator.api.v1alpha1.schema import ApiModel, present
-from twin_operator.services.reconciling.ports import Event, FinishedObject, Unreadable
+from twin_operator.services.reconciling.ports import Event, FinishedObject, GradedObject, Unreadable
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,14 @@ class JSONResources(Protocol):
 
     def finished(self, kind: str) -> AsyncIterator[FinishedObject]:
         """Yield what has ended, without its content."""
+        ...
+
+    def graded(self) -> AsyncIterator[GradedObject]:
+        """Yield the Simulations that are graded, without their content."""
+        ...
+
+    def graded_simulations(self) -> AsyncIterator[JSON]:
+        """Yield the Simulations that are graded; a page of them is in memory at a time."""
         ...
 
     async def follow(self, kind: str, selector: str, seen: Callable[[JSON], None]) -> None:
@@ -132,6 +141,16 @@ class TypedResources:
     def finished(self, kind: type[Resource]) -> AsyncIterator[FinishedObject]:
         """Yield what has ended, without its content."""
         return self.objects.finished(kind.definition.kind)
+
+    def graded(self) -> AsyncIterator[GradedObject]:
+        """Yield the Simulations that are graded, without their content."""
+        return self.objects.graded()
+
+    async def graded_simulations(self) -> AsyncIterator[Simulation]:
+        """Yield the Simulations that are graded; those that cannot be read are logged."""
+        async for body in self.objects.graded_simulations():
+            if (simulation := parse_or_log(Simulation, body)) is not None:
+                yield simulation
 
     async def follow(self, kind: type[R], selector: str, seen: Callable[[R], None]) -> None:
         """Call `seen` with each object that a field selector matches, now and later; run until cancelled.

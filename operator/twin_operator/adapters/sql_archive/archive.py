@@ -6,17 +6,25 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
-from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, Update, and_, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from twin_operator.adapters.sql_archive import codec, migrating
 from twin_operator.adapters.sql_archive.engine import make_engine, read_address, transaction
 from twin_operator.adapters.sql_archive.schema import OUTCOMES, RETRAININGS, SIMULATIONS, TAU_WEIGHTS
-from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.fidelity.ledger import RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
-from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation, ArchiveUnreachable
+from twin_operator.services.archive.ports import (
+    ArchivedRetraining,
+    ArchivedSimulation,
+    ArchiveUnreachable,
+    GradedSimulation,
+)
 
 _ASKED_AT_ONCE: Final = 500  # keys in one statement: older builds of SQLite take at most 999 variables
+_UID: Final = OUTCOMES.c.simulation
+TWIN_TABLES: Final = (OUTCOMES, RETRAININGS, SIMULATIONS)  # those whose rows are a twin's
+_ANSWERED: Final = {OUTCOMES.name: "predicted_at", RETRAININGS.name: "completed", SIMULATIONS.name: "completed"}
 
 
 class SqlArchive:
@@ -26,12 +34,15 @@ class SqlArchive:
 
     Args:
         url: `sqlite:////DIRECTORY/FILE` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+        cluster: uid of the cluster to which the rows of release 0.1.0, which name none, belong from the first use on;
+            None leaves them as they are.
 
     Raises:
         ArchiveUnusable: the address names no archive.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, cluster: str | None = None) -> None:
+        self._cluster = cluster
         self._address = read_address(url)
         self._engine = make_engine(self._address)
         self._opening = threading.Lock()
@@ -53,6 +64,8 @@ class SqlArchive:
             self._make_folder()
             with transaction(self._engine, self._address) as connection:
                 revision = migrating.upgrade(connection)
+                if self._cluster is not None:
+                    _take_rows_without_cluster(connection, self._cluster)
             self._opened = True
         return revision
 
@@ -82,13 +95,47 @@ class SqlArchive:
         with self._transaction() as connection:
             return _recorded(connection, uids)
 
-    def outcomes(self, registered_model: str) -> list[RecordedOutcome]:
-        """Return every outcome of a registered model, in the order in which they were recorded.
+    def unrecorded(self, simulations: Sequence[GradedSimulation]) -> set[str]:
+        """Return the uids of those of these Simulations, all of one cluster, of which no outcome is stored.
+
+        That of a Simulation with another uid, but of the same cluster, namespace, name and time of its answer is the
+        same outcome: a backup that is restored gives new uids.
+        """
+        with self._transaction() as connection:
+            uids = [each.uid for each in simulations]
+            stored = {row["simulation"] for row in _rows(connection, _UID, uids, [_UID])}
+            rest = [each for each in simulations if each.uid not in stored]
+            same = {codec.answer_of(row) for row in _named(connection, rest)}
+        return {each.uid for each in rest if codec.answer_key(each) not in same}
+
+    def outcome_count(self, cluster: str) -> int:
+        """Return how many outcomes of a cluster's twins are stored."""
+        counted = select(func.count()).select_from(OUTCOMES).where(OUTCOMES.c.cluster == cluster)
+        with self._transaction() as connection:
+            return int(connection.execute(counted).scalar_one())
+
+    def clusters(self) -> set[str]:
+        """Return the uids of the clusters that have rows."""
+        with self._transaction() as connection:
+            found = {uid for table in TWIN_TABLES for (uid,) in connection.execute(select(table.c.cluster).distinct())}
+        return {uid for uid in found if uid is not None}
+
+    def adopt(self, source: str, cluster: str) -> dict[str, int]:
+        """Give the rows of one cluster to another, in one transaction; return how many, by table.
+
+        An answer that the other cluster has too (the same Simulation of a backup that was restored) stays where it is.
+        """
+        with self._transaction() as connection:
+            return {table.name: connection.execute(_adoption(table, source, cluster)).rowcount for table in TWIN_TABLES}
+
+    def outcomes(self, twin: TwinKey) -> list[RecordedOutcome]:
+        """Return every outcome of a twin, in the order in which they were recorded.
 
         Those of one moment come in the order of when they became known, and then of their Simulations' uids.
         """
         order = (OUTCOMES.c.recorded, OUTCOMES.c.time, OUTCOMES.c.simulation)
-        wanted = select(OUTCOMES).where(OUTCOMES.c.registered_model == registered_model).order_by(*order)
+        of_twin = (OUTCOMES.c[column] == value for column, value in codec.twin_columns(twin).items())
+        wanted = select(OUTCOMES).where(*of_twin).order_by(*order)
         with self._transaction() as connection:
             return [codec.outcome_of(row._asdict()) for row in connection.execute(wanted)]
 
@@ -126,6 +173,27 @@ class SqlArchive:
             raise ArchiveUnreachable(sentence) from error
 
 
+def _take_rows_without_cluster(connection: Connection, cluster: str) -> None:
+    for table in TWIN_TABLES:
+        connection.execute(update(table).where(table.c.cluster.is_(None)).values(cluster=cluster))
+
+
+def _adoption(table: Table, source: str, cluster: str) -> Update:
+    """Return the statement that gives a table's rows of a cluster to another one, but for answers that it has."""
+    there = table.alias()
+    same = (there.c[name] == table.c[name] for name in ("namespace", "name", _ANSWERED[table.name]))
+    has = exists().where(and_(there.c.cluster == cluster, *same))
+    return update(table).where(table.c.cluster == source, ~has).values(cluster=cluster)
+
+
+def _named(connection: Connection, simulations: Sequence[GradedSimulation]) -> Iterator[codec.Row]:
+    """Read the outcomes of Simulations with the cluster and the names of these."""
+    columns = [OUTCOMES.c[name] for name in ("namespace", "name", "predicted_at")]
+    for cluster in {each.twin.cluster for each in simulations}:
+        names = {each.name for each in simulations if each.twin.cluster == cluster}
+        yield from _rows(connection, OUTCOMES.c.name, names, columns, OUTCOMES.c.cluster == cluster)
+
+
 def _insert(connection: Connection, table: Table, rows: Sequence[codec.Row]) -> None:
     """Insert the rows whose key is new."""
     if not rows:
@@ -143,9 +211,13 @@ def _recorded(connection: Connection, uids: Collection[str]) -> dict[str, Record
 
 
 def _rows(
-    connection: Connection, key: Column[str], wanted: Iterable[str], columns: Iterable[Column[object]]
+    connection: Connection,
+    key: Column[str],
+    wanted: Iterable[str],
+    columns: Iterable[Column[object]],
+    *conditions: ColumnElement[bool],
 ) -> Iterator[codec.Row]:
-    """Read the rows with these keys, some keys at a time."""
+    """Read the rows with these keys on which the conditions hold, some keys at a time."""
     keys, columns = iter(wanted), list(columns)
     while some := list(islice(keys, _ASKED_AT_ONCE)):
-        yield from (row._asdict() for row in connection.execute(select(*columns).where(key.in_(some))))
+        yield from (row._asdict() for row in connection.execute(select(*columns).where(key.in_(some), *conditions)))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from twin_operator.domain.effects.population import Clause
-from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Grade, Graded, Issued, RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
-from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation
+from twin_operator.services.archive.ports import ArchivedRetraining, ArchivedSimulation, GradedSimulation
 
 Row = dict[str, Any]
 
@@ -48,6 +48,8 @@ _SIMULATION_TEXTS = (
     "against",
     "phase",
     "reason",
+    "cluster",
+    "run_id",
 )
 _EFFECT = {
     "estimate": "estimate",
@@ -77,6 +79,7 @@ def outcome_row(outcome: RecordedOutcome) -> Row:
     }
     return {
         **{name: getattr(outcome, name) for name in _OUTCOME_PLAIN},
+        **{column: value or None for column, value in twin_columns(outcome.twin).items()},
         "population_where": clauses_json(outcome.where),
         **{column: _absent_unless_number(figure) for column, figure in figures.items()},
         "covered": outcome.graded.covered,
@@ -97,7 +100,23 @@ def outcome_of(row: Mapping[str, Any]) -> RecordedOutcome:
             **{name: _number(row[name]) for name in _GRADED}, covered=row["covered"], grade=Grade(row["grade"])
         ),
         **{name: row[name].timestamp() for name in _OUTCOME_MOMENTS},
+        twin=TwinKey(**{name: row[column] or "" for column, name in _TWIN.items()}),
     )
+
+
+def twin_columns(twin: TwinKey) -> Row:
+    """Return the columns that identify a twin."""
+    return {column: getattr(twin, name) for column, name in _TWIN.items()}
+
+
+def answer_key(simulation: GradedSimulation) -> tuple[str, str, int]:
+    """Return what identifies an answer within a cluster, whatever the uid of its object is now."""
+    return simulation.twin.namespace, simulation.name, int(simulation.completed)
+
+
+def answer_of(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    """Return what identifies the answer of an outcome's row within its cluster."""
+    return row["namespace"], row["name"], int(row["predicted_at"].timestamp())
 
 
 _OUTCOME_PLAIN = (
@@ -109,7 +128,9 @@ _OUTCOME_PLAIN = (
     "arm",
     "against",
     "hindsight",
+    "run_id",
 )
+_TWIN = {"cluster": "cluster", "namespace": "namespace", "model": "name"}
 _OUTCOME_MOMENTS = ("predicted_at", "time", "recorded")
 _ISSUED = {
     "estimate": "estimate",
@@ -159,6 +180,7 @@ _RETRAINING_PLAIN = (
     "reason",
     "message",
     "promoted",
+    "cluster",
 )
 
 

@@ -60,8 +60,10 @@ def require_newest(connection: Connection, place: str) -> None:
         )
 
 
-def upgrade(connection: Connection) -> str:
+def upgrade(connection: Connection, to: str = "head") -> str:
     """Bring a database to the newest revision within the transaction that is open, and return that revision.
+
+    `to`: an earlier revision, where an archive is to be made as an earlier release made it.
 
     Of several that do this at once, one does it and the others find it done.
 
@@ -72,8 +74,8 @@ def upgrade(connection: Connection) -> str:
     if revision(connection) != newest_revision():
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return newest_revision()
+        command.upgrade(config, to)
+    return str(revision(connection))
 
 
 def _lock(connection: Connection) -> None:

@@ -79,7 +79,10 @@ def columns(kind: Kind) -> dict[str, ColumnElement[Any]]:
     """Return the values of a row, by name, in their order."""
     if kind is Kind.RETRAININGS:
         return {column.name: column for column in RETRAININGS.c}
-    return {"simulation": func.coalesce(OUTCOMES.c.simulation, SIMULATIONS.c.uid), **{n: _either(n) for n in _HISTORY}}
+    return {
+        "simulation": func.coalesce(OUTCOMES.c.simulation, SIMULATIONS.c.uid),
+        **{n: _value(kind, n) for n in _HISTORY},
+    }
 
 
 # Who, what was asked, what was predicted, what was then observed, and the whole of it.
@@ -91,7 +94,16 @@ _HISTORY: Final = (
     *("matched", "population_share", "population_size", "population_where", "seed"),
     *("observed", "observed_sd", "absolute_error", "relative_error", "standardized_error"),
     *("covered", "grade", "hindsight", "spec", "answer"),
+    *("cluster", "run_id"),
 )
+
+
+def _value(kind: Kind, name: str) -> ColumnElement[Any]:
+    """Return a value of a row: an index finds the twins of the table that is read."""
+    return SIMULATIONS.c[name] if kind is Kind.SIMULATIONS and name in _TWIN else _either(name)
+
+
+_TWIN: Final = frozenset({"cluster", "namespace", "model"})
 
 
 def _either(name: str) -> ColumnElement[Any]:

@@ -2,6 +2,9 @@
 
 No foreign keys: an outcome may be recorded before its Simulation is stored (both arrive in batches of their own, each
 again after a failure), and neither is to wait for the other.
+
+A twin is (cluster, namespace, model). Rows of release 0.1.0 have no cluster until the operator of one takes them, and
+no `run_id`; its outcomes have no namespace where nothing says whose they are.
 """
 
 from datetime import UTC, datetime
@@ -102,7 +105,10 @@ SIMULATIONS: Final = Table(
     Column("seed", BigInteger),
     Column("spec", JSON, nullable=False),
     Column("answer", JSON, nullable=False),
+    Column("cluster", Words),
+    Column("run_id", Words),
     Index("simulations_by_model", "model", "namespace", "completed"),
+    Index("simulations_by_twin", "cluster", "namespace", "model", "completed"),
     Index("simulations_by_version", "registered_model", "model_version"),
     Index("simulations_by_completion", "completed"),
 )
@@ -138,7 +144,12 @@ OUTCOMES: Final = Table(
     Column("predicted_at", Moment, nullable=False),
     Column("time", Moment, nullable=False),
     Column("recorded", Moment, nullable=False),
-    Index("outcomes_by_model", "registered_model", "recorded"),
+    Column("cluster", Words),
+    Column("namespace", Words),
+    Column("model", Words),
+    Column("run_id", Words),
+    Index("outcomes_by_twin", "cluster", "namespace", "model", "recorded"),
+    Index("outcomes_by_name", "cluster", "name"),
     Index("outcomes_by_time", "time"),
     Index("outcomes_by_experiment", "experiment"),
 )
@@ -171,6 +182,7 @@ RETRAININGS: Final = Table(
     Column("champion_version", Words),
     Column("completed", Moment, nullable=False),
     Column("status", JSON, nullable=False),
+    Column("cluster", Words),
     Index("retrainings_by_model", "model", "namespace", "completed"),
     Index("retrainings_by_completion", "completed"),
 )

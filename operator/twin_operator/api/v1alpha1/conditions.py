@@ -35,6 +35,7 @@ class ConditionType(StrEnum):
     PROMOTED = "Promoted"
     REGISTRY_CONFLICT = "RegistryConflict"
     ARCHIVE_REACHABLE = "ArchiveReachable"
+    OUTCOMES_INCOMPLETE = "OutcomesIncomplete"
     SCALING_ACTIVE = "ScalingActive"
     SCALING_LIMITED = "ScalingLimited"
 
@@ -161,6 +162,7 @@ class Reason(StrEnum):
     VERSION_PINNED = "VersionPinned"
     INVALID_SCHEDULE = "InvalidSchedule"
     ARCHIVE_UNREACHABLE = "ArchiveUnreachable"
+    OUTCOMES_MISSING = "OutcomesMissing"
     # Of a Simulation.
     MODEL_NOT_FOUND = "ModelNotFound"
     MODEL_NOT_READY = "ModelNotReady"

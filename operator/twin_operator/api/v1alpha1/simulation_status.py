@@ -198,6 +198,7 @@ class PredictionFidelity(ApiModel):
     hindsight: bool | None = Field(
         default=None, description="True when the outcome was known before the prediction: it does not count."
     )
+    recorded_time: Timestamp | None = Field(default=None, description="When the outcome was graded and recorded.")
 
 
 class SimulationAnswer(ApiModel):
@@ -229,9 +230,10 @@ class SimulationStatus(Status, SimulationAnswer):
     model_version: ModelVersion | None = Field(
         default=None, description="Version that answers, bound when it was queued."
     )
-    registered_model: RegisteredModelName | None = Field(
-        default=None, description="Registered model of that version; outcomes are kept under it in the archive."
+    model_run_id: Identifier | None = Field(
+        default=None, description="MLflow run that made that version: its number can be given out again."
     )
+    registered_model: RegisteredModelName | None = Field(default=None, description="Registered model of that version.")
     trace_id: TraceId | None = Field(
         default=None,
         description="Trace that log lines and spans of its run belong to: that of annotation twinops.dev/traceparent, "

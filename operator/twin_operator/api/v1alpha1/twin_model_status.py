@@ -171,8 +171,9 @@ class TwinModelStatus(Status):
     conditions: Conditions = Field(
         default=(),
         description="Ready, and Reconciling or Stalled while true; Faithful (are predictions borne out), Retrainable, "
-        "ArchiveReachable while it is not, RegistryConflict while the registry's champion is not a version of this "
-        "TwinModel, and AssignmentNotRandom and DataWarning as warnings.",
+        "ArchiveReachable while it is not, OutcomesIncomplete while the archive lacks graded outcomes, "
+        "RegistryConflict while the registry's champion is not a version of this TwinModel, and AssignmentNotRandom "
+        "and DataWarning as warnings.",
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Name in the MLflow registry.")
     trace_id: TraceId | None = Field(

@@ -140,6 +140,30 @@ def copy(
 
 
 @app.command()
+def adopt(
+    source: Annotated[str, typer.Argument(help="UID of the cluster whose rows are taken.", metavar="UID")],
+    *,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="UID of the cluster that takes them.",
+            show_default="that of the namespace kube-system of this cluster",
+            metavar="UID",
+        ),
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Take the rows of another cluster for this one, such as those of a cluster that was restored from a backup.
+
+    A cluster is identified by the uid of its namespace kube-system, which a restored cluster has not. Stop the operator
+    first. Answers that this cluster has already stay as they are; the command may be repeated.
+    """
+    from twin_operator.cli.archive.commands import adopt_rows  # noqa: PLC0415 - see above
+
+    adopt_rows(source, cluster, _address(url))
+
+
+@app.command()
 def weights(
     digest: Annotated[str, typer.Argument(help="As in the basis of a Simulation's status.")],
     *,

@@ -1,5 +1,6 @@
 """What the commands of `twin-operator archive` do, and how they print rows: as tables, and as JSON."""
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +55,30 @@ def copy_rows(source: str, target: str) -> None:
     with _sentences():
         counts = copy_archive(source, target)
     typer.echo(f"Copied: {', '.join(f'{count} {table}' for table, count in counts.items())}.")
+
+
+def adopt_rows(source: str, cluster: str | None, url: str) -> None:
+    """Give the rows of a cluster to another one, and say how many they are."""
+    with _reader(url) as reader:
+        reader.check()  # nothing is made where there is no archive
+    target = cluster or _this_cluster()
+    if target == source:
+        fail(f"{source} is the cluster that would take the rows: name the one that has them.")
+    with _sentences(), closing(SqlArchive(url)) as archive:
+        clusters = archive.clusters()
+        if source not in clusters:
+            fail(f"No row is of cluster {source}; there are rows of {', '.join(sorted(clusters)) or 'no cluster'}.")
+        counts = archive.adopt(source, target)
+    typer.echo(f"Adopted for {target}: {', '.join(f'{count} {table}' for table, count in counts.items())}.")
+
+
+def _this_cluster() -> str:
+    from twin_operator.adapters.kubernetes_api.commands import read_cluster_uid  # noqa: PLC0415 - slow to import
+
+    try:
+        return asyncio.run(read_cluster_uid())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the remedy is the same
+        fail(f"The uid of this cluster cannot be read ({error or type(error).__name__}): name it with --cluster.")
 
 
 def show_weights(digest: str, output: Output, url: str) -> None:

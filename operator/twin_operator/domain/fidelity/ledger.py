@@ -71,13 +71,49 @@ class Graded:
 
 
 @dataclass(frozen=True)
+class TwinKey:
+    """What identifies a twin: uid of its cluster, namespace and name of its TwinModel; empty where that is not known.
+
+    Names of registered models and uids of objects can be given to another twin, or change when a backup is restored.
+    """
+
+    cluster: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class VersionIdentity:
+    """A version of a twin: its number, which can be given out twice, and the MLflow run that made it.
+
+    `run_id`: None where it is not known; `trained`: when it was trained, seconds since the epoch, None likewise.
+    """
+
+    number: str
+    run_id: str | None
+    trained: float | None
+
+    def predicted(self, outcome: "RecordedOutcome") -> bool:
+        """Whether this version issued the prediction of an outcome.
+
+        Where the run of one of them is not known, the version of that number counts if it was trained by then: what was
+        predicted before is of an earlier version with the same number.
+        """
+        if outcome.run_id is not None and self.run_id is not None:
+            return outcome.run_id == self.run_id
+        existed = self.trained is not None and outcome.predicted_at >= self.trained
+        return outcome.model_version == self.number and existed
+
+
+@dataclass(frozen=True)
 class RecordedOutcome:
     """One graded outcome of the archive: all that the window, the mixture over tau and a backtest need of it.
 
     `simulation`: uid of the Simulation; `name`: its name; `where`: the population that was asked about;
     `population_share`: its share of the model's data. Moments are seconds since the epoch: `predicted_at` is when the
     Simulation was answered, `time` when the outcome became known, `recorded` when it was first stored here.
-    `hindsight`: the outcome was known before the prediction, and does not count.
+    `hindsight`: the outcome was known before the prediction, and does not count. `twin`: whose prediction it was;
+    `run_id`: the MLflow run that made the version, None where release 0.1.0 recorded it.
     """
 
     simulation: str
@@ -96,6 +132,8 @@ class RecordedOutcome:
     predicted_at: float
     time: float
     recorded: float
+    twin: TwinKey = TwinKey()
+    run_id: str | None = None
 
     @property
     def error(self) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from twin_operator.domain.fidelity.grading import grade_of
-from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome, VersionIdentity
 from twin_operator.domain.twin import Contrast, LedgerOutcome
 
 # What `covered` promises, and how much of the score rests on the errors and how much on the intervals.
@@ -57,12 +57,12 @@ def counted(outcomes: Iterable[RecordedOutcome]) -> tuple[RecordedOutcome, ...]:
     return tuple(_widest(predicted, lambda outcome: (outcome.experiment, _pair(outcome))))
 
 
-def window_of(outcomes: Iterable[RecordedOutcome], version: str, size: int) -> tuple[RecordedOutcome, ...]:
+def window_of(outcomes: Iterable[RecordedOutcome], version: VersionIdentity, size: int) -> tuple[RecordedOutcome, ...]:
     """The newest `size` outcomes that this version predicted before they were known, newest first, as recorded.
 
     One for each experiment and pair of arms, in whichever direction: that of the widest population.
     """
-    own = counted(outcome for outcome in outcomes if outcome.model_version == version)
+    own = counted(outcome for outcome in outcomes if version.predicted(outcome))
     return tuple(sorted(own, key=lambda o: (o.time, o.recorded, o.name, o.simulation), reverse=True)[:size])
 
 

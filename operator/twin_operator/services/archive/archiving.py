@@ -111,6 +111,7 @@ class Archiving:
         access: calls it.
         outbox: where they wait.
         resources: the API server, for what the outbox has lost.
+        cluster: its uid.
         clock: seconds since the epoch.
         waiting: called with the number of entries that wait.
     """
@@ -119,6 +120,7 @@ class Archiving:
     access: ArchiveAccess
     outbox: Outbox
     resources: Resources
+    cluster: str
     clock: Callable[[], float]
     waiting: Callable[[int], None]
     _looked: float = 0.0
@@ -159,7 +161,9 @@ class Archiving:
         await self._look()
         entries = await self.outbox.take(BATCH)
         if entries:
-            simulations = _readable(entry["simulation"] for _, entry in entries if "simulation" in entry)
+            simulations = _readable(
+                (entry["simulation"] for _, entry in entries if "simulation" in entry), self.cluster
+            )
             vectors = {e["digest"]: _weights(e["weights"]) for _, e in entries if "weights" in e}
             await self.access.call(self.archive.store, simulations, vectors)
             await self.outbox.drop([identity for identity, _ in entries])
@@ -220,12 +224,12 @@ def _weights(value: JSON) -> TauWeights:
     return TauWeightsOnTheWire.model_validate(value).weights()
 
 
-def _readable(bodies: Iterable[JSON]) -> list[ArchivedSimulation]:
+def _readable(bodies: Iterable[JSON], cluster: str) -> list[ArchivedSimulation]:
     """Return the records of these; one that cannot be read must not keep the others from the archive."""
     records = []
     for body in bodies:
         try:
-            records.append(archived(Simulation.model_validate(body)))
+            records.append(archived(Simulation.model_validate(body), cluster))
         except ValidationError:
             logger.exception("Simulation %s cannot be archived.", (body.get("metadata") or {}).get("name"))
     return records
@@ -240,8 +244,8 @@ def _lean(simulation: Simulation) -> JSON:
     }
 
 
-def archived(simulation: Simulation) -> ArchivedSimulation:
-    """Return the record of a finished Simulation."""
+def archived(simulation: Simulation, cluster: str) -> ArchivedSimulation:
+    """Return the record of a finished Simulation; `cluster` is the uid of its cluster."""
     spec, status = simulation.spec, simulation.status
     ready = status.condition(ConditionType.READY)
     asked: JSON = present(spec.replace(observed=None).model_dump(mode="json"))
@@ -260,4 +264,6 @@ def archived(simulation: Simulation) -> ArchivedSimulation:
         completed=0.0 if status.completion_time is None else status.completion_time.timestamp(),
         spec=asked,
         answer=present(status.model_dump(mode="json", include=ANSWER)) or {},
+        cluster=cluster,
+        run_id=status.model_run_id,
     )

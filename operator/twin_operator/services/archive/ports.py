@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.fidelity.ledger import RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.runs.run import JSON
 
@@ -25,7 +25,9 @@ class ArchivedSimulation:
         uid: of the object; the key.
         phase: Succeeded or Failed.
         reason: of its condition Ready.
+        cluster: uid of the cluster; with `namespace` and `model` it identifies the twin.
         registered_model: None where it failed before a model was known.
+        run_id: the MLflow run that made the version; None where that is not known.
         queued, completed: seconds since the epoch.
         spec: as it was asked, but for `observed`.
         answer: `effect`, `basis`, `outcome`, `population`, `recommendation` and `trial` of its status.
@@ -45,6 +47,8 @@ class ArchivedSimulation:
     completed: float
     spec: JSON
     answer: JSON
+    cluster: str
+    run_id: str | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class ArchivedRetraining:
 
     Attributes:
         uid: of the object; the key.
+        cluster: uid of the cluster; with `namespace` and `model` it identifies the twin.
         promoted: whether its candidate serves since.
         status: `plan`, `candidate`, `champion`, `gate`, `approvedBy` and times of its status.
         completed: seconds since the epoch.
@@ -70,6 +75,22 @@ class ArchivedRetraining:
     promoted: bool
     completed: float
     status: JSON
+    cluster: str
+
+
+@dataclass(frozen=True)
+class GradedSimulation:
+    """A graded Simulation without its content.
+
+    Attributes:
+        twin: whom it asked.
+        completed: when it was answered, whole seconds since the epoch.
+    """
+
+    uid: str
+    name: str
+    twin: TwinKey
+    completed: float
 
 
 class Archive(Protocol):
@@ -91,8 +112,20 @@ class Archive(Protocol):
         """Return the outcomes of these Simulations, by uid."""
         ...
 
-    def outcomes(self, registered_model: str) -> list[RecordedOutcome]:
-        """Return every outcome of a registered model, in the order in which they were recorded."""
+    def unrecorded(self, simulations: Sequence[GradedSimulation]) -> set[str]:
+        """Return the uids of those of these Simulations, all of one cluster, of which no outcome is stored.
+
+        That of a Simulation with another uid, but of the same cluster, namespace, name and time of its answer is the
+        same outcome: a backup that is restored gives new uids.
+        """
+        ...
+
+    def outcomes(self, twin: TwinKey) -> list[RecordedOutcome]:
+        """Return every outcome of a twin, in the order in which they were recorded."""
+        ...
+
+    def outcome_count(self, cluster: str) -> int:
+        """Return how many outcomes of a cluster's twins are stored."""
         ...
 
     def weights(self, digests: Collection[str]) -> dict[str, TauWeights]:

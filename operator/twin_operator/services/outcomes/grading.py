@@ -1,6 +1,6 @@
-"""Outcomes of experiments: graded with the prediction as issued, recorded once, read again, and written to Simulations.
+"""Outcomes of experiments: graded with the prediction as issued, recorded once, and written to Simulations.
 
-What a window of them says about a TwinModel belongs in `health`.
+Reading them again is in `ledger`; what a window of them says about a TwinModel belongs in `health`.
 """
 
 import asyncio
@@ -8,8 +8,8 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -17,16 +17,18 @@ from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.observed_outcome import ObservedOutcome
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.grading import grade
-from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome, TwinKey
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, Unreadable, write_status
+from twin_operator.services.runs.times import moment
 
 logger = logging.getLogger(__name__)
-RecordedOutcomes = tuple[RecordedOutcome, ...]
+Key = tuple[str, str]
 T = TypeVar("T")
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
@@ -36,51 +38,15 @@ UNGRADABLE = "The answer lacks what grading needs; ask again in another Simulati
 
 
 @dataclass
-class Ledger:
-    """Recorded outcomes by registered model.
-
-    Args:
-        archive: where they are recorded.
-        access: calls it.
-    """
-
-    archive: Archive
-    access: ArchiveAccess
-    _known: dict[str, RecordedOutcomes] = field(default_factory=dict)
-    _stale: set[str] = field(default_factory=set)
-
-    async def outcomes(self, registered_model: str) -> RecordedOutcomes | None:
-        """Return the outcomes in the order of their recording, the same tuple while they are the same.
-
-        None while the archive cannot be reached and no outcomes were read before.
-        """
-        known = self._known.get(registered_model)
-        if known is not None and registered_model not in self._stale:
-            return known
-        self._stale.discard(registered_model)
-        try:
-            read = tuple(await self.access.call(self.archive.outcomes, registered_model))
-        except ArchiveUnreachable:
-            self._stale.add(registered_model)
-            return known
-        if read != known:  # else the same tuple again: others compare by identity
-            self._known[registered_model] = read
-        return self._known[registered_model]
-
-    def recorded(self, registered_model: str) -> None:
-        """Read a registered model's outcomes again at the next request."""
-        self._stale.add(registered_model)
-
-
-@dataclass
 class Outcomes:
     """Takes in Simulations whose outcome is known and not graded yet.
 
     Args:
         archive: where outcomes are recorded.
         access: calls it.
-        ledger: is told which registered models have news.
+        ledger: reads the outcomes of TwinModels with new ones again.
         resources: the API server.
+        cluster: uid of the cluster.
         meters: counts outcomes.
         clock: seconds since the epoch.
         weights_in_memory: tau weights that this process made, by digest.
@@ -92,6 +58,7 @@ class Outcomes:
     access: ArchiveAccess
     ledger: Ledger
     resources: Resources
+    cluster: str
     meters: Meters
     clock: Callable[[], float]
     weights_in_memory: Callable[[str], TauWeights | None]
@@ -142,8 +109,8 @@ class Outcomes:
             outcomes = await self._graded(news)
             standing |= await self.access.call(self.archive.record, outcomes)
             self._count([by_uid[outcome.simulation] for outcome in outcomes], standing)
-        for outcome in standing.values():
-            self.ledger.recorded(outcome.registered_model)
+        for uid in standing:
+            self.ledger.recorded(model_of(by_uid[uid]))
         await asyncio.gather(*(self._write(by_uid[uid], outcome) for uid, outcome in standing.items()))
 
     async def _of_own_model(self, simulations: Sequence[Simulation]) -> list[Simulation]:
@@ -151,7 +118,7 @@ class Outcomes:
         own = []
         for simulation in simulations:
             registered = simulation.status.registered_model
-            if registered is None or await self.is_of_twin(_model_of(simulation), registered):
+            if registered is None or await self.is_of_twin(model_of(simulation), registered):
                 own.append(simulation)
             else:
                 asyncio.get_running_loop().call_later(HELD_SECONDS, self.observe, simulation)
@@ -162,7 +129,7 @@ class Outcomes:
         vectors, outcomes = await self._vectors(simulations), []
         for simulation in simulations:
             try:
-                outcomes.append(outcome_of(simulation, vectors, self.clock()))
+                outcomes.append(outcome_of(simulation, vectors, self.clock(), self.cluster))
             except (Ungradable, ValueError) as reason:
                 logger.warning("The outcome of %s/%s cannot be graded: %s", *simulation.key, reason)
                 await self.resources.emit(Event(simulation, "NotGraded", f"{UNGRADABLE}: {reason}.", warning=True))
@@ -170,7 +137,7 @@ class Outcomes:
 
     def _count(self, news: Sequence[Simulation], standing: Mapping[str, RecordedOutcome]) -> None:
         for simulation in news:
-            self.meters.outcome_graded(_model_of(simulation), standing[simulation.uid].graded.grade)
+            self.meters.outcome_graded(model_of(simulation), standing[simulation.uid].graded.grade)
 
     async def _vectors(self, simulations: Sequence[Simulation]) -> Mapping[str, TauWeights]:
         bases = [simulation.status.basis for simulation in simulations]
@@ -183,14 +150,15 @@ class Outcomes:
     async def _write(self, simulation: Simulation, outcome: RecordedOutcome) -> None:
         with suppress(Gone, Changed, Unreadable):  # who changes it so often brings it back by the watch
             await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
-        self.graded(_model_of(simulation))
+        self.graded(model_of(simulation))
 
 
 class Ungradable(Exception):  # noqa: N818 - a fact about an answer
     """An answer lacks what grading needs; the message names it."""
 
 
-def _model_of(simulation: Simulation) -> tuple[str, str]:
+def model_of(simulation: Simulation) -> Key:
+    """Return namespace and name of the TwinModel that a Simulation asked."""
     return simulation.namespace, simulation.spec.model_ref.name
 
 
@@ -205,13 +173,14 @@ def _with_grade(simulation: Simulation, outcome: RecordedOutcome) -> Simulation:
     return simulation.replace(status=status)
 
 
-def outcome_of(simulation: Simulation, vectors: Mapping[str, TauWeights], now: float) -> RecordedOutcome:
+def outcome_of(simulation: Simulation, vectors: Mapping[str, TauWeights], now: float, cluster: str) -> RecordedOutcome:
     """Grade the outcome of a Simulation.
 
     Args:
         simulation: Succeeded and with `spec.observed`.
         vectors: tau weights by digest.
-        now: seconds since the epoch.
+        now: seconds since the epoch; the record has whole seconds, as the status has.
+        cluster: uid of the cluster.
 
     Raises:
         Ungradable: the answer, or the outcome, is not there.
@@ -220,6 +189,7 @@ def outcome_of(simulation: Simulation, vectors: Mapping[str, TauWeights], now: f
     told, basis = _required(spec.observed, "spec.observed"), _required(status.basis, "status.basis")
     digest = _required(basis.weights_digest, "status.basis.weightsDigest")
     issued, observed = _issued(status), _observed(told)
+    now = moment(now).timestamp()
     completed = now if status.completion_time is None else status.completion_time.timestamp()
     time = now if told.time is None else told.time.timestamp()
     return RecordedOutcome(
@@ -239,7 +209,32 @@ def outcome_of(simulation: Simulation, vectors: Mapping[str, TauWeights], now: f
         predicted_at=completed,
         time=time,
         recorded=now,
+        twin=TwinKey(cluster, *model_of(simulation)),
+        run_id=status.model_run_id,
     )
+
+
+def graded_outcome(simulation: Simulation, cluster: str) -> RecordedOutcome:
+    """Return the outcome of a Simulation as it was graded: what its status says stands.
+
+    An object of release 0.1.0 does not say when its outcome was recorded: its own time counts, or else that of the
+    answer.
+
+    Raises:
+        Ungradable: the answer, the outcome or the grade is not there.
+    """
+    fidelity = _required(simulation.status.fidelity, "status.fidelity")
+    told = _required(simulation.spec.observed, "spec.observed")
+    completed = _required(simulation.status.completion_time, "status.completionTime")
+    recorded = fidelity.recorded_time or told.time or completed
+    outcome = outcome_of(simulation, {}, recorded.timestamp(), cluster)
+    written = {name: getattr(fidelity, name) for name in _WRITTEN_GRADE}
+    stands = {name: value for name, value in written.items() if value is not None}
+    hindsight = bool(fidelity.hindsight)
+    return replace(outcome, graded=replace(outcome.graded, **stands), hindsight=hindsight)
+
+
+_WRITTEN_GRADE: Final = ("grade", "absolute_error", "relative_error", "standardized_error", "covered")
 
 
 def _required(value: T | None, path: str) -> T:

@@ -10,12 +10,11 @@ from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.api.v1alpha1.twin_model_status import RECENT_LIMIT, TwinFidelity, ValidatedPrediction
 from twin_operator.domain.fidelity.faithfulness import Thresholds, Verdict, judge
-from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.fidelity.ledger import RecordedOutcome, VersionIdentity
 from twin_operator.domain.fidelity.significance import significance, trend_p
 from twin_operator.domain.fidelity.window import Summary, ledger_of, summarise, window_of
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.runs.times import moment
-from twin_operator.services.versions import active_version
 
 Arms = tuple[str, str]
 
@@ -44,7 +43,7 @@ def health_of(model: TwinModel, outcomes: Sequence[RecordedOutcome], contrasts: 
 
     Args:
         model: a TwinModel that has one.
-        outcomes: every outcome of its registered model.
+        outcomes: every outcome of it.
         contrasts: of the version, from the registry.
     """
     window, scale = _window(model, outcomes, contrasts), model.spec.uncertainty.between_experiment_scale
@@ -61,7 +60,15 @@ def _window(
     """Return the outcomes that count: none of an experiment that the version was trained on, as it is no prediction."""
     known = {name for contrast in contrasts for name in contrast.experiments}
     predicted = (outcome for outcome in outcomes if outcome.experiment not in known)
-    return window_of(predicted, active_version(model) or "", model.spec.fidelity.window)
+    return window_of(predicted, _active(model), model.spec.fidelity.window)
+
+
+def _active(model: TwinModel) -> VersionIdentity:
+    serving = model.status.model
+    if serving is None:
+        return VersionIdentity("", None, None)
+    trained = serving.trained_time
+    return VersionIdentity(serving.version, serving.run_id, None if trained is None else trained.timestamp())
 
 
 def _thresholds(model: TwinModel) -> Thresholds:
@@ -140,4 +147,5 @@ def prediction_fidelity(outcome: RecordedOutcome) -> PredictionFidelity:
         standardized_error=graded.standardized_error,
         covered=graded.covered,
         hindsight=outcome.hindsight,
+        recorded_time=moment(outcome.recorded),
     )

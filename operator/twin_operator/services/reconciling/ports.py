@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task
@@ -92,6 +93,17 @@ class FinishedObject:
 
 
 @dataclass(frozen=True)
+class GradedObject:
+    """A graded Simulation: its identity, the name of its TwinModel, and when it was answered (RFC 3339)."""
+
+    namespace: str
+    name: str
+    uid: str
+    model: str
+    completed: str
+
+
+@dataclass(frozen=True)
 class Event:
     """Something worth knowing about an object, for `kubectl describe`.
 
@@ -147,6 +159,14 @@ class Resources(Protocol):
 
     def finished(self, kind: type[Resource]) -> AsyncIterator[FinishedObject]:
         """Yield what has ended, without its content."""
+        ...
+
+    def graded(self) -> AsyncIterator[GradedObject]:
+        """Yield the Simulations that are graded, without their content."""
+        ...
+
+    def graded_simulations(self) -> AsyncIterator[Simulation]:
+        """Yield the Simulations that are graded; a page of them is in memory at a time."""
         ...
 
     async def follow(self, kind: type[R], selector: str, seen: Callable[[R], None]) -> None:

@@ -244,7 +244,7 @@ class JobReconciler:
         if job.uid not in self._archived:
             model = await self._model(job)
             try:
-                await self.access.call(self.archive.store_retraining, archived(job, model))
+                await self.access.call(self.archive.store_retraining, archived(job, model, self.cluster))
             except ArchiveUnreachable:
                 return RETRY_SECONDS
             self._archived.add(job.uid)

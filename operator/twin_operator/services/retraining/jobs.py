@@ -188,8 +188,14 @@ def _message(status: RetrainingJobStatus, condition_type: ConditionType) -> str:
     return "" if condition is None else condition.message
 
 
-def archived(job: RetrainingJob, model: TwinModel | None) -> ArchivedRetraining:
-    """Return the record of a job that ended; `model` is its TwinModel, if that still exists."""
+def archived(job: RetrainingJob, model: TwinModel | None, cluster: str) -> ArchivedRetraining:
+    """Return the record of a job that ended.
+
+    Args:
+        job: the job.
+        model: its TwinModel, if that still exists.
+        cluster: uid of the cluster.
+    """
     name, status = job.spec.model_ref.name, job.status
     ready, ended = status.condition(ConditionType.READY), status.completion_time
     return ArchivedRetraining(
@@ -205,6 +211,7 @@ def archived(job: RetrainingJob, model: TwinModel | None) -> ArchivedRetraining:
         promoted=promoted(job),
         completed=0.0 if ended is None else ended.timestamp(),
         status=_archived_status(job),
+        cluster=cluster,
     )
 
 

@@ -224,8 +224,9 @@ class Simulations:
     async def _weights(self, followed: FollowedSimulation, decision: Enqueue) -> TauWeights:
         intervention = followed.simulation.spec.intervention
         contrast = decision.version.contrast(intervention.arm, intervention.against)
-        scale = self.twins.uncertainty(model_of(followed.simulation)).between_experiment_scale
-        return await self.twins.weights(decision.version, contrast, scale)
+        model = model_of(followed.simulation)
+        scale = self.twins.uncertainty(model).between_experiment_scale
+        return await self.twins.weights(model, decision.version, contrast, scale)
 
     def _task(self, followed: FollowedSimulation, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
         simulation, version = followed.simulation, decision.version

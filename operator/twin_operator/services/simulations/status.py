@@ -26,6 +26,7 @@ def finished(simulation: Simulation, run: Run, outcome: Outcome, now: float) -> 
         conditions=conditions_of(simulation, facts, now),
         phase=SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
         model_version=result.model_version or _version(simulation, run),
+        model_run_id=_run_id(simulation, run),
         registered_model=result.registered_model or _registered_model(simulation, run),
         trace_id=trace_of(simulation.metadata).trace_id,
         attempts=run.attempts,
@@ -67,6 +68,7 @@ def unfinished(simulation: Simulation, run: Run, waiting: Waiting, now: float) -
         conditions=conditions_of(simulation, facts, now),
         phase=waiting.phase,
         model_version=_version(simulation, run),
+        model_run_id=_run_id(simulation, run),
         registered_model=_registered_model(simulation, run),
         trace_id=trace_of(simulation.metadata).trace_id,
         attempts=run.attempts,
@@ -78,6 +80,10 @@ def unfinished(simulation: Simulation, run: Run, waiting: Waiting, now: float) -
 
 def _version(simulation: Simulation, run: Run) -> str | None:
     return run.bound.version if run.bound else simulation.status.model_version
+
+
+def _run_id(simulation: Simulation, run: Run) -> str | None:
+    return run.bound.run_id if run.bound else simulation.status.model_run_id
 
 
 def _registered_model(simulation: Simulation, run: Run) -> str | None:

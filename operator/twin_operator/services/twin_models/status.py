@@ -87,11 +87,25 @@ def with_new_version(model: TwinModel, trained: TrainedVersion, now: float) -> T
         effects=tuple(_arm_effect(effect) for effect in trained.effects[:EFFECTS_LIMIT]),
     )
     former = active_version(model)
-    if former not in {None, trained.version}:
-        retraining = (status.retraining or RetrainingState()).replace(previous_version=former)
-        status = status.replace(fidelity=None, data=None, retraining=retraining)
+    if former is not None and not _same_version(model, trained):
+        status = status.replace(fidelity=None, data=None, retraining=_left(status, former, trained))
     facts = [*_serving(model, trained.version), NOT_VALIDATED, *_warnings(trained), *_not_built(model.spec)]
     return _with_conditions(model, status, facts, now)
+
+
+def _left(status: TwinModelStatus, former: str, trained: TrainedVersion) -> RetrainingState | None:
+    """Return `status.retraining` with the version that can be rolled back to: not one whose number is taken."""
+    if former == trained.version:
+        return status.retraining
+    return (status.retraining or RetrainingState()).replace(previous_version=former)
+
+
+def _same_version(model: TwinModel, trained: TrainedVersion) -> bool:
+    """Whether a version is the active one: a number of a model that was deleted is given out again."""
+    serving = model.status.model
+    if serving is None or serving.version != trained.version:
+        return False
+    return serving.run_id == trained.run_id or None in {serving.run_id, trained.run_id}
 
 
 def with_version(

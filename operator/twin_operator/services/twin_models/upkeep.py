@@ -33,8 +33,9 @@ class UpkeepSnapshot:
 
     Attributes:
         model: the object.
-        health: None while the archive is down and nothing is known.
+        health: None while the archive is down and nothing is known, or lacks outcomes.
         trouble: what is wrong with the archive, if anything.
+        missing: how many graded outcomes the archive lacks.
         retraining: `status.retraining` with every finished job counted.
         jobs: the model's RetrainingJobs.
         data: `status.data` by the last check.
@@ -44,6 +45,7 @@ class UpkeepSnapshot:
     model: TwinModel
     health: Health | None
     trouble: str | None
+    missing: int
     retraining: RetrainingState
     jobs: Sequence[RetrainingJob]
     data: DataState | None
@@ -75,7 +77,7 @@ class Upkeep:
 
 def upkeep(snapshot: UpkeepSnapshot, now: float) -> Upkeep:
     """Decide what a serving model needs; `now` in seconds since the epoch."""
-    facts = [*_archive(snapshot), *_faithful(snapshot)]
+    facts = [*_archive(snapshot), *_incomplete(snapshot), *_faithful(snapshot)]
     times, decision = _retraining(snapshot, now)
     if isinstance(decision, Obstacle):
         facts.append(Fact(ConditionType.RETRAINABLE, ConditionStatus.FALSE, decision.reason, decision.message))
@@ -131,6 +133,16 @@ def _archive(snapshot: UpkeepSnapshot) -> list[Fact]:
         "outcomes are graded when it is back."
     )
     return [Fact(ConditionType.ARCHIVE_REACHABLE, ConditionStatus.FALSE, Reason.ARCHIVE_UNREACHABLE, message)]
+
+
+def _incomplete(snapshot: UpkeepSnapshot) -> list[Fact]:
+    if not snapshot.missing:
+        return []
+    message = (
+        f"The archive lacks {snapshot.missing} graded outcomes of this twin and takes them in again from its "
+        "Simulations; fidelity stays as it is until that is done."
+    )
+    return [Fact(ConditionType.OUTCOMES_INCOMPLETE, ConditionStatus.TRUE, Reason.OUTCOMES_MISSING, message)]
 
 
 def _faithful(snapshot: UpkeepSnapshot) -> list[Fact]:

@@ -10,8 +10,8 @@ from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.archiving import ArchiveAccess
-from twin_operator.services.outcomes.grading import Ledger
 from twin_operator.services.outcomes.health import Health, health_of
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
 from twin_operator.services.reconciling.status import Fact
@@ -37,6 +37,7 @@ class UpkeepController:
         twins: reads versions.
         ledger: the recorded outcomes.
         access: knows whether the archive answers.
+        missing: how many graded outcomes of a TwinModel the archive lacks; None while that is not known.
         data_checks: the checks of the models' data.
         meters: shows metrics.
         clock: seconds since the epoch.
@@ -46,6 +47,7 @@ class UpkeepController:
     twins: Twins
     ledger: Ledger
     access: ArchiveAccess
+    missing: Callable[[Key], int | None]
     data_checks: DataChecks
     meters: Meters
     clock: Callable[[], float]
@@ -80,13 +82,14 @@ class UpkeepController:
 
     async def outcomes(self, model: TwinModel) -> Sequence[RecordedOutcome]:
         """Return the recorded outcomes of a model."""
-        return await self.ledger.outcomes(registered_model(model)) or ()
+        return await self.ledger.outcomes(model.key) or ()
 
     async def health(self, model: TwinModel) -> Health | None:
         """Judge the version that serves; None while that cannot be known."""
-        registered = registered_model(model)
-        outcomes = await self.ledger.outcomes(registered)
-        version = await self.twins.version(registered, serving_model(model).version)
+        if self.missing(model.key) != 0:
+            return None
+        outcomes = await self.ledger.outcomes(model.key)
+        version = await self.twins.version(registered_model(model), serving_model(model).version)
         if outcomes is None or not isinstance(version, Version):
             return None
         return health_of(model, outcomes, version.contrasts)
@@ -116,6 +119,7 @@ class UpkeepController:
             model=model,
             health=await self.health(model),
             trouble=self.access.trouble,
+            missing=self.missing(key) or 0,
             retraining=count_finished_jobs(model.status.retraining or RetrainingState(), jobs),
             jobs=jobs,
             data=data,

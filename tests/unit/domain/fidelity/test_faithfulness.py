@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.domain.ledgers import World
 from twin_operator.domain.fidelity.faithfulness import Thresholds, Verdict, VerdictKind, judge
-from twin_operator.domain.fidelity.ledger import Grade
+from twin_operator.domain.fidelity.ledger import Grade, VersionIdentity
 from twin_operator.domain.fidelity.significance import Significance, significance, trend_p
 from twin_operator.domain.fidelity.window import Summary, summarise, window_of
 
@@ -99,7 +99,7 @@ def test_a_chance_too_small_to_write_is_written_as_a_bound() -> None:
 def verdict_on(world: World, rng: np.random.Generator, outcomes: int) -> Verdict:
     """Play a world and judge its twin as an operator would."""
     recorded, weights = world.play(rng, outcomes)
-    window = window_of(recorded, "2", 50)
+    window = window_of(recorded, VersionIdentity("2", None, 0.0), 50)
     found = significance(window, {("letter", "none"): weights})
     return judge(summarise(window), found, THRESHOLDS, world.experiments)
 

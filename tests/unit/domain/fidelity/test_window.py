@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import permutations
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.domain.ledgers import SCALE, outcome
-from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome
+from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome, VersionIdentity
 from twin_operator.domain.fidelity.window import ledger_of, oriented, summarise, window_of
 from twin_operator.domain.twin import Contrast, LedgerOutcome, tau_weights
 
@@ -75,6 +76,9 @@ def test_the_ledger_takes_outcomes_of_every_version_in_the_order_of_recording() 
     assert [each.experiment for each in found] == ["experiment 1", "experiment 2", "experiment 3"]
 
 
+VERSION = VersionIdentity("2", None, 0.0)
+
+
 COUNT_ONCE = [
     outcome(1, experiment="spring", population_share=0.3, observed=1.0),
     outcome(2, experiment="spring", population_share=0.9, observed=2.0),
@@ -87,12 +91,12 @@ def test_an_experiment_counts_once_by_its_widest_population_that_was_recorded_fi
     order: tuple[RecordedOutcome, ...],
 ) -> None:
     assert [each.observed for each in ledger_of(order, CONTRAST)] == [2.0]
-    assert names(window_of(order, "2", 50)) == ["simulation-2"]
+    assert names(window_of(order, VERSION, 50)) == ["simulation-2"]
 
 
 def test_the_window_counts_each_contrast_of_an_experiment() -> None:
     call = outcome(2, arm="call", experiment="spring")
-    assert len(window_of([outcome(1, experiment="spring"), call], "2", 50)) == 2
+    assert len(window_of([outcome(1, experiment="spring"), call], VERSION, 50)) == 2
 
 
 def test_the_window_is_the_newest_outcomes_of_a_version_newest_first() -> None:
@@ -104,7 +108,30 @@ def test_the_window_is_the_newest_outcomes_of_a_version_newest_first() -> None:
         outcome(5, model_version="1"),
         outcome(6, hindsight=True),
     ]
-    assert names(window_of(outcomes, "2", 3)) == ["simulation-2", "simulation-3", "simulation-1"]
+    assert names(window_of(outcomes, VERSION, 3)) == ["simulation-2", "simulation-3", "simulation-1"]
+
+
+TRAINED = VersionIdentity("2", "run", trained=5.0)
+
+
+@pytest.mark.parametrize(
+    ("version", "changes", "counts"),
+    [
+        (TRAINED, {"run_id": "run"}, True),
+        (TRAINED, {"run_id": "run", "model_version": "1"}, True),
+        (TRAINED, {"run_id": "of the deleted version 2", "predicted_at": 9.0}, False),
+        (TRAINED, {"run_id": None, "predicted_at": 5.0}, True),
+        (TRAINED, {"run_id": None, "predicted_at": 4.9}, False),
+        (TRAINED, {"run_id": None, "predicted_at": 9.0, "model_version": "1"}, False),
+        (replace(TRAINED, trained=None), {"run_id": None, "predicted_at": 9.0}, False),
+        (replace(TRAINED, run_id=None), {"run_id": "run", "predicted_at": 9.0}, True),
+        (replace(TRAINED, run_id=None), {"run_id": "run", "predicted_at": 4.0}, False),
+    ],
+)
+def test_a_number_that_is_given_out_again_is_another_version(
+    version: VersionIdentity, changes: dict[str, Any], *, counts: bool
+) -> None:
+    assert bool(window_of([outcome(1, **changes)], version, 50)) is counts
 
 
 @given(OUTCOMES, st.integers(1, 5), st.randoms(use_true_random=False))
@@ -113,11 +140,11 @@ def test_the_window_never_counts_a_contrast_of_an_experiment_twice_in_any_order(
     size: int,
     random: Random,
 ) -> None:
-    window = window_of(outcomes, "2", size)
+    window = window_of(outcomes, VERSION, size)
     assert len({each.experiment for each in window}) == len(window) <= size
     assert all(each.model_version == "2" and not each.hindsight for each in window)
     shuffled = sorted(outcomes, key=lambda _: random.random())
-    assert window_of(shuffled, "2", size) == window
+    assert window_of(shuffled, VERSION, size) == window
     assert ledger_of(shuffled, CONTRAST) == ledger_of(outcomes, CONTRAST)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,21 @@ from tests.unit.domain.outcomes import outcome
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
-from twin_operator.domain.fidelity.ledger import Grade
+from twin_operator.domain.fidelity.ledger import Grade, TwinKey
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.archiving import ArchiveAccess
-from twin_operator.services.outcomes.grading import Ledger, Ungradable, equivalent_weights, outcome_of
+from twin_operator.services.outcomes.grading import Ungradable, equivalent_weights, outcome_of
 from twin_operator.services.outcomes.health import prediction_fidelity
+from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import finished
 
 COMPLETED = "2027-01-15T08:00:00Z"
 NOW = 1_800_000_600.0
 WEIGHTS = TauWeights(np.array([0.0, 0.01]), np.array([0.5, 0.5]), 5, 0)
-AUTUMN, SPRING = outcome("autumn"), outcome("spring", recorded=4.0)
+KEY = ("n", "m")
+TWIN = TwinKey("c", *KEY)
+AUTUMN, SPRING = outcome("autumn", twin=TWIN), outcome("spring", twin=TWIN, recorded=4.0)
 
 
 def simulation(observed: dict[str, Any] | None = None, **status: Any) -> Simulation:
@@ -32,6 +36,7 @@ def simulation(observed: dict[str, Any] | None = None, **status: Any) -> Simulat
         "phase": "Succeeded",
         "completionTime": COMPLETED,
         "modelVersion": "2",
+        "modelRunID": "4f1d",
         "registeredModel": "n.spring",
         "effect": {"estimate": 0.07, "standardError": 0.011},
         "basis": {
@@ -57,9 +62,10 @@ def simulation(observed: dict[str, Any] | None = None, **status: Any) -> Simulat
 
 
 def test_an_outcome_is_graded_with_the_prediction_as_it_was_issued() -> None:
-    outcome = outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW)
+    outcome = outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW, "c")
     assert (outcome.experiment, outcome.arm, outcome.against) == ("spring-25", "E-Mail", "No E-Mail")
     assert (outcome.registered_model, outcome.model_version, outcome.population_share) == ("n.spring", "2", 0.5)
+    assert (outcome.twin, outcome.run_id) == (TwinKey("c", "n", "spring"), "4f1d")
     assert outcome.where[0].values == ("40",)
     assert outcome.graded.standardized_error == pytest.approx(-0.002 / math.hypot(0.011, 0.003))
     assert outcome.graded.grade is Grade.EXCELLENT
@@ -69,7 +75,7 @@ def test_an_outcome_is_graded_with_the_prediction_as_it_was_issued() -> None:
 
 
 def test_the_grade_is_written_in_the_words_of_the_api() -> None:
-    fidelity = prediction_fidelity(outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW))
+    fidelity = prediction_fidelity(outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW, "c"))
     assert fidelity.manifest() == {
         "grade": "Excellent",
         "absoluteError": 0.002,
@@ -77,20 +83,21 @@ def test_the_grade_is_written_in_the_words_of_the_api() -> None:
         "standardizedError": -0.175412,
         "covered": True,
         "hindsight": False,
+        "recordedTime": "2027-01-15T08:10:00Z",
     }
 
 
 @pytest.mark.parametrize(("time", "hindsight"), [("2027-01-15T07:59:59Z", True), ("2027-01-15T08:00:00Z", False)])
 def test_an_outcome_that_was_known_before_its_prediction_is_hindsight(time: str, *, hindsight: bool) -> None:
     told = {"experiment": "e", "effect": 0.07, "standardError": 0.003, "time": time}
-    assert outcome_of(simulation(told), {}, NOW).hindsight is hindsight
+    assert outcome_of(simulation(told), {}, NOW, "c").hindsight is hindsight
 
 
 def test_an_outcome_that_came_with_the_question_is_hindsight_whatever_its_time() -> None:
     told = {"experiment": "e", "effect": 0.07, "standardError": 0.003, "time": "2030-01-01T00:00:00Z"}
     written = finished(simulation(told), Run(finished=NOW), Outcome(Reason.SUCCEEDED, "", {}), NOW)
     assert written.fidelity == PredictionFidelity(hindsight=True)
-    assert outcome_of(simulation(fidelity={"hindsight": True}), {}, NOW).hindsight
+    assert outcome_of(simulation(fidelity={"hindsight": True}), {}, NOW, "c").hindsight
 
 
 def test_a_question_without_an_outcome_is_not_hindsight() -> None:
@@ -110,18 +117,18 @@ def test_a_question_without_an_outcome_is_not_hindsight() -> None:
 )
 def test_what_an_answer_lacks_for_its_grade_is_named(status: dict[str, Any], path: str) -> None:
     with pytest.raises(Ungradable, match=f"{path} is missing"):
-        outcome_of(simulation(**status), {}, NOW)
+        outcome_of(simulation(**status), {}, NOW, "c")
 
 
 def test_lost_weights_are_replaced_by_the_one_tau_that_gives_the_interval_as_issued() -> None:
-    outcome = outcome_of(simulation(), {}, NOW)
+    outcome = outcome_of(simulation(), {}, NOW, "c")
     weights = equivalent_weights(outcome.issued)
     spread = math.sqrt(outcome.issued.sampling_sd**2 + weights.tau[0] ** 2 * (1 + outcome.issued.share_squared))
     assert spread == pytest.approx(0.011)
 
 
 def test_an_outcome_told_by_its_sample_size_takes_its_precision_from_the_arms() -> None:
-    outcome = outcome_of(simulation({"experiment": "e", "effect": 0.07, "sampleSize": 1000}), {}, NOW)
+    outcome = outcome_of(simulation({"experiment": "e", "effect": 0.07, "sampleSize": 1000}), {}, NOW, "c")
     assert outcome.graded.observed_sd == pytest.approx(math.sqrt(2 * (0.3**2 + 0.4**2) / 1000))
 
 
@@ -131,49 +138,49 @@ class Read:
     def __init__(self) -> None:
         self.archive = InMemoryArchive()
         self.access = ArchiveAccess(changed=lambda **_reachable: None)
-        self.ledger = Ledger(self.archive, self.access)
+        self.ledger = Ledger(self.archive, self.access, TWIN.cluster)
 
 
 async def test_outcomes_are_read_in_the_order_of_their_recording() -> None:
     read = Read()
-    read.archive.record([SPRING, AUTUMN, outcome("other", registered_model="n.other")])
-    assert await read.ledger.outcomes("n.m") == (AUTUMN, SPRING)
+    read.archive.record([SPRING, AUTUMN, outcome("other", twin=replace(TWIN, name="other"))])
+    assert await read.ledger.outcomes(KEY) == (AUTUMN, SPRING)
 
 
 async def test_outcomes_are_read_again_only_after_a_record() -> None:
     read = Read()
-    await read.ledger.outcomes("n.m")
+    await read.ledger.outcomes(KEY)
     read.archive.record([AUTUMN])
-    assert await read.ledger.outcomes("n.m") == ()
-    read.ledger.recorded("n.m")
-    assert await read.ledger.outcomes("n.m") == (AUTUMN,)
+    assert await read.ledger.outcomes(KEY) == ()
+    read.ledger.recorded(KEY)
+    assert await read.ledger.outcomes(KEY) == (AUTUMN,)
 
 
 async def test_equal_outcomes_are_the_same_object() -> None:
     read = Read()
     read.archive.record([AUTUMN])
-    before = await read.ledger.outcomes("n.m")
-    read.ledger.recorded("n.m")
-    assert await read.ledger.outcomes("n.m") is before
+    before = await read.ledger.outcomes(KEY)
+    read.ledger.recorded(KEY)
+    assert await read.ledger.outcomes(KEY) is before
     read.archive.record([SPRING])
-    read.ledger.recorded("n.m")
-    assert await read.ledger.outcomes("n.m") is not before
+    read.ledger.recorded(KEY)
+    assert await read.ledger.outcomes(KEY) is not before
 
 
 async def test_what_was_read_stands_while_the_archive_is_away() -> None:
     read = Read()
     read.archive.record([AUTUMN])
-    await read.ledger.outcomes("n.m")
+    await read.ledger.outcomes(KEY)
     read.archive.record([SPRING])
-    read.ledger.recorded("n.m")
+    read.ledger.recorded(KEY)
     read.archive.reachable = False
-    assert await read.ledger.outcomes("n.m") == (AUTUMN,)
+    assert await read.ledger.outcomes(KEY) == (AUTUMN,)
     read.archive.reachable = True
     await read.access.probe(read.archive.known, [])
-    assert await read.ledger.outcomes("n.m") == (AUTUMN, SPRING)
+    assert await read.ledger.outcomes(KEY) == (AUTUMN, SPRING)
 
 
 async def test_nothing_is_known_of_a_model_while_the_archive_is_away_from_the_start() -> None:
     read = Read()
     read.archive.reachable = False
-    assert await read.ledger.outcomes("n.m") is None
+    assert await read.ledger.outcomes(KEY) is None

@@ -136,8 +136,9 @@ def test_the_record_of_a_job_keeps_its_results_and_its_spec() -> None:
         candidate={"version": "2"},
         completionTime=ENDED,
     )
-    record = archived(retraining_job("again", ended), twin_model(registeredModel="mine"))
+    record = archived(retraining_job("again", ended), twin_model(registeredModel="mine"), "c")
     assert (record.uid, record.namespace, record.name, record.model) == ("u", "n", "again", "spring")
+    assert record.cluster == "c"
     assert (record.registered_model, record.trigger, record.phase) == ("mine", "Manual", "Completed")
     assert (record.reason, record.message, record.promoted, record.completed) == ("Succeeded", "Done.", True, NOW)
     assert record.status == {
@@ -161,11 +162,11 @@ def test_the_record_of_a_job_has_every_field_of_its_results() -> None:
     }
     job = retraining_job(status=status(RetrainingJobPhase.COMPLETED, **results), backoffLimit=1)
     spec = {"modelRef": {"name": "spring"}, "backoffLimit": 1}
-    assert archived(job, None).status == {**results, "spec": spec}
+    assert archived(job, None, "c").status == {**results, "spec": spec}
 
 
 def test_the_record_of_a_job_whose_model_is_gone_names_the_usual_registered_model() -> None:
-    record = archived(retraining_job(status={"phase": "Failed", "completionTime": ENDED}), None)
+    record = archived(retraining_job(status={"phase": "Failed", "completionTime": ENDED}), None, "c")
     assert (record.registered_model, record.promoted, record.reason) == ("n.spring", False, "")
 
 

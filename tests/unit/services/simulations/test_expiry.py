@@ -80,7 +80,7 @@ async def test_a_graded_one_is_deleted() -> None:
         site.apply(simulation(ttlSecondsAfterFinished=60, observed=OBSERVED))
         site.employ()
         await site.until(is_gone(site), seconds=90)
-        assert len(site.archive.outcomes("default.customers")) == 1
+        assert len(site.archive.outcomes(site.twin("customers"))) == 1
 
 
 async def test_a_new_leader_deletes_what_ended_before_it() -> None:

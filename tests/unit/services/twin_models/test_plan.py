@@ -168,6 +168,14 @@ def test_a_new_version_starts_a_new_window_and_remembers_the_one_before() -> Non
     assert reason(decision, "Faithful") == "NotValidated"
 
 
+def test_a_version_of_another_run_is_a_new_one_though_it_has_the_number_of_the_active_one() -> None:
+    before = trained().replace(fidelity=TwinFidelity(score=0.2), retraining=RetrainingState(failed_attempts=1))
+    again = TRAINED.model_copy(update={"run_id": "another"})
+    decision = next_for(model(before), chosen=again)
+    assert decision.status.fidelity is None
+    assert decision.status.retraining == RetrainingState(failed_attempts=1)
+
+
 def test_changed_columns_of_a_serving_model_train_anew_while_it_answers() -> None:
     decision = next_for(model(trained(), columns=WEIGHTED))
     assert decision.task is not None

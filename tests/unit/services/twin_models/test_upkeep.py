@@ -94,6 +94,7 @@ def keep(
     seen: DataSeen | Obstacle = NEWS,
     *,
     trouble: str | None = None,
+    missing: int = 0,
     settled: bool = True,
     now: float = NOW,
     **spec: Any,
@@ -102,7 +103,7 @@ def keep(
     health = None
     if outcomes is not None:
         health = health_of(model, outcomes, [CONTRAST, CONTRAST.reversed()])
-    return upkeep(UpkeepSnapshot(model, health, trouble, state or RetrainingState(), [], None, seen), now)
+    return upkeep(UpkeepSnapshot(model, health, trouble, missing, state or RetrainingState(), [], None, seen), now)
 
 
 def fact(decision: Upkeep, kind: str) -> tuple[str, str] | None:
@@ -178,6 +179,15 @@ def test_a_twin_does_not_learn_from_the_misses_that_it_is_judged_by() -> None:
     early = [outcome(n + 20, 0.012, model_version="0", recorded=1.0) for n in range(6)]
     assert fact(keep(WRONG), "Faithful") == ("False", "FidelityDegraded")
     assert fact(keep(early + WRONG), "Faithful") == ("True", "WithinChance")  # it knew before that effects differ so
+
+
+def test_outcomes_that_the_archive_lacks_are_told_and_stop_decisions() -> None:
+    decision = keep(None, missing=3)
+    assert fact(decision, "OutcomesIncomplete") == ("True", "OutcomesMissing")
+    assert "lacks 3 graded outcomes" in decision.facts[0].message
+    assert decision.fidelity is not None
+    assert decision.fidelity.score == 0.9
+    assert decision.wanted is None
 
 
 def test_an_archive_that_is_down_is_told_and_stops_decisions() -> None:

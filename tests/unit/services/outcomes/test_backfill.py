@@ -1,0 +1,212 @@
+"""An archive that lost outcomes takes them in again from the graded Simulations, and the twin stays as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes.archive import InMemoryArchive
+from tests.fakes.cluster import CLUSTER_UID
+from tests.fakes.crashes import CrashPlan, Moment
+from tests.fakes.installation import Installation
+from tests.fakes.ready_twin import TWIN, install_twin, simulation
+from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.services.outcomes import backfill
+from twin_operator.services.runs.run import JSON
+
+pytestmark = pytest.mark.looptime
+KIND = "Simulation"
+NUMBERS = range(7)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven outcomes are three pages."""
+    monkeypatch.setattr(backfill, "PAGE", 3)
+
+
+def outcome(number: int) -> JSON:
+    return {"experiment": f"later-{number}", "effect": 1.0 + 0.01 * number, "standardError": 0.1}
+
+
+async def graded(site: Installation, numbers: range = NUMBERS) -> JSON:
+    """Have Simulations answered and graded; return the status of the twin."""
+    install_twin(site)
+    site.employ()
+    for number in numbers:
+        site.apply(simulation(f"question-{number}"))
+    for number in numbers:
+        await site.until_phase(KIND, f"question-{number}", "Succeeded")
+    await site.advance(90)  # an outcome is known later than its prediction
+    for number in numbers:
+        site.patch(KIND, f"question-{number}", {"spec": {"observed": outcome(number)}})
+    await site.until(lambda: validations(site) == len(numbers))
+    await site.advance(2)
+    return site.status("TwinModel", TWIN)
+
+
+def validations(site: Installation) -> int:
+    return int((site.status("TwinModel", TWIN).get("fidelity") or {}).get("validations", 0))
+
+
+def incomplete(site: Installation) -> JSON:
+    return site.condition("TwinModel", TWIN, "OutcomesIncomplete")
+
+
+def recorded(site: Installation) -> list[RecordedOutcome]:
+    return site.archive.outcomes(site.twin(TWIN))
+
+
+def seen_statuses(site: Installation) -> list[JSON]:
+    """Collect the statuses of the twin from now on."""
+    statuses: list[JSON] = []
+    site.cluster.watch("TwinModel", lambda _type, body: statuses.append(body["status"]))
+    return statuses
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_the_twin_stays_as_it_was_while_its_outcomes_are_taken_in_again() -> None:
+    async with Installation() as site:
+        before, rows = await graded(site), recorded(site)
+        await site.stop()
+        site.archive = InMemoryArchive()
+        statuses = seen_statuses(site)
+        site.start()
+        await site.until(lambda: len(recorded(site)) == len(NUMBERS))
+        await site.advance(5)
+        assert site.status("TwinModel", TWIN) == before
+        assert {str(status["fidelity"]) for status in statuses} == {str(before["fidelity"])}
+        assert sorted(map(key_of, recorded(site))) == sorted(map(key_of, rows))
+
+
+def key_of(outcome: RecordedOutcome) -> tuple[object, ...]:
+    """Return all of an outcome that a status has to the last digit."""
+    graded = outcome.graded
+    issued = outcome.simulation, outcome.name, outcome.twin, outcome.run_id, outcome.experiment, outcome.issued
+    return str(issued), outcome.observed, graded.grade, graded.covered, outcome.time, outcome.recorded
+
+
+class Slow(InMemoryArchive):
+    """An archive that a test fills page by page: it records only when it may."""
+
+    def __init__(self, pages: int) -> None:
+        super().__init__()
+        self.pages = pages
+
+    def record(self, outcomes: Any) -> Any:
+        """Record a page, or do not answer."""
+        if not self.pages:
+            self.reachable = False
+        self.pages -= 1
+        return super().record(outcomes)
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_twin_says_how_many_outcomes_are_missing_while_that_is_so() -> None:
+    async with Installation() as site:
+        before = await graded(site)
+        await site.stop()
+        site.archive = archive = Slow(pages=1)
+        site.start()
+        await site.until(lambda: incomplete(site).get("status") == "True")
+        await site.until(lambda: "lacks 4 graded outcomes" in incomplete(site)["message"])
+        assert incomplete(site)["reason"] == "OutcomesMissing"
+        assert site.status("TwinModel", TWIN)["fidelity"] == before["fidelity"]
+        assert site.condition("TwinModel", TWIN, "Faithful")["reason"] != "NotValidated"
+        archive.pages, archive.reachable = 99, True
+        await site.until(lambda: incomplete(site) == {})
+        assert len(recorded(site)) == len(NUMBERS)
+        assert site.status("TwinModel", TWIN) == before
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("moment", list(Moment))
+@pytest.mark.parametrize("page", [1, 2, 3])
+async def test_a_crash_between_two_pages_goes_on_where_it_ended(page: int, moment: Moment) -> None:
+    async with Installation() as site:
+        before = await graded(site)
+        await site.stop()
+        site.archive = InMemoryArchive()
+        site.crashes = CrashPlan(ports=["archive"], moment=moment)
+        site.processes.clear()  # the plan is that of the next process
+        record_number(site.crashes, page)
+        site.start()
+        await site.until(lambda: len(recorded(site)) == len(NUMBERS))
+        await site.until(lambda: incomplete(site) == {} and site.status("TwinModel", TWIN) == before)
+        assert site.crashes.dead
+
+
+def record_number(plan: CrashPlan, number: int) -> None:
+    """Have the process end at the `number`-th call of `archive.record`."""
+    enter, count = plan.enter, 0
+
+    def counting(call: str, *, counted: bool) -> int:
+        nonlocal count
+        if call == "archive.record":
+            count += 1
+            plan.at = len(plan.calls) + 1 if count == number else None
+        return enter(call, counted=counted)
+
+    plan.enter = counting  # type: ignore[method-assign]
+
+
+async def test_a_second_comparison_records_nothing() -> None:
+    async with Installation() as site:
+        await graded(site)
+        rows = recorded(site)
+        for _again in range(2):
+            await site.restart()
+            await site.advance(5)
+        assert recorded(site) == rows
+
+
+async def test_what_the_archive_loses_while_the_operator_runs_is_taken_in_at_the_next_resync() -> None:
+    async with Installation() as site:
+        before = await graded(site)
+        await site.advance(120)
+        site.archive.lose_outcomes()
+        await site.until(lambda: len(recorded(site)) == len(NUMBERS), seconds=130)
+        await site.advance(5)
+        assert site.status("TwinModel", TWIN) == before
+
+
+async def test_outcomes_of_a_backup_with_new_uids_are_not_counted_twice() -> None:
+    async with Installation() as site:
+        await graded(site, range(2))
+        bodies = [site.get(KIND, f"question-{number}") for number in range(2)]
+        await site.stop()
+        for body in bodies:
+            site.remove(KIND, body["metadata"]["name"])
+            site.apply(simulation(body["metadata"]["name"], observed=body["spec"]["observed"]))
+            site.cluster.patch_status(KIND, "default", body["metadata"]["name"], {"status": body["status"]})
+        site.start()
+        await site.advance(10)
+        assert site.archive.outcome_count(CLUSTER_UID) == 2
+        assert validations(site) == 2
+
+
+async def test_an_object_of_the_first_release_is_recorded_at_its_own_time() -> None:
+    async with Installation() as site:
+        await graded(site, range(2))
+        for number in range(2):
+            status = {"fidelity": {"recordedTime": None}, "modelRunID": None}
+            site.cluster.patch_status(KIND, "default", f"question-{number}", {"status": status})
+        await site.stop()
+        site.archive = InMemoryArchive()
+        site.start()
+        await site.until(lambda: len(recorded(site)) == 2)
+        assert [each.recorded for each in recorded(site)] == [each.predicted_at for each in recorded(site)]
+        assert {each.run_id for each in recorded(site)} == {None}
+
+
+async def test_a_simulation_whose_outcome_cannot_be_read_keeps_no_other_from_the_archive() -> None:
+    async with Installation() as site:
+        await graded(site, range(3))
+        site.cluster.patch_status(KIND, "default", "question-0", {"status": {"basis": {"weightsDigest": None}}})
+        await site.stop()
+        site.archive = InMemoryArchive()
+        site.start()
+        await site.until(lambda: len(recorded(site)) == 2)
+        await site.until(lambda: validations(site) == 2)
+        assert incomplete(site) == {}
