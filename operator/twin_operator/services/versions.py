@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
-from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, SimulationPhase
+from twin_operator.api.v1alpha1.twin_model_status import GATES_LIMIT
+from twin_operator.domain.effects.answers import Gate, GateType
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.reconciling.ports import Versions
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.run import Outcome
+from twin_operator.services.runs.run import BoundVersion, Outcome
 from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ class Version:
 
     Attributes:
         run_id: the MLflow run that made the version: the number may be given to another one after a deletion.
+        gates: what its training found that forbids Deploy.
+        data_warning: what its training found odd in the data, in sentences.
     """
 
     registered_model: str
@@ -39,6 +43,8 @@ class Version:
     arms: tuple[str, ...]
     features: Mapping[str, FeatureType]
     contrasts: tuple[Contrast, ...]
+    gates: tuple[Gate, ...]
+    data_warning: str | None
 
     def contrast(self, arm: str, against: str | None) -> Contrast:
         """Return the comparison of `arm` with `against`, or with the control.
@@ -73,6 +79,21 @@ class Waiting:
     phase: SimulationPhase
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True)
+class TwinChecks:
+    """What is known against the answers of a version at one moment.
+
+    Attributes:
+        gates: what its training found that forbids Deploy; None where the registry does not have the version any more.
+        data_warning: what its training found odd in the data, in sentences.
+        not_faithful: the message of the TwinModel's condition Faithful while that is False.
+    """
+
+    gates: tuple[Gate, ...] | None
+    data_warning: str | None
+    not_faithful: str | None
 
 
 def registered_model(model: TwinModel) -> str:
@@ -195,18 +216,43 @@ class Twins:
 
     async def version(self, registered: str, number: str) -> Version | Waiting:
         """Return a version, or why it cannot be read now."""
+        try:
+            return await self._read(registered, number)
+        except LookupError:
+            return Waiting(
+                SimulationPhase.PENDING,
+                Reason.MODEL_NOT_READY,
+                f"{registered} has no version {number} in the registry.",
+            )
+        except ConnectionError as error:
+            return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
+
+    async def checks(self, key: Key, bound: BoundVersion | None) -> TwinChecks:
+        """Return what is known now against the answers of a version of a TwinModel; None: of one that is not known.
+
+        Raises:
+            ConnectionError: the version is not the active one, and the registry does not answer.
+        """
+        model = self._models.get(key)
+        not_faithful = None if model is None else _sentence(model, ConditionType.FAITHFUL, ConditionStatus.FALSE)
+        if bound is None:
+            return TwinChecks(None, None, not_faithful)
+        if model is not None and _is_active(model, bound):
+            warning = _sentence(model, ConditionType.DATA_WARNING, ConditionStatus.TRUE)
+            return TwinChecks(_gates_of_active(model), warning, not_faithful)
+        try:
+            version = await self._read(bound.registered_model, bound.version)
+        except LookupError:
+            return TwinChecks(None, None, not_faithful)
+        if bound.run_id not in {None, version.run_id}:
+            return TwinChecks(None, None, not_faithful)
+        return TwinChecks(version.gates, version.data_warning, not_faithful)
+
+    async def _read(self, registered: str, number: str) -> Version:
+        """Return a version; raise `LookupError` or `ConnectionError`."""
         key = registered, number
         if key not in self._versions:
-            try:
-                self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
-            except LookupError:
-                return Waiting(
-                    SimulationPhase.PENDING,
-                    Reason.MODEL_NOT_READY,
-                    f"{registered} has no version {number} in the registry.",
-                )
-            except ConnectionError as error:
-                return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
+            self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
         return self._versions[key]
 
     def _take_outcomes(self, registered_model: str, outcomes: Sequence[RecordedOutcome] | None) -> None:
@@ -230,7 +276,43 @@ def version_of(registered: str, trained: TrainedVersion) -> Version:
         arms=trained.arms,
         features=trained.features,
         contrasts=trained.contrasts,
+        gates=gates_of(trained),
+        data_warning=" ".join(trained.warnings) or None,
     )
+
+
+def gates_of(trained: TrainedVersion) -> tuple[Gate, ...]:
+    """Return what a training found that forbids Deploy: an entry for each two arms, or one for all where they are many.
+
+    The test of the assignment is one of all arms together.
+    """
+    if trained.assignment_not_random is None:
+        return ()
+    pairs = {frozenset((each.arm, each.against)): (each.arm, each.against) for each in trained.contrasts}
+    if len(pairs) > GATES_LIMIT:
+        return (Gate(GateType.ASSIGNMENT_NOT_RANDOM, trained.assignment_not_random),)
+    return tuple(Gate(GateType.ASSIGNMENT_NOT_RANDOM, trained.assignment_not_random, *pair) for pair in pairs.values())
+
+
+def _gates_of_active(model: TwinModel) -> tuple[Gate, ...]:
+    """Return the gates of the active version; a status that release 0.1.0 wrote has the condition alone."""
+    found = () if model.status.model is None else model.status.model.gates
+    if found:
+        return tuple(Gate(each.type, each.message, each.arm, each.against) for each in found)
+    sentence = _sentence(model, ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionStatus.TRUE)
+    return () if sentence is None else (Gate(GateType.ASSIGNMENT_NOT_RANDOM, sentence),)
+
+
+def _sentence(model: TwinModel, kind: ConditionType, status: ConditionStatus) -> str | None:
+    """Return the message of a condition that has this status."""
+    condition = model.status.condition(kind)
+    return condition.message if condition is not None and condition.status is status else None
+
+
+def _is_active(model: TwinModel, bound: BoundVersion) -> bool:
+    active = _answering(model)
+    same_run = bound.run_id is None or active.run_id is None or bound.run_id == active.run_id
+    return same_run and (active.registered_model, active.version) == (bound.registered_model, bound.version)
 
 
 class _Answering(NamedTuple):

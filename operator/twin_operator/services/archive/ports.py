@@ -28,7 +28,7 @@ class ArchivedSimulation:
         registered_model: None where it failed before a model was known.
         queued, completed: seconds since the epoch.
         spec: as it was asked, but for `observed`.
-        answer: `effect`, `basis`, `outcome`, `population`, `recommendation` and `trial` of its status.
+        answer: its status as it was written, but for what a later outcome changes: `fidelity` and `observedGeneration`.
     """
 
     uid: str

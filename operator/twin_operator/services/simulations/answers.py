@@ -1,7 +1,7 @@
 """Writes the statuses of Simulations: where one is while it is under way, and its answer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from twin_operator.api.v1alpha1 import Simulation
@@ -9,9 +9,9 @@ from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.reconciling.metrics import EndedSimulation, SimulationMeters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
-from twin_operator.services.runs.run import Outcome, Run
-from twin_operator.services.simulations.status import finished, unfinished
-from twin_operator.services.versions import Waiting
+from twin_operator.services.runs.run import BoundVersion, Outcome, Run
+from twin_operator.services.simulations.status import answered_by, finished, unfinished
+from twin_operator.services.versions import TwinChecks, Waiting
 
 logger = logging.getLogger(__name__)
 CREATION_SECONDS = 1.0  # resolution of metadata.creationTimestamp
@@ -46,6 +46,9 @@ class Answers:
         pace: limits the rate of statuses of unfinished Simulations.
         clock: seconds since the epoch.
         meters: counts Simulations that ended.
+        checks: returns what is known now against a version (None: not known which) of the TwinModel of this
+            namespace and name; may raise
+            `ConnectionError`.
         on_finish: called with a Simulation after its final status was written.
         on_trace: called with it, its run and when it was seen first (seconds since the epoch).
     """
@@ -54,6 +57,7 @@ class Answers:
     pace: Pace
     clock: Callable[[], float]
     meters: SimulationMeters
+    checks: Callable[[tuple[str, str], BoundVersion | None], Awaitable[TwinChecks]]
     on_finish: Callable[[Simulation], None]
     on_trace: Callable[[Simulation, Run, float], None]
     followed: dict[str, FollowedSimulation] = field(default_factory=dict)
@@ -82,6 +86,9 @@ class Answers:
             written = None
         except (Changed, Unreadable):
             return
+        except ConnectionError as error:
+            logger.warning("The answer of %s/%s waits: %s", *followed.simulation.key, error)
+            return
         finally:
             followed.writing = False
         self.followed.pop(followed.simulation.uid, None)
@@ -97,11 +104,13 @@ class Answers:
             self.ended.pop(next(iter(self.ended)))
 
     async def _write(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> Simulation | None:
+        checks = await self._checks(followed.simulation, run, outcome)
+
         def decide(simulation: Simulation) -> Simulation | None:
             followed.simulation = simulation
             if simulation.status.phase.finished:
                 return None
-            return simulation.replace(status=finished(simulation, run, outcome, self.clock()))
+            return simulation.replace(status=finished(simulation, run, outcome, checks, self.clock()))
 
         try:
             return await write_status(self.resources, followed.simulation, decide)
@@ -110,6 +119,13 @@ class Answers:
             logger.exception("The answer of %s was refused.", name)
             outcome = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
             return await write_status(self.resources, followed.simulation, decide)
+
+    async def _checks(self, simulation: Simulation, run: Run, outcome: Outcome) -> TwinChecks | None:
+        """Return what is known against the version that answered; None where none did."""
+        if not outcome.succeeded:
+            return None
+        model = simulation.namespace, simulation.spec.model_ref.name
+        return await self.checks(model, answered_by(simulation, run, outcome))
 
 
 def ended_simulation(simulation: Simulation, run: Run, seen: float, now: float) -> EndedSimulation:

@@ -13,6 +13,7 @@ from twin_operator.api.v1alpha1.twin_model_status import (
     EFFECTS_LIMIT,
     EXPERIMENTS_LIMIT,
     ArmEffect,
+    ModelGate,
     RetrainingState,
     ServingModel,
 )
@@ -21,7 +22,7 @@ from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions import active_version, registered_model, serves
+from twin_operator.services.versions import active_version, gates_of, registered_model, serves
 
 NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
 NOT_VALIDATED = Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)
@@ -154,6 +155,10 @@ def _serving_model(trained: TrainedVersion, now: float) -> ServingModel:
         # A table without a column of experiments has one experiment without a name.
         experiments=tuple(name for name in trained.experiments if name)[:EXPERIMENTS_LIMIT],
         algorithm=trained.algorithm,
+        gates=tuple(
+            ModelGate(type=each.type, arm=each.arm, against=each.against, message=each.message)
+            for each in gates_of(trained)
+        ),
         metrics=dict(list(trained.metrics.items())[:FIGURES_LIMIT]),
     )
 
