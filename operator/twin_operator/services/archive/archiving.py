@@ -7,12 +7,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from pydantic import ValidationError
-from pydantic.main import IncEx
 
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.api.v1alpha1.schema import present
 from twin_operator.domain.twin import TauWeights
@@ -30,12 +29,6 @@ IDLE_SECONDS = 0.5  # between two looks at an empty outbox
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
 MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
-LATER: Final[IncEx] = {
-    "fidelity": True,
-    "observed_generation": True,
-    "conditions": {"__all__": {"observed_generation": True}},
-}
-"""Of a status: what is written again when the outcome is known, and what the archive therefore leaves out."""
 
 
 @dataclass
@@ -264,5 +257,20 @@ def archived(simulation: Simulation) -> ArchivedSimulation:
         queued=None if status.queued_time is None else status.queued_time.timestamp(),
         completed=0.0 if status.completion_time is None else status.completion_time.timestamp(),
         spec=asked,
-        answer=present(status.model_dump(mode="json", exclude=LATER)) or {},
+        answer=_as_written(status),
     )
+
+
+def _as_written(status: SimulationStatus) -> JSON:
+    """Return a status as JSON, but for what is written again when the outcome is known."""
+    content: JSON = present(
+        status.model_dump(
+            mode="json",
+            exclude={
+                "fidelity": True,
+                "observed_generation": True,
+                "conditions": {"__all__": {"observed_generation": True}},
+            },
+        )
+    )
+    return content
