@@ -227,13 +227,20 @@ class Twins:
         except ConnectionError as error:
             return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
 
-    async def checks(self, key: Key, bound: BoundVersion | None) -> TwinChecks:
-        """Return what is known now against the answers of a version of a TwinModel; None: of one that is not known.
+    def known(self, key: Key) -> TwinModel | None:
+        """Return a TwinModel as it was seen last; None also before the watch has shown it."""
+        return self._models.get(key)
+
+    async def checks(self, model: TwinModel | None, bound: BoundVersion | None) -> TwinChecks:
+        """Return what is known now against the answers of a version of a TwinModel.
+
+        Args:
+            model: the TwinModel; None where it is gone.
+            bound: the version; None where it is not known which it was.
 
         Raises:
             ConnectionError: the version is not the active one, and the registry does not answer.
         """
-        model = self._models.get(key)
         not_faithful = None if model is None else _sentence(model, ConditionType.FAITHFUL, ConditionStatus.FALSE)
         if bound is None:
             return TwinChecks(None, None, not_faithful)

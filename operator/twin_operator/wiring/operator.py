@@ -198,7 +198,7 @@ def assemble(
         pace=Pace(settings.second_writes_per_second),
         clock=clock,
         meters=metrics.simulations,
-        checks=twins.checks,
+        twins=twins,
         on_finish=finished.take,
         on_trace=traces.simulation_ended,
     )

@@ -1,17 +1,17 @@
 """Writes the statuses of Simulations: where one is while it is under way, and its answer."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.reconciling.metrics import EndedSimulation, SimulationMeters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
-from twin_operator.services.runs.run import BoundVersion, Outcome, Run
+from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import answered_by, finished, unfinished
-from twin_operator.services.versions import TwinChecks, Waiting
+from twin_operator.services.versions import TwinChecks, Twins, Waiting
 
 logger = logging.getLogger(__name__)
 CREATION_SECONDS = 1.0  # resolution of metadata.creationTimestamp
@@ -46,9 +46,7 @@ class Answers:
         pace: limits the rate of statuses of unfinished Simulations.
         clock: seconds since the epoch.
         meters: counts Simulations that ended.
-        checks: returns what is known now against a version (None: not known which) of the TwinModel of this
-            namespace and name; may raise
-            `ConnectionError`.
+        twins: what is known of TwinModels and their versions.
         on_finish: called with a Simulation after its final status was written.
         on_trace: called with it, its run and when it was seen first (seconds since the epoch).
     """
@@ -57,7 +55,7 @@ class Answers:
     pace: Pace
     clock: Callable[[], float]
     meters: SimulationMeters
-    checks: Callable[[tuple[str, str], BoundVersion | None], Awaitable[TwinChecks]]
+    twins: Twins
     on_finish: Callable[[Simulation], None]
     on_trace: Callable[[Simulation, Run, float], None]
     followed: dict[str, FollowedSimulation] = field(default_factory=dict)
@@ -124,8 +122,16 @@ class Answers:
         """Return what is known against the version that answered; None where none did."""
         if not outcome.succeeded:
             return None
-        model = simulation.namespace, simulation.spec.model_ref.name
-        return await self.checks(model, answered_by(simulation, run, outcome))
+        model = await self._model_of(simulation)
+        return await self.twins.checks(model, answered_by(simulation, run, outcome))
+
+    async def _model_of(self, simulation: Simulation) -> TwinModel | None:
+        """Return the TwinModel; it is read where the watch of a new leader has not shown it yet."""
+        key = simulation.namespace, simulation.spec.model_ref.name
+        try:
+            return self.twins.known(key) or await self.resources.read(TwinModel, *key)
+        except (Gone, Unreadable):
+            return None
 
 
 def ended_simulation(simulation: Simulation, run: Run, seen: float, now: float) -> EndedSimulation:
