@@ -10,7 +10,7 @@ from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import TWIN, install_twin, simulation
 from tests.unit.services.letters import MODEL, NAME, Workers, observe, serving
 from tests.unit.services.simulations.recorded import RECORDED
-from tests.unit.services.simulations.site import messages, phase, writes
+from tests.unit.services.simulations.site import messages, phase, run_of, writes
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.work.simulate import answer_simulation
 
@@ -73,10 +73,11 @@ async def test_a_new_leader_applies_what_it_has_not_seen_yet() -> None:
     async with Installation() as site:
         await ready_letters(site)
         await miss(site)
-        site.apply(simulation("question", model=NAME))
-        await site.until(lambda: messages(site))
+        uid = site.apply(simulation("question", model=NAME))["metadata"]["uid"]
+        await site.until(lambda: run_of(site, uid).queued)
+        await site.advance(1)
         await site.stop()
-        site.work(deployed)
+        assert [task.run for task in site.work(deployed)] == [uid]
         before = writes(site)
         site.watch_delay = SLOW_WATCH
         site.start()
