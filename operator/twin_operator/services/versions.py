@@ -295,7 +295,9 @@ def gates_of(trained: TrainedVersion) -> tuple[Gate, ...]:
     """
     if trained.assignment_not_random is None:
         return ()
-    pairs = {frozenset((each.arm, each.against)): (each.arm, each.against) for each in trained.contrasts}
+    pairs: dict[frozenset[str], tuple[str, str]] = {}
+    for each in trained.contrasts:  # in both directions
+        pairs.setdefault(frozenset((each.arm, each.against)), (each.arm, each.against))
     if len(pairs) > GATES_LIMIT:
         return (Gate(GateType.ASSIGNMENT_NOT_RANDOM, trained.assignment_not_random),)
     return tuple(Gate(GateType.ASSIGNMENT_NOT_RANDOM, trained.assignment_not_random, *pair) for pair in pairs.values())
