@@ -89,7 +89,7 @@ class Installation:
         self.outbox = InMemoryOutbox(self.queue)
         self.registry = InMemoryRegistry(self.now)
         self.archive = InMemoryArchive()
-        self._archive: Archive = archive or self.archive
+        self._archive = archive
         self.processes: list[OperatorProcess] = []
         self.unhandled: list[BaseException] = []
         self._workers: list[asyncio.Task[None]] = []
@@ -181,7 +181,7 @@ class Installation:
             queue=wrap("queue", self.queue),
             resources=wrap("resources", self.cluster),
             versions=wrap("versions", InMemoryVersions(self.registry)),
-            archive=wrap("archive", self._archive),
+            archive=wrap("archive", self._archive or self.archive),
             outbox=wrap("outbox", self.outbox),
             loads=wrap("loads", self.loads),
             workloads=wrap("workloads", self.workloads),

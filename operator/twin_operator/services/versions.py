@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, SimulationPhase
-from twin_operator.api.v1alpha1.twin_model_status import GATES_LIMIT
-from twin_operator.domain.effects.answers import Gate, GateType
+from twin_operator.domain.effects.answers import Gate
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.reconciling.ports import Versions
+from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of, gates_of_active, sentence_of
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import BoundVersion, Outcome
 from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
@@ -79,21 +79,6 @@ class Waiting:
     phase: SimulationPhase
     reason: Reason
     message: str
-
-
-@dataclass(frozen=True)
-class TwinChecks:
-    """What is known against the answers of a version at one moment.
-
-    Attributes:
-        gates: what its training found that forbids Deploy; None where the registry does not have the version any more.
-        data_warning: what its training found odd in the data, in sentences.
-        not_faithful: the message of the TwinModel's condition Faithful while that is False.
-    """
-
-    gates: tuple[Gate, ...] | None
-    data_warning: str | None
-    not_faithful: str | None
 
 
 def registered_model(model: TwinModel) -> str:
@@ -241,12 +226,12 @@ class Twins:
         Raises:
             ConnectionError: the version is not the active one, and the registry does not answer.
         """
-        not_faithful = None if model is None else _sentence(model, ConditionType.FAITHFUL, ConditionStatus.FALSE)
+        not_faithful = None if model is None else sentence_of(model, ConditionType.FAITHFUL, ConditionStatus.FALSE)
         if bound is None:
             return TwinChecks(None, None, not_faithful)
         if model is not None and _is_active(model, bound):
-            warning = _sentence(model, ConditionType.DATA_WARNING, ConditionStatus.TRUE)
-            return TwinChecks(_gates_of_active(model), warning, not_faithful)
+            warning = sentence_of(model, ConditionType.DATA_WARNING, ConditionStatus.TRUE)
+            return TwinChecks(gates_of_active(model), warning, not_faithful)
         try:
             version = await self._read(bound.registered_model, bound.version)
         except LookupError:
@@ -288,42 +273,6 @@ def version_of(registered: str, trained: TrainedVersion) -> Version:
     )
 
 
-def gates_of(trained: TrainedVersion) -> tuple[Gate, ...]:
-    """Return what a training found that forbids Deploy: an entry for each two arms, or one for all where they are many.
-
-    The test of the assignment is one of all arms together.
-    """
-    if trained.assignment_not_random is None:
-        return ()
-    pairs: dict[frozenset[str], tuple[str, str]] = {}
-    for each in trained.contrasts:  # in both directions
-        pairs.setdefault(frozenset((each.arm, each.against)), (each.arm, each.against))
-    if len(pairs) > GATES_LIMIT:
-        return (Gate(GateType.ASSIGNMENT_NOT_RANDOM, trained.assignment_not_random),)
-    return tuple(Gate(GateType.ASSIGNMENT_NOT_RANDOM, trained.assignment_not_random, *pair) for pair in pairs.values())
-
-
-def _gates_of_active(model: TwinModel) -> tuple[Gate, ...]:
-    """Return the gates of the active version; a status that release 0.1.0 wrote has the condition alone."""
-    found = () if model.status.model is None else model.status.model.gates
-    if found:
-        return tuple(Gate(each.type, each.message, each.arm, each.against) for each in found)
-    sentence = _sentence(model, ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionStatus.TRUE)
-    return () if sentence is None else (Gate(GateType.ASSIGNMENT_NOT_RANDOM, sentence),)
-
-
-def _sentence(model: TwinModel, kind: ConditionType, status: ConditionStatus) -> str | None:
-    """Return the message of a condition that has this status."""
-    condition = model.status.condition(kind)
-    return condition.message if condition is not None and condition.status is status else None
-
-
-def _is_active(model: TwinModel, bound: BoundVersion) -> bool:
-    active = _answering(model)
-    same_run = bound.run_id is None or active.run_id is None or bound.run_id == active.run_id
-    return same_run and (active.registered_model, active.version) == (bound.registered_model, bound.version)
-
-
 class _Answering(NamedTuple):
     """What answers the Simulations of a TwinModel, as its status has it."""
 
@@ -338,3 +287,9 @@ def _answering(model: TwinModel | None) -> _Answering:
     if model.status.model is None:
         return _Answering(model.status.registered_model)
     return _Answering(model.status.registered_model, model.status.model.version, model.status.model.run_id)
+
+
+def _is_active(model: TwinModel, bound: BoundVersion) -> bool:
+    active = _answering(model)
+    same_run = bound.run_id is None or active.run_id is None or bound.run_id == active.run_id
+    return same_run and (active.registered_model, active.version) == (bound.registered_model, bound.version)

@@ -9,9 +9,10 @@ from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.reconciling.metrics import EndedSimulation, SimulationMeters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import answered_by, finished, unfinished
-from twin_operator.services.versions import TwinChecks, Twins, Waiting
+from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
 CREATION_SECONDS = 1.0  # resolution of metadata.creationTimestamp

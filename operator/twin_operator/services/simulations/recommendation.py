@@ -15,8 +15,8 @@ from twin_operator.domain.effects.answers import Evidence, Gate, Recommendation,
 from twin_operator.domain.effects.decision import calibrated, first_gate, recommend, restrain
 from twin_operator.domain.effects.wording import Case
 from twin_operator.services.reconciling.status import Fact
+from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.messages import FIRST_RESULT, SimulationResult
-from twin_operator.services.versions import TwinChecks
 
 TRUSTED = "The checks of the training found nothing against the twin, and no recorded outcomes contradict it."
 VERSION_GONE = "The registry does not have the version any more: what its training found is not known."

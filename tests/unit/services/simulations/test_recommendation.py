@@ -11,9 +11,9 @@ from tests.unit.services.simulations.recorded import RECORDED, Recorded
 from twin_operator.api.v1alpha1 import SimulationStatus
 from twin_operator.api.v1alpha1.conditions import Condition, ConditionType, Reason
 from twin_operator.domain.effects.answers import Gate, GateType
+from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import JSON, Outcome, Run
 from twin_operator.services.simulations.status import finished
-from twin_operator.services.versions import TwinChecks
 from twin_operator.services.work.simulate import answer_simulation
 
 NOW: Final = 1_800_000_000.0

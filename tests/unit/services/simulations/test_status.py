@@ -10,11 +10,12 @@ from tests.fakes.ready_twin import simulation
 from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.simulation_status import PredictedEffect, PredictionFidelity
+from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import JSON, BoundVersion, Outcome, Run
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.simulations.status import finished, unfinished
-from twin_operator.services.versions import TwinChecks, Waiting
+from twin_operator.services.versions import Waiting
 
 NOW = 1_800_000_000.0
 NO_CHECKS = TwinChecks((), None, None)
