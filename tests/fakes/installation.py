@@ -24,6 +24,7 @@ from tests.fakes.queue import InMemoryQueue
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.domain.fidelity.ledger import TwinKey
+from twin_operator.services.archive.ports import Archive
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.work.simulate import answer_simulation
 from twin_operator.settings import Settings
@@ -65,6 +66,7 @@ class Installation:
         crashes: where the first process of the operator ends; the next leader starts by itself.
         watch_delay: virtual seconds from a change to its watch event.
         expected: errors of tasks that nothing awaits, which asyncio only logs, and which do not fail the test.
+        archive: the one that the operator has; None for the attribute `archive`, in memory.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Installation:
         crashes: CrashPlan | None = None,
         watch_delay: float = 0.0,
         expected: tuple[type[BaseException], ...] = (),
+        archive: Archive | None = None,
     ) -> None:
         self.settings = GivenSettings(**{"namespace": NAMESPACE, **(settings or {})})
         self.crashes = crashes or CrashPlan()
@@ -87,6 +90,7 @@ class Installation:
         self.outbox = InMemoryOutbox(self.queue)
         self.registry = InMemoryRegistry(self.now)
         self.archive = InMemoryArchive()
+        self._archive = archive
         self.processes: list[OperatorProcess] = []
         self.unhandled: list[BaseException] = []
         self._workers: list[asyncio.Task[None]] = []
@@ -182,7 +186,7 @@ class Installation:
             queue=wrap("queue", self.queue),
             resources=wrap("resources", self.cluster),
             versions=wrap("versions", InMemoryVersions(self.registry)),
-            archive=wrap("archive", self.archive),
+            archive=wrap("archive", self._archive or self.archive),
             outbox=wrap("outbox", self.outbox),
             loads=wrap("loads", self.loads),
             workloads=wrap("workloads", self.workloads),

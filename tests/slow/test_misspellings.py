@@ -27,7 +27,7 @@ MISSPELLINGS = [
     ("simulations/decide.py", "if simulation.spec.suspend:", "if simulation.spec.suspended:"),
     ("simulations/decide.py", "Outcome(Reason.DEADLINE_EXCEEDED,", "Outcome(Reason.DEADLINE_EXCEDED,"),
     ("simulations/decide.py", "Running(SimulationPhase.QUEUED, reason,", 'Running("Queued", reason,'),
-    ("simulations/status.py", "recommendation=result.recommendation,", "recommended=result.recommendation,"),
+    ("simulations/status.py", "population=result.population,", "populations=result.population,"),
     ("simulations/status.py", "completion_time=moment(", "completed_time=moment("),
     ("simulations/controller.py", "weights=TauWeightsOnTheWire.of(", "weight=TauWeightsOnTheWire.of("),
     ("work/simulate.py", "minimum_effect=decision.minimum_effect,", "minimum_effect=decision.min_effect,"),

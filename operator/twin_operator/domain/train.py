@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from twin_operator.domain.checks.all_checks import Trained, run_checks
+from twin_operator.domain.effects.decision import outcomes_missing
 from twin_operator.domain.effects.population import matching_rows
 from twin_operator.domain.effects.simulate import effect_of
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
@@ -15,9 +16,9 @@ from twin_operator.domain.learning.learners import one_thread
 from twin_operator.domain.learning.old_experiments import without_old_experiments
 from twin_operator.domain.learning.propensity import propensity_of
 from twin_operator.domain.learning.training_plan import TrainingPlan
-from twin_operator.domain.table.columns import Learner, Uncertainty
+from twin_operator.domain.table.columns import Assignment, Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.twin import Bank, Contrast, tau_weights
+from twin_operator.domain.twin import Bank, Contrast, TauWeights, tau_weights
 
 # Share of the time, roughly, for progress; propensities and checks take the rest.
 _MODELS = 0.7
@@ -127,4 +128,9 @@ def _effect(bank: Bank, contrast: Contrast, measured: WeightedEffect, uncertaint
     weights = tau_weights(contrast, uncertainty.between_experiment_scale)
     effect = effect_of(bank.columns, measured, uncertainty, weights)
     interval = (effect.standard_error, effect.low, effect.high, effect.confidence)
-    return ArmEffect(contrast.arm, effect.estimate, *interval, effect.calibrated)
+    return ArmEffect(contrast.arm, effect.estimate, *interval, _calibrated(bank, weights))
+
+
+def _calibrated(bank: Bank, weights: TauWeights) -> bool:
+    randomised = bank.columns.assignment is not Assignment.OBSERVATIONAL
+    return outcomes_missing(weights.experiments, weights.outcomes, randomised=randomised) == 0

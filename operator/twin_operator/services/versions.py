@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, SimulationPhase
+from twin_operator.domain.effects.answers import Gate
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.reconciling.ports import Versions
+from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of, gates_of_active, sentence_of
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.runs.run import Outcome
+from twin_operator.services.runs.run import BoundVersion, Outcome
 from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ class Version:
 
     Attributes:
         run_id: the MLflow run that made the version: the number may be given to another one after a deletion.
+        gates: what its training found that forbids Deploy.
+        data_warning: what its training found odd in the data, in sentences.
     """
 
     registered_model: str
@@ -40,6 +44,8 @@ class Version:
     arms: tuple[str, ...]
     features: Mapping[str, FeatureType]
     contrasts: tuple[Contrast, ...]
+    gates: tuple[Gate, ...]
+    data_warning: str | None
 
     def contrast(self, arm: str, against: str | None) -> Contrast:
         """Return the comparison of `arm` with `against`, or with the control.
@@ -202,14 +208,46 @@ class Twins:
 
     async def version(self, registered: str, number: str) -> Version | Waiting:
         """Return a version, or why it cannot be read now."""
+        try:
+            return await self._read(registered, number)
+        except LookupError as error:
+            return await self._unreadable(registered, number, error)
+        except ConnectionError as error:
+            return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
+
+    def known(self, key: Key) -> TwinModel | None:
+        """Return a TwinModel as it was seen last; None also before the watch has shown it."""
+        return self._models.get(key)
+
+    async def checks(self, model: TwinModel | None, bound: BoundVersion | None) -> TwinChecks:
+        """Return what is known now against the answers of a version of a TwinModel.
+
+        Args:
+            model: the TwinModel; None where it is gone.
+            bound: the version; None where it is not known which it was.
+
+        Raises:
+            ConnectionError: the version is not the active one, and the registry does not answer.
+        """
+        not_faithful = None if model is None else sentence_of(model, ConditionType.FAITHFUL, ConditionStatus.FALSE)
+        if bound is None:
+            return TwinChecks(None, None, not_faithful)
+        if model is not None and _is_active(model, bound):
+            warning = sentence_of(model, ConditionType.DATA_WARNING, ConditionStatus.TRUE)
+            return TwinChecks(gates_of_active(model), warning, not_faithful)
+        try:
+            version = await self._read(bound.registered_model, bound.version)
+        except LookupError:
+            return TwinChecks(None, None, not_faithful)
+        if bound.run_id not in {None, version.run_id}:
+            return TwinChecks(None, None, not_faithful)
+        return TwinChecks(version.gates, version.data_warning, not_faithful)
+
+    async def _read(self, registered: str, number: str) -> Version:
+        """Return a version; raise `LookupError` or `ConnectionError`."""
         key = registered, number
         if key not in self._versions:
-            try:
-                self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
-            except LookupError as error:
-                return await self._unreadable(registered, number, error)
-            except ConnectionError as error:
-                return Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, f"{error} It is tried again.")
+            self._versions[key] = version_of(registered, await self.registry.summary(registered, number))
         return self._versions[key]
 
     async def _unreadable(self, registered: str, number: str, error: LookupError) -> Waiting:
@@ -242,6 +280,8 @@ def version_of(registered: str, trained: TrainedVersion) -> Version:
         arms=trained.arms,
         features=trained.features,
         contrasts=trained.contrasts,
+        gates=gates_of(trained),
+        data_warning=" ".join(trained.warnings) or None,
     )
 
 
@@ -260,10 +300,14 @@ class _Answering(NamedTuple):
 
 
 def _answering(model: TwinModel, refusal: str | None) -> _Answering:
-    active, obstacle = model.status.model, _obstacle(model, refusal, asked=None)
+    registered, active, obstacle = (
+        model.status.registered_model,
+        model.status.model,
+        _obstacle(model, refusal, asked=None),
+    )
     if active is None:
-        return _Answering(model.status.registered_model, obstacle=obstacle)
-    return _Answering(model.status.registered_model, active.version, active.run_id, obstacle)
+        return _Answering(registered, obstacle=obstacle)
+    return _Answering(registered, active.version, active.run_id, obstacle)
 
 
 def _obstacle(model: TwinModel, refusal: str | None, *, asked: str | None) -> tuple[Reason, str] | None:
@@ -280,3 +324,10 @@ def _obstacle(model: TwinModel, refusal: str | None, *, asked: str | None) -> tu
     if model.spec.version not in {None, active_version(model)}:
         return Reason.MODEL_NOT_READY, f"Version {model.spec.version} is pinned and not active yet."
     return None
+
+
+def _is_active(model: TwinModel, bound: BoundVersion) -> bool:
+    active, name = model.status.model, model.status.registered_model
+    if active is None or (name, active.version) != (bound.registered_model, bound.version):
+        return False
+    return bound.run_id is None or active.run_id is None or bound.run_id == active.run_id

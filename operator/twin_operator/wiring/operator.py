@@ -207,6 +207,7 @@ def assemble(
         pace=Pace(settings.second_writes_per_second),
         clock=clock,
         meters=metrics.simulations,
+        twins=twins,
         on_finish=finished.take,
         on_trace=traces.simulation_ended,
     )

@@ -96,7 +96,7 @@ def test_comparing_the_other_way_round_mirrors_the_effect(columns: Columns) -> N
     assert back.effect.estimate == pytest.approx(-there.effect.estimate)
     assert back.basis.sampling_sd == pytest.approx(there.basis.sampling_sd)
     assert back.basis.weights_digest == there.basis.weights_digest
-    either = there.recommendation.probability_of_benefit + back.recommendation.probability_of_benefit
+    either = there.evidence.probability_of_benefit + back.evidence.probability_of_benefit
     assert either == pytest.approx(1.0)
 
 

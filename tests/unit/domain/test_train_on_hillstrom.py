@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.unit.domain.advised import Advised, advise
 from tests.unit.domain.tables import Table, weights_for
-from twin_operator.domain.effects.answers import Action, Answer
+from twin_operator.domain.effects.answers import Action
 from twin_operator.domain.effects.population import Clause
-from twin_operator.domain.effects.simulate import Question, simulate
+from twin_operator.domain.effects.simulate import Question
 from twin_operator.domain.table.columns import Columns, Feature, FeatureType, Learner, OutcomeType, Uncertainty
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import TrainedTwin, train
@@ -47,12 +48,12 @@ def trained(table: Table) -> TrainedTwin:
 
 
 @pytest.fixture(scope="module")
-def mens(trained: TrainedTwin) -> Answer:
+def mens(trained: TrainedTwin) -> Advised:
     return ask(trained, Question(MENS, minimum_effect=0.01))
 
 
-def ask(twin: TrainedTwin, question: Question) -> Answer:
-    return simulate(twin.bank, question, Uncertainty(), weights_for(twin, question.arm, "No E-Mail"))
+def ask(twin: TrainedTwin, question: Question) -> Advised:
+    return advise(twin.bank, question, Uncertainty(), weights_for(twin, question.arm, "No E-Mail"))
 
 
 def plain_interval(table: Table, arm: str) -> tuple[float, float]:
@@ -71,13 +72,13 @@ def test_effects_are_those_of_the_literature(trained: TrainedTwin, table: Table,
     assert low < effect.estimate < high
 
 
-def test_features_do_not_widen_the_interval_of_the_experiment(mens: Answer, table: Table) -> None:
+def test_features_do_not_widen_the_interval_of_the_experiment(mens: Advised, table: Table) -> None:
     low, high = plain_interval(table, MENS)
     within = mens.effect.within_experiment
     assert within.high - within.low < 1.01 * (high - low)
 
 
-def test_one_experiment_is_refined_with_the_reason_and_the_tipping_point(mens: Answer) -> None:
+def test_one_experiment_is_refined_with_the_reason_and_the_tipping_point(mens: Advised) -> None:
     assert mens.recommendation.action is Action.REFINE
     assert "one experiment cannot tell how much campaigns differ" in mens.recommendation.message
     assert mens.recommendation.tipping_point_sd == pytest.approx(0.029, abs=0.001)

@@ -67,10 +67,10 @@ def job(name: str = "again", **spec: Any) -> JSON:
     return {"apiVersion": API, "kind": "RetrainingJob", "metadata": {"name": name}, "spec": full}
 
 
-def observe(site: Installation, number: int, effect: float, version: str = "1") -> None:
+def observe(site: Installation, number: int, effect: float, version: str = "1", model: str = NAME) -> None:
     """Have a Simulation whose prediction was `EFFECT`, and whose experiment has found an effect."""
     told = {"experiment": f"new-{number}", "effect": effect, "standardError": 0.004}
-    spec = {"modelRef": {"name": NAME}, "intervention": {"arm": "letter"}, "observed": told}
+    spec = {"modelRef": {"name": model}, "intervention": {"arm": "letter"}, "observed": told}
     name = f"question-{version}-{number}"
     site.apply({"apiVersion": API, "kind": "Simulation", "metadata": {"name": name}, "spec": spec})
     basis = {
@@ -84,7 +84,7 @@ def observe(site: Installation, number: int, effect: float, version: str = "1") 
     }
     status = {
         "phase": "Succeeded",
-        "registeredModel": REGISTERED,
+        "registeredModel": f"default.{model}",
         "modelVersion": version,
         "completionTime": timestamp(site.now() - 1),
         "effect": {"estimate": EFFECT, "standardError": 0.006},

@@ -10,9 +10,14 @@ from tests.fakes.ready_twin import simulation, small_bank, twin_model
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.unit.domain.outcomes import outcome
 from twin_operator.api.v1alpha1 import Simulation, TwinModel, TwinModelStatus
-from twin_operator.api.v1alpha1.twin_model_status import ServingModel
+from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus
+from twin_operator.api.v1alpha1.twin_model_status import GATES_LIMIT, ModelGate, ServingModel
+from twin_operator.domain.effects.answers import Gate, GateType
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.table.columns import Uncertainty
+from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of
+from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.runs.run import BoundVersion
 from twin_operator.services.versions import MOST_VECTORS, Twins, Version, Waiting
 
 NAME = "default.customers"
@@ -186,3 +191,78 @@ async def test_outcomes_that_cannot_be_had_leave_the_training_experiments() -> N
 
     without = Twins(InMemoryVersions(registry()), unreachable, lambda _model: None)
     assert (await weights_of(without)).digest == (await weights_of(twins())).digest
+
+
+# What is known against answers.
+
+LEAK = "age tells who got the letter."
+GATE = ModelGate(type=GateType.ASSIGNMENT_NOT_RANDOM, arm="letter", against="none", message=LEAK)
+ACTIVE = BoundVersion(NAME, "1", None)
+OTHER = BoundVersion(NAME, "2", None)
+
+
+def condition(kind: str, status: str, message: str) -> Condition:
+    return Condition(type=kind, status=ConditionStatus(status), reason=kind, message=message)
+
+
+def checked(*conditions: Condition, gates: tuple[ModelGate, ...] = (), run_id: str | None = None) -> TwinModel:
+    """Return a TwinModel whose version 1 is active, with these conditions and gates."""
+    body = model()
+    serving = ServingModel(version="1", run_id=run_id, gates=gates)
+    return body.replace(status=body.status.replace(model=serving, conditions=conditions))
+
+
+def with_second_version(**summary: Any) -> InMemoryRegistry:
+    known, (bank, content) = registry(), small_bank()
+    tags = {"twinops.run": "second"}
+    known.register(NAME, "cluster/default/customers/u", bank, {**content, **summary}, tags, promote=False)
+    return known
+
+
+async def test_the_checks_of_the_active_version_are_those_of_the_status() -> None:
+    found = await twins().checks(checked(gates=(GATE,)), ACTIVE)
+    assert found == TwinChecks((Gate(GateType.ASSIGNMENT_NOT_RANDOM, LEAK, "letter", "none"),), None, None)
+
+
+async def test_a_status_of_the_first_release_has_the_gate_as_its_condition() -> None:
+    found = await twins().checks(checked(condition("AssignmentNotRandom", "True", LEAK)), ACTIVE)
+    assert found.gates == (Gate(GateType.ASSIGNMENT_NOT_RANDOM, LEAK),)
+
+
+@pytest.mark.parametrize(("status", "message"), [("False", "Missed."), ("True", None), ("Unknown", None)])
+async def test_a_twin_that_is_not_known_to_be_unfaithful_is_not(status: str, message: str | None) -> None:
+    found = await twins().checks(checked(condition("Faithful", status, "Missed.")), ACTIVE)
+    assert found.not_faithful == message
+
+
+async def test_a_warning_of_the_data_is_known() -> None:
+    found = await twins().checks(checked(condition("DataWarning", "True", "Odd.")), ACTIVE)
+    assert found.data_warning == "Odd."
+
+
+async def test_the_checks_of_another_version_are_those_of_its_training() -> None:
+    known = with_second_version(assignmentNotRandom=LEAK, warnings=["One.", "Two."])
+    found = await twins(known).checks(checked(condition("Faithful", "False", "Missed.")), OTHER)
+    assert found == TwinChecks((Gate(GateType.ASSIGNMENT_NOT_RANDOM, LEAK, "letter", "none"),), "One. Two.", "Missed.")
+
+
+@pytest.mark.parametrize("bound", [None, BoundVersion(NAME, "9", None), BoundVersion(NAME, "1", "of another run")])
+async def test_of_a_version_that_is_not_there_any_more_no_checks_are_known(bound: BoundVersion | None) -> None:
+    found = await twins().checks(checked(run_id="now", gates=(GATE,)), bound)
+    assert found == TwinChecks(None, None, None)
+
+
+async def test_checks_of_another_version_wait_for_the_registry() -> None:
+    known = with_second_version()
+    known.reachable = False
+    with pytest.raises(ConnectionError):
+        await twins(known).checks(checked(), OTHER)
+    assert (await twins(known).checks(checked(), ACTIVE)).gates == ()
+
+
+def test_a_gate_stands_for_all_comparisons_where_they_are_many() -> None:
+    _bank, content = small_bank()
+    contrast = content["contrasts"][0]
+    many = [{**contrast, "arm": f"letter {number}"} for number in range(GATES_LIMIT + 1)]
+    trained = TrainedVersion.model_validate({**content, "version": "1", "contrasts": many, "assignmentNotRandom": LEAK})
+    assert gates_of(trained) == (Gate(GateType.ASSIGNMENT_NOT_RANDOM, LEAK),)

@@ -32,6 +32,7 @@ class ConditionType(StrEnum):
     RETRAINABLE = "Retrainable"
     ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
     DATA_WARNING = "DataWarning"
+    TRUSTWORTHY = "Trustworthy"
     PROMOTED = "Promoted"
     REGISTRY_CONFLICT = "RegistryConflict"
     ARCHIVE_REACHABLE = "ArchiveReachable"
@@ -164,6 +165,8 @@ class Reason(StrEnum):
     ARCHIVE_UNREACHABLE = "ArchiveUnreachable"
     OUTCOMES_MISSING = "OutcomesMissing"
     # Of a Simulation.
+    CHECKS_PASSED = "ChecksPassed"
+    TWIN_NOT_FAITHFUL = "TwinNotFaithful"
     MODEL_NOT_FOUND = "ModelNotFound"
     MODEL_NOT_READY = "ModelNotReady"
     UNKNOWN_ARM = "UnknownArm"
@@ -201,7 +204,7 @@ class Reason(StrEnum):
 
 ObservedGeneration = Annotated[int, Field(ge=UNOBSERVED_GENERATION, le=QUANTITY_LIMIT)]
 _NAME = Annotated[str, Field(min_length=1, max_length=316, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$")]
-_WORD = Annotated[str, Field(min_length=1, max_length=128, pattern="^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$")]
+Word = Annotated[str, Field(min_length=1, max_length=128, pattern="^[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?$")]
 
 
 class Condition(ApiModel):
@@ -209,7 +212,7 @@ class Condition(ApiModel):
 
     type: _NAME = Field(description="What the condition is about, such as Ready, Reconciling or Stalled.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
-    reason: _WORD = Field(description="Why, in one stable word that scripts and alerts may rely on.")
+    reason: Word = Field(description="Why, in one stable word that scripts and alerts may rely on.")
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] = Field(
         description="Why, in a sentence for people, with what to do next."
     )

@@ -7,6 +7,7 @@ from pydantic import Field
 from twin_operator.api.v1alpha1.conditions import (
     Conditions,
     SimulationPhase,
+    Word,
 )
 from twin_operator.api.v1alpha1.fields import (
     ColumnName,
@@ -23,11 +24,12 @@ from twin_operator.api.v1alpha1.fields import (
     TraceId,
 )
 from twin_operator.api.v1alpha1.resource import Status
-from twin_operator.api.v1alpha1.schema import ApiModel, list_map
+from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
 from twin_operator.domain.effects.answers import Action, Why
 from twin_operator.domain.fidelity.ledger import Grade
 
 SUBGROUPS_LIMIT = 64
+WARNINGS_LIMIT = 8
 
 
 class WithinExperiment(ApiModel):
@@ -50,8 +52,8 @@ class PredictedEffect(ApiModel):
     )
     calibrated: bool | None = Field(
         default=None,
-        description="Whether enough experiments were seen to know how much effects differ; otherwise the prior "
-        "gives the width.",
+        description="Whether enough experiments were seen to know how much effects differ, and no check speaks "
+        "against the twin; otherwise the prior gives the width.",
     )
     within_experiment: WithinExperiment | None = Field(
         default=None, description="The narrower interval of the past experiments themselves, from sampling alone."
@@ -144,7 +146,10 @@ class Recommendation(ApiModel):
     """What to do, and why."""
 
     action: Action = Field(description="Deploy, Skip, or Refine: run the trial that would settle it.")
-    reason: Why = Field(description="BenefitLikely, BenefitUnlikely, NotCalibrated, Inconclusive or TooFewUnits.")
+    reason: Why = Field(
+        description="BenefitLikely, BenefitUnlikely, NotCalibrated, Inconclusive, TooFewUnits, or what forbids Deploy: "
+        "AssignmentNotRandom or TwinNotFaithful."
+    )
     message: Sentence = Field(description="The recommendation in a sentence or two, with its rule and next step.")
     probability_of_benefit: Probability = Field(
         default=None, description="Probability of an effect above decision.minimumEffect in a new experiment."
@@ -201,8 +206,15 @@ class PredictionFidelity(ApiModel):
     recorded_time: Timestamp | None = Field(default=None, description="When the outcome was graded and recorded.")
 
 
+class AnswerWarning(ApiModel):
+    """What is known against the answer."""
+
+    type: Word = Field(description="A condition of the TwinModel, or the reason of Trustworthy.")
+    message: Sentence = Field(description="What was found.")
+
+
 class SimulationAnswer(ApiModel):
-    """What a worker answers, and the archive keeps."""
+    """The answer."""
 
     effect: PredictedEffect | None = Field(default=None, description="The effect to be expected in a new experiment.")
     basis: PredictionBasis | None = Field(default=None, description="What grading needs of the prediction as issued.")
@@ -221,12 +233,19 @@ class SimulationAnswer(ApiModel):
 class SimulationStatus(Status, SimulationAnswer):
     """The answer. Written by the operator alone."""
 
+    warnings: Annotated[tuple[AnswerWarning, ...], Field(max_length=WARNINGS_LIMIT, json_schema_extra=LIST_ATOMIC)] = (
+        Field(default=(), description="What the checks of the version and the outcomes of the twin say against it.")
+    )
     phase: SimulationPhase = Field(
         default=SimulationPhase.PENDING,
         description="Summary for printing: Pending, Queued, Running, Succeeded, Failed or Suspended. Conditions "
         "are the truth.",
     )
-    conditions: Conditions = Field(default=(), description="Ready (done well), and Reconciling or Stalled while true.")
+    conditions: Conditions = Field(
+        default=(),
+        description="Ready (done well), and Reconciling or Stalled while true; of an answer Trustworthy: False where a "
+        "check forbids Deploy.",
+    )
     model_version: ModelVersion | None = Field(
         default=None, description="Version that answers, bound when it was queued."
     )

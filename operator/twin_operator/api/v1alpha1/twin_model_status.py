@@ -15,12 +15,14 @@ from twin_operator.api.v1alpha1.fields import (
     ObjectName,
     Probability,
     RegisteredModelName,
+    Sentence,
     Spread,
     Timestamp,
     TraceId,
 )
 from twin_operator.api.v1alpha1.resource import Status
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
+from twin_operator.domain.effects.answers import GateType
 from twin_operator.domain.fidelity.ledger import Grade
 from twin_operator.domain.table.columns import Algorithm
 
@@ -29,6 +31,17 @@ EFFECTS_LIMIT = 32
 EXPERIMENTS_LIMIT = 1000
 """Names in status; the bank may hold more."""
 RECENT_LIMIT = 50
+GATES_LIMIT = 64
+"""Findings by comparison of arms; where there are more, one stands for all comparisons."""
+
+
+class ModelGate(ApiModel):
+    """A finding of the training that turns Deploy into Refine."""
+
+    type: GateType = Field(description="What was found: AssignmentNotRandom.")
+    arm: Label | None = Field(default=None, description="The arm that it concerns; absent: every comparison.")
+    against: Label | None = Field(default=None, description="The arm that it is compared with.")
+    message: Sentence = Field(description="What was found, and what to do.")
 
 
 class ServingModel(ApiModel):
@@ -49,6 +62,9 @@ class ServingModel(ApiModel):
         Field(default=(), description="Past experiments among its rows.")
     )
     algorithm: Algorithm | None = Field(default=None, description="Learner it was really fitted with.")
+    gates: Annotated[tuple[ModelGate, ...], Field(max_length=GATES_LIMIT, json_schema_extra=LIST_ATOMIC)] = Field(
+        default=(), description="Findings of the training that turn Deploy into Refine, by comparison of arms."
+    )
     metrics: Figures = Field(default_factory=dict, description="Checks and losses from training, out of fold, by name.")
 
 

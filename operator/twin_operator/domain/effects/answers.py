@@ -1,4 +1,7 @@
-"""The answer to a Simulation: the numbers of its status, named as there. Values only; absent numbers are None."""
+"""The answer to a Simulation: the numbers of its status, named as there, and what a recommendation rests on.
+
+Values only; absent numbers are None. What follows from them is in `decision`.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +23,29 @@ class Why(StrEnum):
     NOT_CALIBRATED = "NotCalibrated"
     INCONCLUSIVE = "Inconclusive"
     TOO_FEW_UNITS = "TooFewUnits"
+    # Gates, the first that applies is the reason.
+    ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
+    TWIN_NOT_FAITHFUL = "TwinNotFaithful"
+
+
+class GateType(StrEnum):
+    """What training can find that forbids Deploy."""
+
+    ASSIGNMENT_NOT_RANDOM = "AssignmentNotRandom"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What training found against one comparison of two arms, in either direction, or (without arms) against each."""
+
+    type: GateType
+    message: str
+    arm: str | None = None
+    against: str | None = None
+
+    def concerns(self, arm: str, against: str) -> bool:
+        """Whether it is about this comparison."""
+        return self.arm is None or {self.arm, self.against} == {arm, against}
 
 
 @dataclass(frozen=True)
@@ -40,7 +66,6 @@ class Effect:
     low: float
     high: float
     confidence: float
-    calibrated: bool
     within_experiment: WithinExperiment
     baseline: float
     treated: float
@@ -118,12 +143,47 @@ class TrialPlan:
 
 
 @dataclass(frozen=True)
+class ArmSupport:
+    """One arm's own units: Kish's effective sample size, and the units with outcome 1 and 0 of a Binary outcome."""
+
+    effective_rows: float
+    events: int
+    others: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The numbers that a recommendation rests on, besides those of the effect, the population and the trial.
+
+    `probability_of_benefit`: of an effect above the minimum in a new experiment; `probability_in_own_experiments`:
+    likewise from sampling alone; `experiments`: J; `outcomes`: K; `largest_share`: of one row in the weight;
+    `everybody`: whether every past unit matched; `outcome`: its name, with whether it is `binary`; `randomised`:
+    whether arms were assigned at random; `accept_prior`: of the TwinModel's uncertainty; `tipping_point_sd`: see
+    `Recommendation`.
+    """
+
+    probability_of_benefit: float
+    probability_in_own_experiments: float
+    experiments: int
+    outcomes: int
+    treated_arm: ArmSupport
+    control_arm: ArmSupport
+    largest_share: float
+    everybody: bool
+    outcome: str
+    binary: bool
+    randomised: bool
+    accept_prior: bool
+    tipping_point_sd: float | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
-    """Everything that a Simulation's status says about the effect."""
+    """The numbers of an answer: what a worker computes."""
 
     effect: Effect
     basis: Basis
     outcome: PlannedOutcome | None
     population: PopulationSummary
-    recommendation: Recommendation
     trial: TrialPlan
+    evidence: Evidence

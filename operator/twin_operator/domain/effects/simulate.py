@@ -1,6 +1,6 @@
 """What would this intervention do to this population? One reduction over the bank, then closed forms.
 
-The order of the steps belongs here; each step is a module of its own.
+The order of the steps belongs here; each step is a module of its own. Numbers only: `decision` says what to do.
 """
 
 import math
@@ -8,21 +8,22 @@ from dataclasses import dataclass
 
 from twin_operator.domain.effects.answers import (
     Answer,
+    ArmSupport,
     Basis,
     Effect,
+    Evidence,
     IncrementalOutcome,
     PlannedOutcome,
     PopulationSummary,
     TrialOutcome,
     WithinExperiment,
 )
-from twin_operator.domain.effects.decision import Case, outcomes_missing, recommend
 from twin_operator.domain.effects.population import Clause, matching_rows
-from twin_operator.domain.effects.predictive import predictive_of, two_sided, within_experiment
+from twin_operator.domain.effects.predictive import Predictive, one_sided, predictive_of, two_sided, within_experiment
 from twin_operator.domain.effects.trial_size import TrialDesign, trial_plan
-from twin_operator.domain.effects.weighted_effect import WeightedEffect, weighted_effect
+from twin_operator.domain.effects.weighted_effect import ArmSummary, WeightedEffect, weighted_effect
 from twin_operator.domain.errors import UnknownArm
-from twin_operator.domain.table.columns import Columns, Uncertainty
+from twin_operator.domain.table.columns import Assignment, Columns, Uncertainty
 from twin_operator.domain.twin import Bank, TauWeights
 
 __all__ = ["Answer", "Clause", "Question", "effect_of", "simulate"]
@@ -61,31 +62,14 @@ def simulate(bank: Bank, question: Question, uncertainty: Uncertainty, weights: 
     """
     arm, against = _arms(bank, question)
     measured = weighted_effect(bank, matching_rows(bank, question.where, arm, against), arm, against)
-    effect = effect_of(bank.columns, measured, uncertainty, weights)
     distance = bank.columns.better.sign * measured.estimate - question.minimum_effect
-    plan = trial_plan(measured, abs(distance), question.design, question.size)
-    case = Case(
-        columns=bank.columns,
-        uncertainty=uncertainty,
-        arm=bank.arms[arm],
-        against=bank.arms[against],
-        minimum_effect=question.minimum_effect,
-        confidence=question.confidence,
-        measured=measured,
-        effect=effect,
-        new_experiment=predictive_of(measured, weights),
-        own_experiments=within_experiment(measured),
-        weights=weights,
-        plan=plan,
-        described=_described(bank, measured),
-    )
     return Answer(
-        effect=effect,
+        effect=effect_of(bank.columns, measured, uncertainty, weights),
         basis=_basis(measured, weights, bank.arms[against]),
         outcome=_planned_outcome(bank.columns, measured, uncertainty, weights, question.size),
         population=PopulationSummary(measured.matched, measured.effective_rows, measured.weight_share),
-        recommendation=recommend(case),
-        trial=plan,
+        trial=trial_plan(measured, abs(distance), question.design, question.size),
+        evidence=_evidence(bank, measured, uncertainty, weights, distance, question.confidence),
     )
 
 
@@ -109,7 +93,6 @@ def effect_of(columns: Columns, measured: WeightedEffect, uncertainty: Uncertain
         low=low,
         high=high,
         confidence=confidence,
-        calibrated=outcomes_missing(columns, weights) == 0,
         within_experiment=WithinExperiment(math.sqrt(measured.variance), *own),
         baseline=measured.baseline,
         treated=measured.treated,
@@ -159,6 +142,46 @@ def _planned_outcome(
     )
 
 
-def _described(bank: Bank, measured: WeightedEffect) -> str:
-    everybody = measured.matched == bank.rows
-    return f"{'all' if everybody else 'a population like'} {measured.matched:,} past units"
+def _evidence(
+    bank: Bank,
+    measured: WeightedEffect,
+    uncertainty: Uncertainty,
+    weights: TauWeights,
+    distance: float,
+    confidence: float,
+) -> Evidence:
+    """What a decision rests on; `distance`: how far the estimate is beyond the minimum, in the better direction."""
+    columns = bank.columns
+    return Evidence(
+        probability_of_benefit=_beyond(predictive_of(measured, weights), distance),
+        probability_in_own_experiments=_beyond(within_experiment(measured), distance),
+        experiments=weights.experiments,
+        outcomes=weights.outcomes,
+        treated_arm=_support(measured.treated_arm),
+        control_arm=_support(measured.control_arm),
+        largest_share=measured.largest_share,
+        everybody=measured.matched == bank.rows,
+        outcome=columns.outcome,
+        binary=columns.binary,
+        randomised=columns.assignment is not Assignment.OBSERVATIONAL,
+        accept_prior=uncertainty.accept_prior,
+        tipping_point_sd=tipping_point(measured, distance, confidence),
+    )
+
+
+def _beyond(distribution: Predictive, distance: float) -> float:
+    """P(d X > m): the distribution is symmetric, so it is that of the distribution mirrored for `Lower`."""
+    return distribution.above(distribution.centre - distance)
+
+
+def _support(arm: ArmSummary) -> ArmSupport:
+    return ArmSupport(arm.effective_rows, arm.events, arm.others)
+
+
+def tipping_point(effect: WeightedEffect, distance: float, confidence: float) -> float | None:
+    """The SD between experiments at which P(benefit) falls to the confidence; None unless the estimate is beyond."""
+    quantile = one_sided(confidence)
+    if distance <= 0 or quantile <= 0:
+        return None
+    room = (distance / quantile) ** 2 - effect.variance
+    return math.sqrt(max(0.0, room) / (1 + effect.share_squared))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from twin_operator.domain.effects.decision import plain
+from twin_operator.domain.effects.wording import plain
 from twin_operator.domain.fidelity.significance import SIGNIFICANT, Significance
 from twin_operator.domain.fidelity.window import Summary
 

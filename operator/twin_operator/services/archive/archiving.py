@@ -11,10 +11,9 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.conditions import ConditionType
 from twin_operator.api.v1alpha1.schema import present
-from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable, ArchiveUnusable
 from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources, Unreadable
@@ -30,7 +29,6 @@ IDLE_SECONDS = 0.5  # between two looks at an empty outbox
 PAUSE_SECONDS = 2.0  # after the archive did not answer
 LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
 MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
-ANSWER = set(SimulationAnswer.model_fields)
 
 
 @dataclass
@@ -263,7 +261,22 @@ def archived(simulation: Simulation, cluster: str) -> ArchivedSimulation:
         queued=None if status.queued_time is None else status.queued_time.timestamp(),
         completed=0.0 if status.completion_time is None else status.completion_time.timestamp(),
         spec=asked,
-        answer=present(status.model_dump(mode="json", include=ANSWER)) or {},
+        answer=_as_written(status),
         cluster=cluster,
         run_id=status.model_run_id,
     )
+
+
+def _as_written(status: SimulationStatus) -> JSON:
+    """Return a status as JSON, but for what is written again when the outcome is known."""
+    content: JSON = present(
+        status.model_dump(
+            mode="json",
+            exclude={
+                "fidelity": True,
+                "observed_generation": True,
+                "conditions": {"__all__": {"observed_generation": True}},
+            },
+        )
+    )
+    return content

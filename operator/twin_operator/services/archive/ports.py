@@ -30,7 +30,7 @@ class ArchivedSimulation:
         run_id: the MLflow run that made the version; None where that is not known.
         queued, completed: seconds since the epoch.
         spec: as it was asked, but for `observed`.
-        answer: `effect`, `basis`, `outcome`, `population`, `recommendation` and `trial` of its status.
+        answer: its status as it was written, but for what a later outcome changes: `fidelity` and `observedGeneration`.
     """
 
     uid: str

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSerializer, TypeAdapter
@@ -19,6 +19,7 @@ from twin_operator.api.v1alpha1.fields import ModelVersion, RegisteredModelName,
 from twin_operator.api.v1alpha1.retraining_job import Contender, Gate, GateResult
 from twin_operator.api.v1alpha1.schema import present, wire_name
 from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
+from twin_operator.domain.effects.answers import Evidence
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, FeatureType, Uncertainty
@@ -121,6 +122,7 @@ WireSpec = Annotated[TwinModelSpec, PlainSerializer(TwinModelSpec.manifest)]
 WireContender = Annotated[Contender, PlainSerializer(Contender.manifest)]
 # These travel under the domain's names of their fields.
 WireUncertainty = Annotated[Uncertainty, PlainSerializer(asdict)]
+WireEvidence = Annotated[Evidence, PlainSerializer(asdict)]
 WireOutcome = Annotated[RecordedOutcome, BeforeValidator(_with_infinite_degrees), PlainSerializer(asdict)]
 
 
@@ -166,11 +168,24 @@ class SimulationPayload(Message):
     weights: TauWeightsOnTheWire
 
 
-class SimulationResult(SimulationAnswer):
-    """The answer, and the version that gave it."""
+FIRST_RESULT: Final = 1
+"""What workers of release 0.1.0 write, without a number: a recommendation, `effect.calibrated`, and no evidence."""
+RESULT: Final = 2
+"""Numbers only: `evidence` is what the operator makes the recommendation of."""
 
+
+class SimulationResult(SimulationAnswer):
+    """The numbers of an answer, and the version that gave them.
+
+    Attributes:
+        message_version: what a reader may expect of it: `FIRST_RESULT` or `RESULT`.
+        evidence: what a recommendation rests on; None in the first version.
+    """
+
+    message_version: int = FIRST_RESULT
     registered_model: RegisteredModelName | None = None
     model_version: ModelVersion | None = None
+    evidence: WireEvidence | None = None
 
     def wire(self) -> JSON:
         """Return the JSON that travels: what is absent or empty is left out."""

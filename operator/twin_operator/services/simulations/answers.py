@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twin_operator.api.v1alpha1 import Simulation
+from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.reconciling.metrics import EndedSimulation, SimulationMeters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import Outcome, Run
-from twin_operator.services.simulations.status import finished, unfinished
-from twin_operator.services.versions import Waiting
+from twin_operator.services.simulations.status import answered_by, finished, unfinished
+from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
 CREATION_SECONDS = 1.0  # resolution of metadata.creationTimestamp
@@ -46,6 +47,7 @@ class Answers:
         pace: limits the rate of statuses of unfinished Simulations.
         clock: seconds since the epoch.
         meters: counts Simulations that ended.
+        twins: what is known of TwinModels and their versions.
         on_finish: called with a Simulation after its final status was written.
         on_trace: called with it, its run and when it was seen first (seconds since the epoch).
     """
@@ -54,6 +56,7 @@ class Answers:
     pace: Pace
     clock: Callable[[], float]
     meters: SimulationMeters
+    twins: Twins
     on_finish: Callable[[Simulation], None]
     on_trace: Callable[[Simulation, Run, float], None]
     followed: dict[str, FollowedSimulation] = field(default_factory=dict)
@@ -82,6 +85,9 @@ class Answers:
             written = None
         except (Changed, Unreadable):
             return
+        except ConnectionError as error:
+            logger.warning("The answer of %s/%s waits: %s", *followed.simulation.key, error)
+            return
         finally:
             followed.writing = False
         self.followed.pop(followed.simulation.uid, None)
@@ -97,11 +103,13 @@ class Answers:
             self.ended.pop(next(iter(self.ended)))
 
     async def _write(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> Simulation | None:
+        checks = await self._checks(followed.simulation, run, outcome)
+
         def decide(simulation: Simulation) -> Simulation | None:
             followed.simulation = simulation
             if simulation.status.phase.finished:
                 return None
-            return simulation.replace(status=finished(simulation, run, outcome, self.clock()))
+            return simulation.replace(status=finished(simulation, run, outcome, checks, self.clock()))
 
         try:
             return await write_status(self.resources, followed.simulation, decide)
@@ -110,6 +118,21 @@ class Answers:
             logger.exception("The answer of %s was refused.", name)
             outcome = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
             return await write_status(self.resources, followed.simulation, decide)
+
+    async def _checks(self, simulation: Simulation, run: Run, outcome: Outcome) -> TwinChecks | None:
+        """Return what is known against the version that answered; None where none did."""
+        if not outcome.succeeded:
+            return None
+        model = await self._model_of(simulation)
+        return await self.twins.checks(model, answered_by(simulation, run, outcome))
+
+    async def _model_of(self, simulation: Simulation) -> TwinModel | None:
+        """Return the TwinModel; it is read where the watch of a new leader has not shown it yet."""
+        key = simulation.namespace, simulation.spec.model_ref.name
+        try:
+            return self.twins.known(key) or await self.resources.read(TwinModel, *key)
+        except (Gone, Unreadable):
+            return None
 
 
 def ended_simulation(simulation: Simulation, run: Run, seen: float, now: float) -> EndedSimulation:

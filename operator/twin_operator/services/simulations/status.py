@@ -7,24 +7,61 @@ from pydantic import ValidationError
 from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
-from twin_operator.services.reconciling.status import conditions_of, ready, reconciling, stalled
+from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
+from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.messages import SimulationResult
-from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.runs.run import BoundVersion, Outcome, Run
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.simulations.recommendation import Conclusion, Unwritable, conclude
 from twin_operator.services.versions import Waiting
 
 
-def finished(simulation: Simulation, run: Run, outcome: Outcome, now: float) -> SimulationStatus:
-    """Return the status of a Simulation that is over; `now` in seconds since the epoch."""
-    result = _result_of(outcome)
-    if isinstance(result, Outcome):
-        outcome, result = result, SimulationResult()
-    facts = (ready if outcome.succeeded else stalled)(outcome.reason, outcome.message)
+def finished(
+    simulation: Simulation, run: Run, outcome: Outcome, checks: TwinChecks | None, now: float
+) -> SimulationStatus:
+    """Return the status of a Simulation that is over.
+
+    Args:
+        simulation: the object.
+        run: the record of its run.
+        outcome: how the run ended.
+        checks: what is known now against the version that answered; None where the run failed.
+        now: seconds since the epoch.
+    """
+    result, conclusion = SimulationResult(), None
+    try:
+        if outcome.succeeded:
+            result = _read(outcome)
+            conclusion = None if checks is None else conclude(simulation, result, checks)
+    except Unwritable as error:
+        result, outcome = SimulationResult(), Outcome(Reason.INTERNAL_ERROR, str(error))
+    status = _of_run(simulation, run, result).replace(
+        phase=SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
+        conditions=conditions_of(simulation, _facts(outcome, conclusion), now),
+        completion_time=moment(run.finished or now),
+        fidelity=_hindsight(simulation) if outcome.succeeded else None,
+    )
+    return status if conclusion is None else _with_conclusion(status, conclusion)
+
+
+def answered_by(simulation: Simulation, run: Run, outcome: Outcome) -> BoundVersion | None:
+    """Return the version whose answer an outcome is; None where that is not known."""
+    try:
+        result = _read(outcome)
+    except Unwritable:
+        return None
+    name, version = result.registered_model or _registered_model(simulation, run), result.model_version
+    if name is None or version is None:
+        return run.bound
+    same = run.bound is not None and (run.bound.registered_model, run.bound.version) == (name, version)
+    return run.bound if same else BoundVersion(name, version, None)
+
+
+def _of_run(simulation: Simulation, run: Run, result: SimulationResult) -> SimulationStatus:
+    """Return what a run and the numbers of its result say."""
     return SimulationStatus(
         observed_generation=simulation.metadata.generation,
-        conditions=conditions_of(simulation, facts, now),
-        phase=SimulationPhase.SUCCEEDED if outcome.succeeded else SimulationPhase.FAILED,
         model_version=result.model_version or _version(simulation, run),
         model_run_id=_run_id(simulation, run),
         registered_model=result.registered_model or _registered_model(simulation, run),
@@ -33,29 +70,35 @@ def finished(simulation: Simulation, run: Run, outcome: Outcome, now: float) -> 
         worker=run.worker,
         queued_time=_moment(run.queued),
         start_time=_moment(run.started),
-        completion_time=moment(run.finished or now),
-        fidelity=_hindsight(simulation) if outcome.succeeded else None,
         effect=result.effect,
         basis=result.basis,
         outcome=result.outcome,
         population=result.population,
         subgroups=result.subgroups,
         heterogeneity=result.heterogeneity,
-        recommendation=result.recommendation,
         trial=result.trial,
     )
 
 
-def _result_of(outcome: Outcome) -> SimulationResult | Outcome:
-    """Return the answer of a worker; why there is none, also where a value of it is none that a status can have."""
+def _facts(outcome: Outcome, conclusion: Conclusion | None) -> list[Fact]:
     if not outcome.succeeded:
-        return outcome
+        return stalled(outcome.reason, outcome.message)
+    if conclusion is None:
+        return ready(outcome.reason, outcome.message)
+    return [*ready(outcome.reason, conclusion.recommendation.message), conclusion.trustworthy]
+
+
+def _with_conclusion(status: SimulationStatus, conclusion: Conclusion) -> SimulationStatus:
+    effect = status.effect and status.effect.replace(calibrated=conclusion.calibrated)
+    return status.replace(effect=effect, recommendation=conclusion.recommendation, warnings=conclusion.warnings)
+
+
+def _read(outcome: Outcome) -> SimulationResult:
+    """Return the answer of a worker; raise `Unwritable` where a value of it is none that a status can have."""
     try:
         return SimulationResult.model_validate(outcome.value)
     except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"]))
-        message = f"The worker's answer cannot be written: status.{field} cannot have its value."
-        return Outcome(Reason.INTERNAL_ERROR, message)
+        raise Unwritable(".".join(map(str, error.errors()[0]["loc"]))) from error
 
 
 def unfinished(simulation: Simulation, run: Run, waiting: Waiting, now: float) -> SimulationStatus:

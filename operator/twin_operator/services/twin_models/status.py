@@ -13,10 +13,12 @@ from twin_operator.api.v1alpha1.twin_model_status import (
     EFFECTS_LIMIT,
     EXPERIMENTS_LIMIT,
     ArmEffect,
+    ModelGate,
     RetrainingState,
     ServingModel,
 )
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
+from twin_operator.services.reconciling.twin_checks import gates_of
 from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
@@ -205,6 +207,10 @@ def _serving_model(trained: TrainedVersion, now: float) -> ServingModel:
         # A table without a column of experiments has one experiment without a name.
         experiments=tuple(name for name in trained.experiments if name)[:EXPERIMENTS_LIMIT],
         algorithm=trained.algorithm,
+        gates=tuple(
+            ModelGate(type=each.type, arm=each.arm, against=each.against, message=each.message)
+            for each in gates_of(trained)
+        ),
         metrics=dict(list(trained.metrics.items())[:FIGURES_LIMIT]),
     )
 

@@ -1,4 +1,7 @@
-"""Answers a Simulation in the worker: the question of its spec to a bank, and the answer in the terms of its status."""
+"""Answers a Simulation in the worker: the question of its spec to a bank, and the numbers of its status.
+
+What to do is decided by the operator, when it writes the status.
+"""
 
 from typing import Final, Protocol
 
@@ -13,10 +16,11 @@ from twin_operator.domain.effects.simulate import Question, simulate
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import VersionGone
-from twin_operator.services.runs.messages import SimulationPayload, SimulationResult
+from twin_operator.services.runs.messages import RESULT, SimulationPayload, SimulationResult
 from twin_operator.services.runs.run import JSON, Outcome
 
 OUT_OF_BOUNDS: Final = "The answer has a number that a status cannot have; give the outcome in a larger unit"
+ANSWERED: Final = "The worker has answered."
 
 
 class BankSource(Protocol):
@@ -60,7 +64,7 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         banks: where the bank comes from.
 
     Returns:
-        the answer in the terms of `Simulation.status`, or a stable reason why there is none.
+        the numbers of the answer in the terms of `Simulation.status`, or a stable reason why there is none.
     """
     asked = SimulationPayload.model_validate(payload)
     try:
@@ -75,20 +79,21 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         result = result_of(answer, asked)
     except ValidationError as error:
         return Outcome(Reason.INTERNAL_ERROR, f"{OUT_OF_BOUNDS} ({error.title}).")
-    return Outcome(Reason.SUCCEEDED, answer.recommendation.message, result.wire())
+    return Outcome(Reason.SUCCEEDED, ANSWERED, result.wire())
 
 
 def result_of(answer: answers.Answer, asked: SimulationPayload) -> SimulationResult:
     """Return an answer in the terms of `Simulation.status`: six significant digits, nothing that is not finite."""
     return SimulationResult(
+        message_version=RESULT,
         registered_model=asked.registered_model,
         model_version=asked.version,
         effect=_effect(answer.effect),
         basis=_basis(answer.basis),
         outcome=None if answer.outcome is None else _outcome(answer.outcome),
         population=_population(answer.population),
-        recommendation=_recommendation(answer.recommendation),
         trial=_trial(answer.trial),
+        evidence=answer.evidence,
     )
 
 
@@ -100,7 +105,6 @@ def _effect(effect: answers.Effect) -> api.PredictedEffect:
         low=effect.low,
         high=effect.high,
         confidence=effect.confidence,
-        calibrated=effect.calibrated,
         within_experiment=api.WithinExperiment(standard_error=within.standard_error, low=within.low, high=within.high),
         baseline=effect.baseline,
         treated=effect.treated,
@@ -133,16 +137,6 @@ def _population(population: answers.PopulationSummary) -> api.MatchedPopulation:
         matched=population.matched,
         effective_sample_size=population.effective_sample_size,
         share=population.share,
-    )
-
-
-def _recommendation(recommendation: answers.Recommendation) -> api.Recommendation:
-    return api.Recommendation(
-        action=recommendation.action,
-        reason=recommendation.reason,
-        message=recommendation.message,
-        probability_of_benefit=recommendation.probability_of_benefit,
-        tipping_point_sd=recommendation.tipping_point_sd,
     )
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from tests.unit.domain.advised import Advised, advise
 from tests.unit.domain.tables import BINARY, COLUMNS, certain, trial, twin, weights_for
-from twin_operator.domain.effects.answers import Action, Answer, Why
+from twin_operator.domain.effects.answers import Action, Why
 from twin_operator.domain.effects.population import Clause
-from twin_operator.domain.effects.simulate import Question, simulate
+from twin_operator.domain.effects.simulate import Question
 from twin_operator.domain.table.columns import Assignment, Better, Uncertainty
 from twin_operator.domain.twin import Bank, TauWeights
 
@@ -23,8 +24,8 @@ def answer(
     weights: TauWeights | None = None,
     uncertainty: Uncertainty | None = None,
     bank: Bank = TWIN.bank,
-) -> Answer:
-    return simulate(bank, question, uncertainty or Uncertainty(), certain() if weights is None else weights)
+) -> Advised:
+    return advise(bank, question, uncertainty or Uncertainty(), certain() if weights is None else weights)
 
 
 def test_a_likely_benefit_of_a_calibrated_twin_is_deployed() -> None:
@@ -87,13 +88,13 @@ def test_four_differences_between_experiments_make_a_twin_calibrated(
     calibrated: bool,  # noqa: FBT001 - a column of the table of cases
 ) -> None:
     weights = TauWeights(np.zeros(1), np.ones(1), experiments, outcomes)
-    assert answer(weights=weights).effect.calibrated is calibrated
+    assert answer(weights=weights).calibrated is calibrated
 
 
 def test_an_observational_twin_needs_five_outcomes_of_its_own() -> None:
     bank = replace(TWIN.bank, columns=replace(COLUMNS, assignment=Assignment.OBSERVATIONAL))
-    assert not answer(bank=bank, weights=TauWeights(np.zeros(1), np.ones(1), 20, 4)).effect.calibrated
-    assert answer(bank=bank, weights=TauWeights(np.zeros(1), np.ones(1), 1, 5)).effect.calibrated
+    assert not answer(bank=bank, weights=TauWeights(np.zeros(1), np.ones(1), 20, 4)).calibrated
+    assert answer(bank=bank, weights=TauWeights(np.zeros(1), np.ones(1), 1, 5)).calibrated
 
 
 def test_a_population_with_few_units_is_answered_but_never_deployed() -> None:

@@ -95,7 +95,7 @@ def test_an_outcome_that_was_known_before_its_prediction_is_hindsight(time: str,
 
 def test_an_outcome_that_came_with_the_question_is_hindsight_whatever_its_time() -> None:
     told = {"experiment": "e", "effect": 0.07, "standardError": 0.003, "time": "2030-01-01T00:00:00Z"}
-    written = finished(simulation(told), Run(finished=NOW), Outcome(Reason.SUCCEEDED, "", {}), NOW)
+    written = finished(simulation(told), Run(finished=NOW), Outcome(Reason.SUCCEEDED, "", {}), None, NOW)
     assert written.fidelity == PredictionFidelity(hindsight=True)
     assert outcome_of(simulation(fidelity={"hindsight": True}), {}, NOW, "c").hindsight
 
@@ -103,7 +103,7 @@ def test_an_outcome_that_came_with_the_question_is_hindsight_whatever_its_time()
 def test_a_question_without_an_outcome_is_not_hindsight() -> None:
     asked = simulation()
     unanswered = asked.replace(spec=asked.spec.replace(observed=None))
-    assert finished(unanswered, Run(), Outcome(Reason.SUCCEEDED, "", {}), NOW).fidelity is None
+    assert finished(unanswered, Run(), Outcome(Reason.SUCCEEDED, "", {}), None, NOW).fidelity is None
 
 
 @pytest.mark.parametrize(

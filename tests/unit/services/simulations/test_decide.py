@@ -29,7 +29,7 @@ CONTRAST = Contrast.from_dict(
         ).as_dict()
     }
 )
-VERSION = Version("default.twin", "3", "run-3", ("A", "B", "C"), {"age": FeatureType.NUMERIC}, (CONTRAST,))
+VERSION = Version("default.twin", "3", "run-3", ("A", "B", "C"), {"age": FeatureType.NUMERIC}, (CONTRAST,), (), None)
 WAITING = Waiting(SimulationPhase.PENDING, Reason.MODEL_NOT_READY, "not yet")
 
 
