@@ -202,7 +202,8 @@ async def test_a_job_of_a_stranger_does_not_start() -> None:
 async def test_no_version_is_rolled_back_for_a_stranger() -> None:
     async with Installation() as site:
         await serving(site)
-        site.registry.add(REGISTERED, f"{OWNER_TAG}u", "another", promote=False, arms=[], experiments=[])
+        kept = site.registry.summary(REGISTERED, "1")
+        site.registry.add(REGISTERED, f"{OWNER_TAG}u", "another", **kept, promote=False)
         site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
         before = site.registry.content(REGISTERED)
         wanted = {"from": "1", "to": "2", "reason": "Wrong rows.", "by": "jane"}

@@ -184,7 +184,9 @@ async def test_a_worker_that_does_not_find_the_bound_version_spends_no_attempt()
         site.registry.delete_version(REGISTERED, "1")
         site.employ()
         names = ("question", "pinned")
-        await site.until(lambda: {site.condition("Simulation", each)["reason"] for each in names} == {"ModelNotFound"})
+        await site.until(
+            lambda: {site.condition("Simulation", each).get("reason") for each in names} == {"ModelNotFound"}
+        )
         assert {site.status("Simulation", each)["phase"] for each in names} == {"Pending"}
         assert site.condition(*MODEL)["reason"] == "ModelNotFound", "noticed before the next resync"
         assert site.queue.server.content().records
