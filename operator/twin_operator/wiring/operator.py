@@ -54,13 +54,7 @@ from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import (
-    build_signing,
-    database_of,
-    looking_redis,
-    mlflow_server,
-    operator_redis,
-)
+from twin_operator.wiring.connections import build_signing, database_of, looking_redis, mlflow_server, operator_redis
 from twin_operator.wiring.tracing import build_tracer
 
 
