@@ -25,7 +25,7 @@ from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import NoTracer, Tracer, run_trace
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import build_queue
+from twin_operator.wiring.connections import build_queue
 from twin_operator.wiring.tracing import build_tracer
 
 TASKS: Final = 1000  # published at once in a round
