@@ -86,7 +86,7 @@ def observe(site: Installation, number: int, effect: float, version: str = "1") 
         "phase": "Succeeded",
         "registeredModel": REGISTERED,
         "modelVersion": version,
-        "completionTime": timestamp(site.now() - 1),
+        "completionTime": timestamp(site.now()),
         "effect": {"estimate": EFFECT, "standardError": 0.006},
         "basis": basis,
         "population": {"share": 1.0},
