@@ -12,12 +12,13 @@ from tests.fakes.crashes import Crash, CrashPlan
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
 from twin_operator.adapters.kubernetes_api.workloads import deployment_view
 from twin_operator.adapters.metrics import ProcessMetrics
+from twin_operator.adapters.metrics.operator import OperatorMetrics
 from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorMetrics, OperatorPorts, assemble, build_requests
+from twin_operator.wiring.operator import OperatorPorts, assemble, build_requests
 
 logger = logging.getLogger(__name__)
 DELETED: Final = "DELETED"

@@ -21,6 +21,7 @@ DECIDING: Final = frozenset(
         "pools/pool_index",
         "pools/status",
         "pools/workers",
+        "reconciling/active_version",
         "reconciling/errors",
         "reconciling/ownership",
         "reconciling/status",

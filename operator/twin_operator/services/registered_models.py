@@ -10,9 +10,9 @@ from typing import Final
 
 from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
+from twin_operator.services.reconciling.active_version import names_other_namespace, owner_tag, registered_model, serves
 from twin_operator.services.reconciling.ownership import ownership
 from twin_operator.services.reconciling.ports import Versions
-from twin_operator.services.versions import names_other_namespace, owner_tag, registered_model, serves
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

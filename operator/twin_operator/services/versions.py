@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, SimulationPhase
@@ -16,11 +15,18 @@ from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.fidelity.window import ledger_of
 from twin_operator.domain.table.columns import FeatureType, Uncertainty
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
+from twin_operator.services.reconciling.active_version import (
+    Answering,
+    active_version,
+    answering,
+    is_active,
+    obstacle_of,
+)
 from twin_operator.services.reconciling.ports import Versions
 from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of, gates_of_active, sentence_of
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import BoundVersion, Outcome
-from twin_operator.services.runs.twin_spec import columns_digest, uncertainty_of
+from twin_operator.services.runs.twin_spec import uncertainty_of
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
@@ -82,40 +88,6 @@ class Waiting:
     message: str
 
 
-def registered_model(model: TwinModel) -> str:
-    """Return the name of the registered model in the registry."""
-    return model.spec.registered_model or f"{model.namespace}.{model.name}"
-
-
-def names_other_namespace(model: TwinModel) -> bool:
-    """Whether a registered model's name with a dot begins with another namespace than the TwinModel's own."""
-    names = {registered_model(model), model.status.registered_model or ""}
-    return any("." in name and name.partition(".")[0] != model.namespace for name in names)
-
-
-def owner_tag(model: TwinModel, cluster: str) -> str:
-    """Return the tag by which a registered model belongs to a TwinModel: `CLUSTER/NAMESPACE/NAME/UID`."""
-    return f"{cluster}/{model.namespace}/{model.name}/{model.uid}"
-
-
-def active_version(model: TwinModel) -> str | None:
-    """Return the version that answers Simulations; None before the first one."""
-    return None if model.status.model is None else model.status.model.version
-
-
-def serves(model: TwinModel) -> bool:
-    """Whether a version answers Simulations."""
-    return model.status.model is not None
-
-
-def needs_training(model: TwinModel) -> bool:
-    """Whether the columns changed since the active version was trained; a pinned version is used as it is."""
-    if model.spec.version or model.status.model is None:
-        return False
-    trained = model.status.model.spec_digest
-    return trained is not None and not trained.startswith(columns_digest(model.spec))
-
-
 @dataclass
 class Twins:
     """Resolves `modelRef` to a concrete version, and computes the weights of tau, the SD between experiments.
@@ -130,7 +102,7 @@ class Twins:
     registry: Versions
     outcomes: Callable[[Key], Awaitable[Sequence[RecordedOutcome] | None]]
     refusal: Callable[[TwinModel], str | None]
-    _answers: dict[Key, "_Answering"] = field(default_factory=dict)
+    _answers: dict[Key, Answering] = field(default_factory=dict)
     _models: dict[Key, TwinModel] = field(default_factory=dict)
     _versions: dict[tuple[str, str], Version] = field(default_factory=dict)
     _weights: dict[WeightsKey, TauWeights] = field(default_factory=dict)
@@ -148,10 +120,10 @@ class Twins:
         if deleted and (known is None or known.uid != model.uid):
             return False
         self._models.pop(model.key, None)
-        before, after = self._answers.pop(model.key, _Answering()), _Answering()
+        before, after = self._answers.pop(model.key, Answering()), Answering()
         if not deleted:
             self._models[model.key] = model
-            after = self._answers[model.key] = _answering(model, self.refusal(model))
+            after = self._answers[model.key] = answering(model, self.refusal(model))
         if before.version_of_run != after.version_of_run:
             self._forget({before.registered_model, after.registered_model})
         return deleted or before != after
@@ -179,7 +151,7 @@ class Twins:
                 f"There is no TwinModel {name} in namespace {namespace} yet.",
             )
         registered, version = model.status.registered_model, simulation.spec.model_ref.version
-        obstacle = _obstacle(model, self.refusal(model), asked=version)
+        obstacle = obstacle_of(model, self.refusal(model), asked=version)
         version = version or active_version(model)
         if obstacle is not None or registered is None or version is None:
             reason, message = obstacle or (Reason.MODEL_NOT_READY, "There is no trained version yet.")
@@ -232,7 +204,7 @@ class Twins:
         not_faithful = None if model is None else sentence_of(model, ConditionType.FAITHFUL, ConditionStatus.FALSE)
         if bound is None:
             return TwinChecks(None, None, not_faithful)
-        if model is not None and _is_active(model, bound):
+        if model is not None and is_active(model, bound):
             warning = sentence_of(model, ConditionType.DATA_WARNING, ConditionStatus.TRUE)
             return TwinChecks(gates_of_active(model), warning, not_faithful)
         try:
@@ -283,51 +255,3 @@ def version_of(registered: str, trained: TrainedVersion) -> Version:
         gates=gates_of(trained),
         data_warning=" ".join(trained.warnings) or None,
     )
-
-
-class _Answering(NamedTuple):
-    """What answers the Simulations of a TwinModel, as its status has it, or why nothing does."""
-
-    registered_model: str | None = None
-    version: str | None = None
-    run_id: str | None = None
-    obstacle: tuple[Reason, str] | None = None
-
-    @property
-    def version_of_run(self) -> tuple[str | None, ...]:
-        """The version that answers, without why it may not."""
-        return self.registered_model, self.version, self.run_id
-
-
-def _answering(model: TwinModel, refusal: str | None) -> _Answering:
-    registered, active, obstacle = (
-        model.status.registered_model,
-        model.status.model,
-        _obstacle(model, refusal, asked=None),
-    )
-    if active is None:
-        return _Answering(registered, obstacle=obstacle)
-    return _Answering(registered, active.version, active.run_id, obstacle)
-
-
-def _obstacle(model: TwinModel, refusal: str | None, *, asked: str | None) -> tuple[Reason, str] | None:
-    """Return why no version of a TwinModel answers now; a version that the Simulation asks for needs no active one."""
-    if refusal is not None:
-        return Reason.MODEL_NOT_READY, refusal
-    if model.status.registered_model not in {None, registered_model(model)}:
-        return Reason.MODEL_NOT_READY, "spec.registeredModel was changed; the new one is trained first."
-    if asked is not None:
-        return None
-    ready = model.status.condition(ConditionType.READY)
-    if ready is not None and ready.status == ConditionStatus.FALSE and ready.reason == Reason.MODEL_NOT_FOUND:
-        return Reason.MODEL_NOT_FOUND, ready.message
-    if model.spec.version not in {None, active_version(model)}:
-        return Reason.MODEL_NOT_READY, f"Version {model.spec.version} is pinned and not active yet."
-    return None
-
-
-def _is_active(model: TwinModel, bound: BoundVersion) -> bool:
-    active, name = model.status.model, model.status.registered_model
-    if active is None or (name, active.version) != (bound.registered_model, bound.version):
-        return False
-    return bound.run_id is None or active.run_id is None or bound.run_id == active.run_id

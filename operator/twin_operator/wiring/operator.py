@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Self
 
 from kubernetes.aio.client import Configuration
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -17,8 +16,8 @@ from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import JSONResources, TypedResources
 from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.adapters.leader_lease import LeaderLease
-from twin_operator.adapters.metrics import ModelMetrics, ProcessMetrics, SimulationMetrics
-from twin_operator.adapters.metrics.pools import PoolMetrics
+from twin_operator.adapters.metrics import ProcessMetrics
+from twin_operator.adapters.metrics.operator import OperatorMetrics
 from twin_operator.adapters.mlflow_rest.api import MlflowApi
 from twin_operator.adapters.mlflow_rest.versions import RestVersions
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
@@ -137,21 +136,6 @@ async def build_operator(
     )
     loop = assemble(settings, ports, requests, cluster, metrics, tracer, clock)
     return OperatorGraph(loop, lease, api, redis, looking, mlflow, archive, tracer)
-
-
-@dataclass(frozen=True)
-class OperatorMetrics:
-    """The metrics of an operator, in one registry."""
-
-    process: ProcessMetrics
-    models: ModelMetrics
-    simulations: SimulationMetrics
-    pools: PoolMetrics
-
-    @classmethod
-    def of(cls, registry: CollectorRegistry, process: ProcessMetrics) -> Self:
-        """Register them."""
-        return cls(process, ModelMetrics(registry), SimulationMetrics(registry), PoolMetrics(registry))
 
 
 def build_requests(settings: Settings, metrics: OperatorMetrics) -> ReconcileRequests:

@@ -20,12 +20,13 @@ from tests.fakes.workloads import InMemoryWorkloads
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ProcessMetrics
+from twin_operator.adapters.metrics.operator import OperatorMetrics
 from twin_operator.adapters.mlflow_rest.api import MlflowApi, MlflowServer
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorGraph, OperatorMetrics, OperatorPorts, assemble, build_requests
+from twin_operator.wiring.operator import OperatorGraph, OperatorPorts, assemble, build_requests
 
 UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connections are only closed
 UNUSED_MLFLOW = "http://127.0.0.1:1"

@@ -11,6 +11,7 @@ from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
+from twin_operator.services.reconciling.active_version import names_other_namespace, registered_model
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
 from twin_operator.services.registered_models import RegisteredModels
@@ -32,7 +33,6 @@ from twin_operator.services.retraining.state import (
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
 from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import Run, Stop, Task
-from twin_operator.services.versions import names_other_namespace, registered_model
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

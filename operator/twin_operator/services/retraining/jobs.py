@@ -23,11 +23,11 @@ from twin_operator.api.v1alpha1.resource import TwinModelRef
 from twin_operator.api.v1alpha1.retraining_job import RetrainingTrigger, TrainingPlan
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.archive.ports import ArchivedRetraining
+from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.ports import Event
 from twin_operator.services.retraining.state import started, waits_for_its_turn
 from twin_operator.services.retraining.triggers import Wanted
 from twin_operator.services.runs.run import JSON
-from twin_operator.services.versions import registered_model
 
 RESETS_FAILED_ATTEMPTS: Final = frozenset({Trigger.MANUAL, Trigger.SPEC_CHANGED})
 EPOCH: Final = datetime.fromtimestamp(0, UTC)

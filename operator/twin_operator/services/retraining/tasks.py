@@ -6,12 +6,12 @@ from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHealth, TrainingPlan, plan_for
 from twin_operator.services.outcomes.health import Health
+from twin_operator.services.reconciling.active_version import owner_tag, registered_model
 from twin_operator.services.retraining.state import task_queue, training_run, validation_run
 from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.twin_spec import learner_of, uncertainty_of
-from twin_operator.services.versions import owner_tag, registered_model
 
 
 def training_task(job: RetrainingJob, model: TwinModel, cluster: str, plan: TrainingPlan) -> Task:

@@ -6,6 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import Reason, TwinModelPhase
+from twin_operator.services.reconciling.active_version import (
+    active_version,
+    names_other_namespace,
+    needs_training,
+    registered_model,
+    serves,
+)
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
 from twin_operator.services.registered_models import RegisteredModels
@@ -29,13 +36,6 @@ from twin_operator.services.twin_models.registry_upkeep import (
 from twin_operator.services.twin_models.rollback import roll_back, wanted_roll_back
 from twin_operator.services.twin_models.status import taken, without_registered_model
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
-from twin_operator.services.versions import (
-    active_version,
-    names_other_namespace,
-    needs_training,
-    registered_model,
-    serves,
-)
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

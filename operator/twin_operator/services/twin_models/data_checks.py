@@ -11,12 +11,12 @@ from typing import Final
 from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.twin_model_status import DataState, ServingModel
+from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.ports import RunQueue
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.runs.messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
 from twin_operator.services.runs.run import Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.twin_spec import spec_digest
-from twin_operator.services.versions import registered_model
 
 Key = tuple[str, str]
 QUEUE: Final = "validation"

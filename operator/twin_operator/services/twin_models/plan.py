@@ -9,6 +9,7 @@ from typing import Final
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
+from twin_operator.services.reconciling.active_version import needs_training, owner_tag, registered_model, serves
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import Fact, queued_message, stalled
 from twin_operator.services.runs.messages import TrainedVersion, TrainingPayload
@@ -24,7 +25,6 @@ from twin_operator.services.twin_models.status import (
     without_pinned_version,
 )
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions import needs_training, owner_tag, registered_model, serves
 
 ATTEMPTS = 4  # of one training task, before its cause is shown and the data is tried again later
 NAME_DIGEST: Final = 10  # hex digits: 40 bits distinguish the registered models that one object has had

@@ -10,10 +10,11 @@ from typing import Final
 
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, ServingModel
+from twin_operator.services.reconciling.active_version import registered_model, serves
 from twin_operator.services.reconciling.ports import Event, RegisteredVersion, Versions
 from twin_operator.services.reconciling.version_tags import REPLACED_BY, RUN
 from twin_operator.services.runs.messages import TrainedVersion
-from twin_operator.services.versions import Twins, registered_model, serves
+from twin_operator.services.versions import Twins
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

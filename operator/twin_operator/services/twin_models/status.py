@@ -17,6 +17,7 @@ from twin_operator.api.v1alpha1.twin_model_status import (
     RetrainingState,
     ServingModel,
 )
+from twin_operator.services.reconciling.active_version import active_version, registered_model, serves
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.reconciling.twin_checks import gates_of
 from twin_operator.services.reconciling.version_tags import RUN
@@ -24,7 +25,6 @@ from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions import active_version, registered_model, serves
 
 NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
 NOT_VALIDATED = Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)

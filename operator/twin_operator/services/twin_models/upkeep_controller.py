@@ -12,6 +12,7 @@ from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
 from twin_operator.services.reconciling.status import Fact
@@ -21,7 +22,7 @@ from twin_operator.services.retraining.triggers import Obstacle
 from twin_operator.services.runs.times import timestamp
 from twin_operator.services.twin_models.data_checks import DataChecks, serving_model
 from twin_operator.services.twin_models.upkeep import Upkeep, UpkeepSnapshot, upkeep
-from twin_operator.services.versions import Twins, Version, registered_model
+from twin_operator.services.versions import Twins, Version
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

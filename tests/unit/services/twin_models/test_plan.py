@@ -11,6 +11,7 @@ from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, Co
 from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState, TwinFidelity
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, FeatureType
+from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.run import JSON, Outcome, Run
@@ -25,7 +26,6 @@ from twin_operator.services.twin_models.plan import (
     training_run,
 )
 from twin_operator.services.twin_models.upkeep import Upkeep
-from twin_operator.services.versions import registered_model
 
 NOW = 1_000_000.0
 COLUMNS = {
