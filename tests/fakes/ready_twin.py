@@ -11,6 +11,7 @@ from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.times import timestamp
 from twin_operator.services.runs.twin_spec import learner_of
 from twin_operator.services.work.train import RawTable, learn, summarise
 
@@ -57,7 +58,8 @@ def serve(site: Installation, name: str, version: str, namespace: str = NAMESPAC
     """Write into the status of a TwinModel that a version serves, as the operator does after a training."""
     summary = site.registry.summary(f"{namespace}.{name}", version)
     kept = {key: summary[key] for key in ("specDigest", "version", "runID", "dataDigest", "samples", "arms")}
-    status = {"phase": "Ready", "registeredModel": f"{namespace}.{name}", "model": kept}
+    serving = {**kept, "trainedTime": timestamp(site.now())}
+    status = {"phase": "Ready", "registeredModel": f"{namespace}.{name}", "model": serving}
     return site.cluster.patch_status("TwinModel", namespace, name, {"status": status})
 
 

@@ -222,10 +222,10 @@ async def test_outcomes_are_recorded_for_the_owner_alone_and_later_when_it_is_on
         await lost(site)
         observe(site, 1, 0.07)
         await site.advance(100)
-        assert (site.archive.outcomes(site.twin(TWIN)), grade(site, 1)) == ([], None)
+        assert (site.archive.outcomes(site.twin(MODEL[1])), grade(site, 1)) == ([], None)
         site.registry.set_tag(REGISTERED, "twinops.adopt", "default/letters")
         await site.until(lambda: grade(site, 1))
-        assert len(site.archive.outcomes(site.twin(TWIN))) == 1
+        assert len(site.archive.outcomes(site.twin(MODEL[1]))) == 1
 
 
 async def test_outcomes_are_recorded_while_the_registry_is_away() -> None:
