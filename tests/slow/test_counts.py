@@ -18,7 +18,7 @@ from tests.slow import foreign_models
 from twin_operator.adapters.sql_archive.schema import OUTCOMES, SIMULATIONS
 
 EFFECT = 0.15
-FOREIGN = ("churn.scores", "counts.other")
+FOREIGN = ("churn.counted-scores", "counts.other")
 """One with a name of its own, and one with the name that a TwinModel of the namespace would have."""
 TWIN = "survey"
 JSON = dict[str, Any]
@@ -57,7 +57,7 @@ def delete(platform: Platform, kind: str, name: str) -> None:
 
 
 def grade(platform: Platform, name: str, experiment: str) -> None:
-    """Ask, tell the outcome, and wait until both are archived."""
+    """Ask, record the outcome, and wait until both are archived."""
     before = counts(platform)
     platform.apply("Simulation", name, question(TWIN))
     estimate = platform.until_phase("Simulation", name, "Succeeded")["status"]["effect"]["estimate"]

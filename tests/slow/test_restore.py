@@ -6,7 +6,6 @@ The steps are those of docs/restore.md.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +22,7 @@ from tests.slow import foreign_models
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 
 EFFECT = 0.15
-FOREIGN = "churn.scores"
+FOREIGN = "churn.restored-scores"
 JSON = dict[str, Any]
 
 
@@ -52,8 +51,8 @@ def fidelity(platform: Platform) -> JSON:
     return found
 
 
-def said(answer: JSON) -> JSON:
-    """Return what an answer says, without when and where it was computed."""
+def content_of(answer: JSON) -> JSON:
+    """Return the content of an answer, without when and where it was computed."""
     status = answer["status"]
     return {name: status.get(name) for name in ("modelVersion", "effect", "basis", "recommendation", "warnings")}
 
@@ -87,18 +86,17 @@ def cluster_uid(kube: Kube) -> str:
     return str(kube.get("namespace", "kube-system")["metadata"]["uid"])
 
 
-def adopt_archive(platform: Platform, source: str) -> str:
-    """Run `twin-operator archive adopt` for a restored cluster; return what it prints."""
-    environment = {**os.environ, "TWINOPS_ARCHIVE_URL": platform.archive_url}
-    command = [COMMAND, "archive", "adopt", source, "--cluster", cluster_uid(platform.kube)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300).stdout
+def adopt_archive(url: str, source: str, target: str) -> str:
+    """Run `twin-operator archive adopt`; return what it prints."""
+    command = [COMMAND, "archive", "adopt", source, "--cluster", target, "--url", url]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def test_a_restored_cluster_keeps_twins_versions_outcomes_and_fidelity(
     surveyed: Platform, other_cluster: Kube, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     foreign = foreign_models.content(surveyed.mlflow_url, FOREIGN)
-    before, answer = fidelity(surveyed), said(ask(surveyed, "before"))
+    before, answer = fidelity(surveyed), content_of(ask(surveyed, "before"))
     objects, namespace = dump(surveyed), surveyed.namespace
     kept = SqlArchive(surveyed.archive_url)
     surveyed.kube.until(lambda: len(kept.known([uid_of(surveyed, each) for each in objects])) == 5)
@@ -108,6 +106,9 @@ def test_a_restored_cluster_keeps_twins_versions_outcomes_and_fidelity(
 
     other_cluster.kubectl("create", "namespace", namespace)
     restore(other_cluster, objects)
+    adopted = adopt_archive(surveyed.archive_url, cluster_uid(surveyed.kube), cluster_uid(other_cluster))
+    assert "4 outcomes" in adopted
+    assert "5 simulations" in adopted
     platform_of = running_platform(
         other_cluster,
         surveyed.redis_url,
@@ -123,17 +124,13 @@ def test_a_restored_cluster_keeps_twins_versions_outcomes_and_fidelity(
         restored.apply("Simulation", "early", question("survey"))
         restored.until_condition("Simulation", "early", "Ready", "ModelNotReady")
 
-        restored.operator.stop()
-        assert "5 simulations" in adopt_archive(restored, cluster_uid(surveyed.kube))
         registered = f"{namespace}.survey"
         MlflowClient(restored.mlflow_url, restored.mlflow_url).set_registered_model_tag(
             registered, "twinops.adopt", f"{namespace}/survey"
         )
-        restored.operator.start()
-
         restored.until_phase("TwinModel", "survey", "Ready")
         restored.until_phase("Simulation", "early", "Succeeded")
-        assert said(ask(restored, "after")) == answer
+        assert content_of(ask(restored, "after")) == answer
         assert fidelity(restored) == before
         assert restored.versions("survey") == ["1"]
         assert restored.champion("survey") == "1"

@@ -14,17 +14,17 @@ def hold(path: Path) -> None:
 
 
 def release(path: Path, content: Path) -> None:
-    """Put a file with content in its place; who waits already finds an empty one, and does not wait for ever."""
+    """Put a file with content in its place; a process that already waits reads an empty file."""
     new = path.with_suffix(".new")
     shutil.copy(content, new)
-    writer = _open_for_who_waits(path)
+    writer = _open_for_readers(path)
     new.replace(path)
     if writer is not None:
         os.close(writer)
 
 
-def _open_for_who_waits(pipe: Path) -> int | None:
-    """Open a pipe for writing; None where nobody waits for that."""
+def _open_for_readers(pipe: Path) -> int | None:
+    """Open a pipe for writing; None where no reader waits."""
     try:
         return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:

@@ -104,7 +104,9 @@ def test_an_alias_that_is_moved_by_hand_is_followed_to_a_version_of_ours_only(
     trained.until_phase("TwinModel", "moved", "Ready")
     foreign = registry.create_model_version(name, "s3://models/foreign").version
     registry.set_registered_model_alias(name, "champion", str(foreign))
+    trained.patch("TwinModel", "moved", {"description": "read the registry now"})  # else at the next resync
     trained.until_condition("TwinModel", "moved", "RegistryConflict", "ForeignVersion")
     assert _version(trained, "moved") == "1"
     registry.set_registered_model_alias(name, "champion", "1")
+    trained.patch("TwinModel", "moved", {"description": "and once more"})
     trained.kube.until(lambda: trained.condition("TwinModel", "moved", "RegistryConflict") is None)

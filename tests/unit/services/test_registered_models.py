@@ -20,7 +20,9 @@ from tests.unit.services.letters import (
     version,
 )
 from tests.unit.services.letters import twin_model as letters_model
+from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.services.runs.run import TaskKind
+from twin_operator.services.twin_models.status import taken as taken_status
 
 pytestmark = pytest.mark.looptime
 OTHER_OWNER = "other-cluster/default/letters/uid"
@@ -42,6 +44,53 @@ async def lost(site: Installation) -> None:
 async def returned(site: Installation) -> None:
     site.registry.set_tag(REGISTERED, "twinops.adopt", "default/letters")
     await site.until(lambda: site.condition(*MODEL)["status"] == "True")
+
+
+async def known_of_version(site: Installation) -> None:
+    """Have the conditions of a version whose training found something, and whose predictions were wrong."""
+    found = {
+        "Faithful": ("False", "PredictionError", "It is off by 40 %."),
+        "AssignmentNotRandom": ("True", "AssignmentNotRandom", "age differs."),
+        "DataWarning": ("True", "DataWarning", "12 rows without an arm."),
+    }
+    conditions = [
+        {"type": kind, "status": status, "reason": reason, "message": message}
+        for kind, (status, reason, message) in found.items()
+    ]
+    present = site.status(*MODEL)["conditions"]
+    others = [each for each in present if each["type"] not in found]
+    site.cluster.patch_status("TwinModel", "default", NAME, {"status": {"conditions": [*others, *conditions]}})
+
+
+async def test_a_twin_that_may_not_use_its_version_stays_unfaithful() -> None:
+    async with Installation() as site:
+        await serving(site)
+        await known_of_version(site)
+        status = taken_status(TwinModel.model_validate(site.get(*MODEL)), "It is another's.", site.now())
+        faithful = next(each for each in status.conditions if each.type == "Faithful")
+        assert (faithful.status, faithful.reason) == ("False", "PredictionError")
+
+
+@pytest.mark.parametrize("kind", ["AssignmentNotRandom", "DataWarning"])
+async def test_what_is_known_against_a_version_stays_known_while_it_may_not_be_used(kind: str) -> None:
+    async with Installation() as site:
+        await serving(site)
+        await known_of_version(site)
+        before = site.condition(*MODEL, kind)["message"]
+        await lost(site)
+        assert site.condition(*MODEL, kind).get("message") == before
+
+
+@pytest.mark.parametrize("kind", ["AssignmentNotRandom", "DataWarning"])
+async def test_what_training_found_stays_known_while_a_pinned_version_is_not_there(kind: str) -> None:
+    async with Installation() as site:
+        await serving(site)
+        await known_of_version(site)
+        before = site.condition(*MODEL, kind)["message"]
+        for version_wanted, status in (("9", "False"), (None, "True")):
+            site.patch(*MODEL, {"spec": {"version": version_wanted}})
+            await site.until(lambda wanted=status: site.condition(*MODEL)["status"] == wanted)  # type: ignore[misc]
+        assert site.condition(*MODEL, kind).get("message") == before
 
 
 async def test_a_foreign_model_is_never_touched_and_is_used_once_an_administrator_says_so() -> None:

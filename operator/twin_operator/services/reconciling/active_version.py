@@ -1,4 +1,4 @@
-"""What a TwinModel says of its registered model, and which of its versions answers Simulations."""
+"""The registered model of a TwinModel, and which of its versions answers Simulations, by its spec and status."""
 
 from typing import NamedTuple
 

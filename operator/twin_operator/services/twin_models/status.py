@@ -30,6 +30,8 @@ NOT_GRADED = "No outcome of this version's predictions is known yet: record obse
 NOT_VALIDATED = Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)
 WARNINGS_LENGTH = 1000  # characters of all warnings together
 REASONS = frozenset(Reason)
+FOUND_IN_TRAINING = (ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionType.DATA_WARNING)
+OF_VERSION = (ConditionType.FAITHFUL, *FOUND_IN_TRAINING)
 
 
 def in_training(model: TwinModel, reason: Reason, message: str, now: float) -> TwinModelStatus:
@@ -59,15 +61,19 @@ def obstructed(model: TwinModel, phase: TwinModelPhase, facts: Sequence[Fact], n
 
 def taken(model: TwinModel, refusal: str, now: float) -> TwinModelStatus:
     """Return the status of a model whose registered model belongs to another: its version is shown, not used."""
-    status = _head(model).replace(phase=TwinModelPhase.FAILED)
-    return _with_conditions(model, status, stalled(Reason.REGISTERED_MODEL_TAKEN, refusal), now)
+    return _not_answering(model, stalled(Reason.REGISTERED_MODEL_TAKEN, refusal), now)
 
 
 def without_pinned_version(model: TwinModel, version: str, now: float) -> TwinModelStatus:
     """Return the status of a model whose pinned version the registry does not have: nothing answers."""
     message = f"{registered_model(model)} has no version {version}; pin another one or remove spec.version."
+    return _not_answering(model, stalled(Reason.MODEL_NOT_FOUND, message), now)
+
+
+def _not_answering(model: TwinModel, facts: Sequence[Fact], now: float) -> TwinModelStatus:
+    """Return the status of a model that keeps its version for later: what forbids Deploy stays with the version."""
     status = _head(model).replace(phase=TwinModelPhase.FAILED)
-    return _with_conditions(model, status, stalled(Reason.MODEL_NOT_FOUND, message), now)
+    return _with_conditions(model, status, [*facts, *(_kept(model, *OF_VERSION) if serves(model) else ())], now)
 
 
 def without_registered_model(model: TwinModel, now: float) -> TwinModelStatus:
@@ -136,7 +142,7 @@ def with_version(
     facts = [
         *_serving(model, active_version(model)),
         *_fidelity(model, upkeep),
-        *_kept(model, ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionType.DATA_WARNING),
+        *_kept(model, *FOUND_IN_TRAINING),
         *_conflict(model, conflict),
         *(extra or _not_built(model.spec)),
     ]
