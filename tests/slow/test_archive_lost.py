@@ -13,13 +13,11 @@ import pytest
 from tests.integration.journey import experiments
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
-from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
+from tests.unit.services.archive.questions import as_written
 
 EFFECT = 0.15
 MODEL = "lost-survey"
 OUTCOMES = 6
-PARTS = [field.alias or name for name, field in SimulationAnswer.model_fields.items()]
-"""The fields of a status that the archive keeps."""
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +106,7 @@ def test_the_archive_has_the_status_of_each_finished_simulation_as_it_was_writte
     validated.kube.until(lambda: set(found) == {row["uid"] for row in rows(file, "SELECT uid FROM simulations")})
     for row in rows(file, "SELECT * FROM simulations"):
         status = found[row["uid"]]
-        assert json.loads(row["answer"]) == {part: status[part] for part in PARTS if part in status}
+        assert json.loads(row["answer"]) == as_written(status)
         assert (row["phase"], row["registered_model"]) == (status["phase"], status["registeredModel"])
         assert (row["model_version"], row["run_id"]) == (status["modelVersion"], status["modelRunID"])
         assert row["reason"] == next(each["reason"] for each in status["conditions"] if each["type"] == "Ready")

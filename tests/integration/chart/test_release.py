@@ -17,6 +17,7 @@ from tests.integration.chart.conftest import Helm
 from tests.integration.conftest import Kube, running_cluster
 from tests.previous_chart import previous_chart
 
+pytestmark = pytest.mark.slow
 Manifest = dict[str, Any]
 
 NAMESPACE = "release"
