@@ -56,7 +56,7 @@ def share(platform: Platform, trained: str) -> None:
     source = str(version.source)
     for number in range(MODELS):
         name = f"{NAMESPACE}.{model_name(number)}"
-        client.create_registered_model(name)
+        client.create_registered_model(name, tags={"twinops.adopt": f"{NAMESPACE}/{model_name(number)}"})
         model_id = source.rpartition("/")[2]
         client.create_model_version(name, source, run_id=version.run_id, model_id=model_id, tags=dict(version.tags))
         client.set_registered_model_alias(name, "champion", "1")
