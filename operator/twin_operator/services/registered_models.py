@@ -1,4 +1,4 @@
-"""Which TwinModels own their registered models, by what MLflow said last: read before a version is bound to a run.
+"""Which TwinModels own their registered models, by MLflow's last answer: read before a version is bound to a run.
 
 The rule is in `reconciling.ownership`. A registry that does not answer changes nothing of what is known.
 """
@@ -17,7 +17,7 @@ from twin_operator.services.reconciling.ports import Versions
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 FRESH_SECONDS: Final = 10.0  # for which an answer of the registry is used again
-NOT_CHECKED: Final = "It was not checked yet whose the registered model is."
+NOT_CHECKED: Final = "The owner of the registered model has not been read yet."
 OTHER_NAMESPACE: Final = "It has a spec.registeredModel of another namespace."
 
 
@@ -29,7 +29,7 @@ class _Known:
         owner: the owner tag of the TwinModel that was checked.
         name: of the registered model.
         refusal: why it may not be used.
-        certain: whether the registry, or the status, said so; False for a TwinModel that was never checked.
+        certain: whether the registry or the status has it; False for a TwinModel that was never checked.
         read: when the registry was asked last, seconds since the epoch.
         marked: when another read was requested last.
     """

@@ -41,7 +41,7 @@ class Version:
     Attributes:
         run_id: the MLflow run that made the version: the number may be given to another one after a deletion.
         gates: what its training found that forbids Deploy.
-        data_warning: what its training found odd in the data, in sentences.
+        data_warning: the warnings of its training about the data, in sentences.
     """
 
     registered_model: str

@@ -1,4 +1,4 @@
-"""Registered models: whose they are, and what becomes of a twin when somebody changes them in MLflow."""
+"""Owners of registered models, and the status of a TwinModel after changes in MLflow."""
 
 from __future__ import annotations
 

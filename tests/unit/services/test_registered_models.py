@@ -198,7 +198,7 @@ async def test_a_registry_that_is_away_makes_no_stranger_an_owner(*, restart: bo
         assert site.condition("Simulation", "question")["reason"] == "ModelNotReady"
 
 
-async def test_a_new_model_waits_to_answer_until_the_registry_said_whose_its_registered_model_is() -> None:
+async def test_a_new_model_waits_to_answer_until_the_owner_of_its_registered_model_is_known() -> None:
     async with Installation() as site:
         body = site.apply(twin_model(NAME))
         site.registry.reachable = False
@@ -206,7 +206,7 @@ async def test_a_new_model_waits_to_answer_until_the_registry_said_whose_its_reg
         site.cluster.patch_status("TwinModel", "default", NAME, {"status": kept})
         site.apply(simulation(model=NAME))
         await site.until(lambda: site.condition("Simulation", "question"))
-        assert "It was not checked yet" in site.condition("Simulation", "question")["message"]
+        assert "has not been read yet" in site.condition("Simulation", "question")["message"]
         assert body["metadata"]["name"] == NAME
 
 

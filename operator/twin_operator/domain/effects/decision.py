@@ -1,6 +1,6 @@
 """Deploy, Skip or Refine: one rule on the numbers of an answer and what is known against the twin.
 
-Pure, and without the bank: the operator applies it when it writes an answer. How it is said is in `wording`.
+Pure, and without the bank: the operator applies it when it writes an answer. Its text is made in `wording`.
 """
 
 from collections.abc import Collection

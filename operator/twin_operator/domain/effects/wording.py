@@ -1,4 +1,4 @@
-"""How a recommendation is said: numbers in the units of the outcome, and one sentence for a manager."""
+"""The text of a recommendation: numbers in the units of the outcome, in one sentence for a manager."""
 
 from dataclasses import dataclass
 

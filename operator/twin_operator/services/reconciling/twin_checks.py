@@ -15,7 +15,7 @@ class TwinChecks:
 
     Attributes:
         gates: what its training found that forbids Deploy; None where the registry does not have the version any more.
-        data_warning: what its training found odd in the data, in sentences.
+        data_warning: the warnings of its training about the data, in sentences.
         not_faithful: the message of the TwinModel's condition Faithful while that is False.
     """
 

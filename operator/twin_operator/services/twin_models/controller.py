@@ -51,8 +51,8 @@ class ModelReconciler:
         resources: the API server.
         versions: the registry.
         upkeep: maintains active versions.
-        registry: reads what became of versions in the registry.
-        registered: knows whose registered models are.
+        registry: reads changes of versions in the registry.
+        registered: knows the owners of registered models.
         meters: counts trainings that ended.
         cluster: uid of the cluster.
         clock: seconds since the epoch.

@@ -1,6 +1,6 @@
-"""What became of a TwinModel's versions in MLflow: deleted, pinned and not there, or another one is the champion.
+"""Changes of a TwinModel's versions in MLflow: deleted, pinned but missing, or another one is the champion.
 
-`found_by` decides, `RegistryUpkeep` reads. Whose the registered model is belongs in `services.registered_models`.
+The owner of a registered model is checked in `services.registered_models`.
 """
 
 import logging
@@ -47,7 +47,7 @@ NOTHING: Final = RegistryFinding()
 
 @dataclass
 class RegistryUpkeep:
-    """Reads what became of the versions of TwinModels.
+    """Reads the changes of the versions of TwinModels.
 
     Args:
         versions: the registry.
