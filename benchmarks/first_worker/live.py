@@ -23,7 +23,7 @@ from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.handlers.operator import OperatorProcess
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorGraph, build_operator
+from twin_operator.wiring.operator_process import OperatorGraph, build_operator
 
 Seconds = list[float]
 NAMESPACE: Final = "default"

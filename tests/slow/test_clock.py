@@ -16,7 +16,7 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.api.v1alpha1 import RetrainingJob, Simulation
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import build_operator
+from twin_operator.wiring.operator_process import build_operator
 
 HOUR = 3600.0
 MODELS = ("cooled", "scheduled", "ended", "asked")

@@ -17,7 +17,7 @@ from twin_operator.adapters.redis_queue.memory import refuse_evicting_redis
 from twin_operator.handlers import events
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import NOT_SIGNED, build_signing
-from twin_operator.wiring.operator import OperatorGraph, build_operator
+from twin_operator.wiring.operator_process import OperatorGraph, build_operator
 
 logger = logging.getLogger(__name__)
 # Thresholds of Python's garbage collector, by generation: new objects before a collection of the first, and collections

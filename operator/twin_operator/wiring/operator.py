@@ -1,29 +1,10 @@
-"""The operator's objects."""
+"""The operator's controllers and loops, built on ports."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import version
 
-from kubernetes.aio.client import Configuration
-from prometheus_client import REGISTRY, CollectorRegistry
-from redis.asyncio import Redis
-
-from twin_operator.adapters.kubernetes_api.client import KubernetesApi
-from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import JSONResources, TypedResources
-from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
-from twin_operator.adapters.leader_lease import LeaderLease
-from twin_operator.adapters.metrics import ProcessMetrics
 from twin_operator.adapters.metrics.operator import OperatorMetrics
-from twin_operator.adapters.mlflow_rest.api import MlflowApi
-from twin_operator.adapters.mlflow_rest.versions import RestVersions
-from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
-from twin_operator.adapters.redis_queue.loads import Loads
-from twin_operator.adapters.redis_queue.outbox import Outbox as RedisOutbox
-from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
 from twin_operator.services.archive.ports import Archive
 from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
@@ -52,33 +33,6 @@ from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import build_queue, looking_redis, mlflow_server, operator_redis
-from twin_operator.wiring.tracing import build_tracer
-
-
-@dataclass(frozen=True)
-class OperatorGraph:
-    """What `twin-operator run` runs."""
-
-    loop: OperatorLoop
-    lease: LeaderLease
-    api: KubernetesApi
-    redis: Redis
-    looking: Redis
-    mlflow: MlflowApi
-    archive: SqlArchive
-    tracer: Tracer
-
-    async def close(self, *, leading: bool) -> None:
-        """Close connections; a leader gives the Lease back, so that the next one need not wait for its end."""
-        if leading:
-            await self.lease.release()
-        await self.api.close()
-        await self.redis.aclose()
-        await self.looking.aclose()
-        await self.mlflow.close()
-        self.archive.close()
-        await asyncio.to_thread(self.tracer.flush)
 
 
 @dataclass(frozen=True)
@@ -108,36 +62,6 @@ class OperatorPorts:
     dead_letters: Callable[[], Awaitable[int]]
 
 
-async def build_operator(
-    settings: Settings, configuration: Configuration, clock: Callable[[], float] = time.time
-) -> OperatorGraph:
-    """Build the graph; the API server is asked once, for the cluster's uid. `clock`: seconds since the epoch."""
-    registry = CollectorRegistry() if clock is not time.time else REGISTRY
-    process = ProcessMetrics(registry, version("twin-operator"))
-    lease = LeaderLease(configuration, settings.lease_name, settings.namespace, settings.identity)
-    api = KubernetesApi(configuration, process.api_retried, lease.wait_until_renewed)
-    resources = ClusterResources(api, settings.watch_namespaces)
-    redis, looking = operator_redis(settings.redis_url), looking_redis(settings.redis_url)
-    cluster = await resources.cluster_uid()
-    tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url, cluster)
-    metrics = OperatorMetrics.of(registry, process)
-    requests = build_requests(settings, metrics)
-    mlflow = MlflowApi(mlflow_server(settings), lease.wait_until_renewed)
-    ports = OperatorPorts(
-        queue=build_queue(redis, settings, tracer, requests.published),
-        resources=resources,
-        versions=RestVersions(mlflow, clock),
-        archive=archive,
-        outbox=RedisOutbox(redis),
-        loads=Loads(looking),
-        workloads=ClusterWorkloads(api),
-        ping=redis.ping,
-        dead_letters=partial(count_dead_letters, redis),
-    )
-    loop = assemble(settings, ports, requests, cluster, metrics, tracer, clock)
-    return OperatorGraph(loop, lease, api, redis, looking, mlflow, archive, tracer)
-
-
 def build_requests(settings: Settings, metrics: OperatorMetrics) -> ReconcileRequests:
     """Return what collects requests to reconcile; the queue reports to it what was published."""
     namespaces = frozenset([settings.namespace, *settings.pool_namespaces])
@@ -153,7 +77,7 @@ def assemble(
     tracer: Tracer,
     clock: Callable[[], float],
 ) -> OperatorLoop:
-    """Build the controllers on ports, from those that ask nobody to those that ask others; nothing is called yet.
+    """Build the controllers on ports, each after those that it depends on.
 
     Args:
         settings: intervals and limits.
@@ -164,114 +88,186 @@ def assemble(
         tracer: records spans.
         clock: seconds since the epoch.
     """
-    queue, resources, versions, archive = ports.queue, ports.resources, ports.versions, ports.archive
-    meters, served, traces = metrics.models, requests.pools.serves, RunTraces(tracer, clock)
-    typed = TypedResources(resources)
+    versions, archive = ports.versions, ports.archive
+    typed = TypedResources(ports.resources)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access, cluster)
+    traces = RunTraces(tracer, clock)
+    shared = _Shared(settings, ports, requests, cluster, metrics, clock, typed, access, ledger, traces)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
     twins = Twins(versions, ledger.outcomes, registered.refusal)
-    archiving = Archiving(archive, access, ports.outbox, typed, cluster, clock, meters.archive_waiting)
-    outcomes = Outcomes(
-        archive,
-        access,
-        ledger,
-        typed,
-        cluster,
-        meters,
-        clock,
-        twins.weights_in_memory,
-        registered.holds,
-        requests.model,
-    )
+    registry = RegistryUpkeep(versions, twins, clock, requests.model)
+    archiving = Archiving(archive, access, ports.outbox, typed, cluster, clock, metrics.models.archive_waiting)
+    outcomes = _outcomes(shared, twins, registered)
     backfill = Backfill(archive, access, ledger, typed, cluster, settings.resync_seconds, requests.everything)
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
-    answers = Answers(
-        resources=typed,
-        pace=Pace(settings.second_writes_per_second),
-        clock=clock,
-        meters=metrics.simulations,
-        twins=twins,
-        on_finish=finished.take,
-        on_trace=traces.simulation_ended,
-    )
-    registry = RegistryUpkeep(versions, twins, clock, requests.model)
-    simulations = Simulations(
-        queue=queue,
-        resources=typed,
-        twins=twins,
-        answers=answers,
-        clock=clock,
-        second_write_seconds=settings.second_write_seconds,
-        meters=metrics.simulations,
-        on_weights=archiving.weights,
-        served=served,
-        version_gone=registry.version_gone,
-    )
-    metrics.simulations.follow(simulations.unfinished, simulations.oldest)
-    changes = ModelChanges(twins, simulations, meters)
-    data_checks = DataChecks(queue, settings.data_watch_seconds, clock)
-    upkeep = UpkeepController(typed, twins, ledger, access, backfill.missing, data_checks, meters, clock)
-    models = ModelReconciler(
-        queue=queue,
-        resources=typed,
-        versions=versions,
-        upkeep=upkeep,
-        registry=registry,
-        registered=registered,
-        meters=meters,
-        cluster=cluster,
-        clock=clock,
-        retry_seconds=settings.data_retry_seconds,
-        changed=changes.written,
-        mark=requests.model,
-        on_trace=traces.training_ended,
-        served=served,
-    )
-    jobs = JobReconciler(
-        queue=queue,
-        resources=typed,
-        versions=versions,
-        registered=registered,
-        serving=upkeep,
-        archive=archive,
-        access=access,
-        meters=meters,
-        cluster=cluster,
-        clock=clock,
-        promoted=models.champion_moved,
-        on_trace=traces.job_ended,
-        served=served,
-    )
+    simulations = _simulations(shared, twins, registry, finished)
+    changes = ModelChanges(twins, simulations, metrics.models)
+    upkeep = _upkeep(shared, twins, backfill)
+    models = _models(shared, registered, registry, upkeep, changes)
     return OperatorLoop(
         requests=requests,
         simulations=simulations,
         changes=changes,
         models=models,
         upkeep=upkeep,
-        jobs=jobs,
-        pools=PoolReconciler(
-            resources=typed,
-            workloads=ports.workloads,
-            loads=ports.loads,
-            index=requests.pools,
-            deployer=Deployer(typed, ports.workloads, worker_defaults(settings), clock),
-            scaler=Scaler(ports.loads, ports.workloads),
-            meters=metrics.pools,
-            clock=clock,
-        ),
+        jobs=_jobs(shared, registered, upkeep, models),
+        pools=_pools(shared),
         outcomes=outcomes,
         archiving=archiving,
         backfill=backfill,
-        results=ResultsLoop(queue, simulations, requests.object),
+        results=ResultsLoop(ports.queue, simulations, requests.object),
         expiry=finished.expiry,
         resources=typed,
-        meters=meters,
+        meters=metrics.models,
         process=metrics.process,
         broker=BrokerWatch(ports.ping, metrics.process),
         dead_letters=ports.dead_letters,
         resync_seconds=settings.resync_seconds,
         clock=clock,
+    )
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What several controllers take.
+
+    Attributes:
+        settings: intervals and limits.
+        ports: the world.
+        requests: collects requests to reconcile.
+        cluster: uid of the cluster.
+        metrics: of the operator.
+        clock: seconds since the epoch.
+        resources: the API server.
+        access: calls the archive.
+        ledger: the recorded outcomes.
+        traces: logs and records what ended.
+    """
+
+    settings: Settings
+    ports: OperatorPorts
+    requests: ReconcileRequests
+    cluster: str
+    metrics: OperatorMetrics
+    clock: Callable[[], float]
+    resources: TypedResources
+    access: ArchiveAccess
+    ledger: Ledger
+    traces: RunTraces
+
+
+def _outcomes(shared: _Shared, twins: Twins, registered: RegisteredModels) -> Outcomes:
+    return Outcomes(
+        archive=shared.ports.archive,
+        access=shared.access,
+        ledger=shared.ledger,
+        resources=shared.resources,
+        cluster=shared.cluster,
+        meters=shared.metrics.models,
+        clock=shared.clock,
+        weights_in_memory=twins.weights_in_memory,
+        is_of_twin=registered.holds,
+        graded=shared.requests.model,
+    )
+
+
+def _simulations(shared: _Shared, twins: Twins, registry: RegistryUpkeep, finished: FinishedSimulations) -> Simulations:
+    meters = shared.metrics.simulations
+    answers = Answers(
+        resources=shared.resources,
+        pace=Pace(shared.settings.second_writes_per_second),
+        clock=shared.clock,
+        meters=meters,
+        twins=twins,
+        on_finish=finished.take,
+        on_trace=shared.traces.simulation_ended,
+    )
+    simulations = Simulations(
+        queue=shared.ports.queue,
+        resources=shared.resources,
+        twins=twins,
+        answers=answers,
+        clock=shared.clock,
+        second_write_seconds=shared.settings.second_write_seconds,
+        meters=meters,
+        on_weights=finished.archiving.weights,
+        served=shared.requests.pools.serves,
+        version_gone=registry.version_gone,
+    )
+    meters.follow(simulations.unfinished, simulations.oldest)
+    return simulations
+
+
+def _upkeep(shared: _Shared, twins: Twins, backfill: Backfill) -> UpkeepController:
+    return UpkeepController(
+        resources=shared.resources,
+        twins=twins,
+        ledger=shared.ledger,
+        access=shared.access,
+        missing=backfill.missing,
+        data_checks=DataChecks(shared.ports.queue, shared.settings.data_watch_seconds, shared.clock),
+        meters=shared.metrics.models,
+        clock=shared.clock,
+    )
+
+
+def _models(
+    shared: _Shared,
+    registered: RegisteredModels,
+    registry: RegistryUpkeep,
+    upkeep: UpkeepController,
+    changes: ModelChanges,
+) -> ModelReconciler:
+    return ModelReconciler(
+        queue=shared.ports.queue,
+        resources=shared.resources,
+        versions=shared.ports.versions,
+        upkeep=upkeep,
+        registry=registry,
+        registered=registered,
+        meters=shared.metrics.models,
+        cluster=shared.cluster,
+        clock=shared.clock,
+        retry_seconds=shared.settings.data_retry_seconds,
+        changed=changes.written,
+        mark=shared.requests.model,
+        on_trace=shared.traces.training_ended,
+        served=shared.requests.pools.serves,
+    )
+
+
+def _jobs(
+    shared: _Shared, registered: RegisteredModels, upkeep: UpkeepController, models: ModelReconciler
+) -> JobReconciler:
+    return JobReconciler(
+        queue=shared.ports.queue,
+        resources=shared.resources,
+        versions=shared.ports.versions,
+        registered=registered,
+        serving=upkeep,
+        archive=shared.ports.archive,
+        access=shared.access,
+        meters=shared.metrics.models,
+        cluster=shared.cluster,
+        clock=shared.clock,
+        promoted=models.champion_moved,
+        on_trace=shared.traces.job_ended,
+        served=shared.requests.pools.serves,
+    )
+
+
+def _pools(shared: _Shared) -> PoolReconciler:
+    workloads, loads = shared.ports.workloads, shared.ports.loads
+    return PoolReconciler(
+        resources=shared.resources,
+        workloads=workloads,
+        loads=loads,
+        index=shared.requests.pools,
+        deployer=Deployer(shared.resources, workloads, worker_defaults(shared.settings), shared.clock),
+        scaler=Scaler(loads, workloads),
+        meters=shared.metrics.pools,
+        clock=shared.clock,
     )
 
 

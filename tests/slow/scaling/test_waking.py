@@ -11,7 +11,7 @@ from tests.slow.scaling.conftest import Scaling
 from twin_operator.handlers.operator import OperatorProcess
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import build_operator
+from twin_operator.wiring.operator_process import build_operator
 
 SELDOM = 300  # seconds between looks
 
