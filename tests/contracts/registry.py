@@ -24,7 +24,7 @@ from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
 from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack, Versions
 from twin_operator.services.reconciling.version_tags import summary_in
-from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 from twin_operator.services.work.train import ModelRegistry
 
 OWNER = "cluster/ns/twin/uid-1"

@@ -24,8 +24,8 @@ from twin_operator.services.reconciling.active_version import (
 )
 from twin_operator.services.reconciling.ports import Versions
 from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of, gates_of_active, sentence_of
-from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import BoundVersion, Outcome
+from twin_operator.services.runs.training_messages import TrainedVersion
 from twin_operator.services.runs.twin_spec import uncertainty_of
 
 logger = logging.getLogger(__name__)

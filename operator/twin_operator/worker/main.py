@@ -8,13 +8,13 @@ from typing import Protocol
 
 from celery.signals import worker_process_shutdown
 
-from twin_operator.services.runs.messages import (
+from twin_operator.services.runs.run import Outcome, Task, TaskKind
+from twin_operator.services.runs.training_messages import (
     ComparisonPayload,
     DataCheckPayload,
     RetrainingPayload,
     TrainingPayload,
 )
-from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.inspect_data import validate_data
 from twin_operator.services.work.simulate import BankSource, answer_simulation

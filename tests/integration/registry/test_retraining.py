@@ -14,8 +14,8 @@ from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.services.reconciling.errors import TryAgain
-from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.training_messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.train import TrainingAttempt, retrain_twin, train_twin
 

@@ -11,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.integration.worker.workplace import QUEUE, Worker, Workplace, until
-from twin_operator.services.runs.messages import RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.training_messages import RetrainingPayload, TrainingPayload
 
 pytestmark = pytest.mark.slow
 LEASE_SECONDS = "3"  # so that a worker learns of a stop within one

@@ -14,7 +14,9 @@ from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import FeatureType
 from twin_operator.domain.twin import Contrast
-from twin_operator.services.runs.messages import (
+from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
+from twin_operator.services.runs.times import moment, timestamp
+from twin_operator.services.runs.training_messages import (
     Comparison,
     ComparisonPayload,
     DataCheckPayload,
@@ -26,8 +28,6 @@ from twin_operator.services.runs.messages import (
     TrainedEffect,
     TrainingPayload,
 )
-from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
-from twin_operator.services.runs.times import moment, timestamp
 from twin_operator.services.runs.twin_spec import learner_of, spec_digest
 from twin_operator.services.work.train import refusals_as_outcomes
 

@@ -16,8 +16,8 @@ from twin_operator.domain.effects.answers import Gate, GateType
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.table.columns import Uncertainty
 from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of
-from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import BoundVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 from twin_operator.services.versions import MOST_VECTORS, Twins, Version, Waiting
 
 NAME = "default.customers"

@@ -7,8 +7,8 @@ from typing import Any
 from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.domain.tables import Table, trial
-from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.training_messages import ComparisonPayload, RetrainingPayload, TrainingPayload
 from twin_operator.services.work.compare_versions import validate_candidate
 from twin_operator.services.work.train import TrainingAttempt, retrain_twin, train_twin
 

@@ -27,9 +27,9 @@ from twin_operator.services.reconciling.version_tags import (
     read_summary,
     summary_in,
 )
-from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import timestamp
+from twin_operator.services.runs.training_messages import TrainedVersion
 
 FILE_OF_VERSION: Final = "/model-versions/get-artifact"  # through the server, also from a store that it does not proxy
 

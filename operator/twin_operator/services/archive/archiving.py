@@ -17,8 +17,8 @@ from twin_operator.api.v1alpha1.schema import present
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable, ArchiveUnusable
 from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources, Unreadable
-from twin_operator.services.runs.messages import TauWeightsOnTheWire
 from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.simulation_messages import TauWeightsOnTheWire
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")

@@ -6,8 +6,8 @@ from typing import Final, Protocol, TypeVar
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.resource import Resource
-from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task
+from twin_operator.services.runs.training_messages import TrainedVersion
 
 
 class RunQueue(Protocol):

@@ -6,7 +6,7 @@ from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.api.v1alpha1.twin_model_status import GATES_LIMIT
 from twin_operator.domain.effects.answers import Gate, GateType
-from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.training_messages import TrainedVersion
 
 CHAMPION: Final = "champion"  # the registry alias of the active version
 OWNER: Final = "twinops.owner"  # of a registered model: cluster/namespace/name/uid of the TwinModel

@@ -31,8 +31,8 @@ from twin_operator.services.retraining.state import (
     validation_run,
 )
 from twin_operator.services.retraining.tasks import training_plan, training_task, validation_task
-from twin_operator.services.runs.messages import TrainedVersion
 from twin_operator.services.runs.run import Run, Stop, Task
+from twin_operator.services.runs.training_messages import TrainedVersion
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]

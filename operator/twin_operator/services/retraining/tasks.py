@@ -8,9 +8,9 @@ from twin_operator.domain.learning.training_plan import LearnerOverrides, PlanHe
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.active_version import owner_tag, registered_model
 from twin_operator.services.retraining.state import task_queue, training_run, validation_run
-from twin_operator.services.runs.messages import ComparisonPayload, RetrainingPayload
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.runs.training_messages import ComparisonPayload, RetrainingPayload
 from twin_operator.services.runs.twin_spec import learner_of, uncertainty_of
 
 

@@ -23,9 +23,9 @@ from twin_operator.services.retraining.state import (
     task_queue,
     wait,
 )
-from twin_operator.services.runs.messages import Comparison
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.runs.times import moment
+from twin_operator.services.runs.training_messages import Comparison
 
 RETRY_BASE_SECONDS: Final = 10.0  # wait before the second attempt; doubles
 RETRY_CAP_SECONDS: Final = 600.0

@@ -11,8 +11,8 @@ from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
-from twin_operator.services.runs.messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task
+from twin_operator.services.runs.simulation_messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.tracing import trace_of, within
 from twin_operator.services.simulations.answers import Answers, FollowedSimulation
 from twin_operator.services.simulations.decide import (

@@ -8,8 +8,8 @@ from twin_operator.api.v1alpha1.not_built import NOT_BUILT, not_built
 from twin_operator.domain.errors import DomainError
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import queued_message
-from twin_operator.services.runs.messages import SimulationPayload
 from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
+from twin_operator.services.runs.simulation_messages import SimulationPayload
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.versions import Refusal, Version, Waiting
 

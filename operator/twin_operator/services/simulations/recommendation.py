@@ -16,7 +16,7 @@ from twin_operator.domain.effects.decision import calibrated, first_gate, recomm
 from twin_operator.domain.effects.wording import Case
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.reconciling.twin_checks import TwinChecks
-from twin_operator.services.runs.messages import FIRST_RESULT, SimulationResult
+from twin_operator.services.runs.simulation_messages import FIRST_RESULT, SimulationResult
 
 TRUSTED = "The checks of the training found nothing against the twin, and no recorded outcomes contradict it."
 VERSION_GONE = "The registry does not have the version any more: what its training found is not known."

@@ -9,8 +9,8 @@ from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.reconciling.twin_checks import TwinChecks
-from twin_operator.services.runs.messages import SimulationResult
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run
+from twin_operator.services.runs.simulation_messages import SimulationResult
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.simulations.recommendation import Conclusion, Unwritable, conclude

@@ -14,8 +14,8 @@ from twin_operator.api.v1alpha1.twin_model_status import DataState, ServingModel
 from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.ports import RunQueue
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
-from twin_operator.services.runs.messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
 from twin_operator.services.runs.run import Outcome, Stop, Target, Task, TaskKind
+from twin_operator.services.runs.training_messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
 from twin_operator.services.runs.twin_spec import spec_digest
 
 Key = tuple[str, str]

@@ -12,10 +12,10 @@ from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.services.reconciling.active_version import needs_training, owner_tag, registered_model, serves
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import Fact, queued_message, stalled
-from twin_operator.services.runs.messages import TrainedVersion, TrainingPayload
 from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.runs.times import timestamp
 from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.runs.training_messages import TrainedVersion, TrainingPayload
 from twin_operator.services.runs.twin_spec import columns_digest, spec_digest
 from twin_operator.services.twin_models.status import (
     in_training,

@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, Servin
 from twin_operator.services.reconciling.active_version import registered_model, serves
 from twin_operator.services.reconciling.ports import Event, RegisteredVersion, Versions
 from twin_operator.services.reconciling.version_tags import REPLACED_BY, RUN
-from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 from twin_operator.services.versions import Twins
 
 logger = logging.getLogger(__name__)

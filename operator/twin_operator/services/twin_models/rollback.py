@@ -6,7 +6,7 @@ from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.reconciling.active_version import active_version, registered_model
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RollBack, Versions
-from twin_operator.services.runs.messages import TrainedVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 
 ROLLBACK_PREFIX: Final = "twinops.dev/rollback-"
 

@@ -21,9 +21,9 @@ from twin_operator.services.reconciling.active_version import active_version, re
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.reconciling.twin_checks import gates_of
 from twin_operator.services.reconciling.version_tags import RUN
-from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.runs.training_messages import TrainedEffect, TrainedVersion
 from twin_operator.services.twin_models.upkeep import Upkeep
 
 NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."

@@ -6,8 +6,8 @@ from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.fidelity.gate import GateVerdict, gate
 from twin_operator.services.reconciling.errors import VersionGone
-from twin_operator.services.runs.messages import Comparison, ComparisonPayload
 from twin_operator.services.runs.run import Outcome
+from twin_operator.services.runs.training_messages import Comparison, ComparisonPayload
 from twin_operator.services.work.simulate import BankSource
 from twin_operator.services.work.train import Progress
 

@@ -9,9 +9,15 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.learning.old_experiments import without_old_experiments
 from twin_operator.domain.table.digests import new_rows
 from twin_operator.domain.table.experiment_data import ExperimentData, prepare
-from twin_operator.services.runs.messages import DataCheckPayload, DataFound, DataUnchanged, KnownData, TrainedVersion
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.times import moment
+from twin_operator.services.runs.training_messages import (
+    DataCheckPayload,
+    DataFound,
+    DataUnchanged,
+    KnownData,
+    TrainedVersion,
+)
 from twin_operator.services.runs.twin_spec import columns_of, source_of
 from twin_operator.services.work.simulate import BankSource
 from twin_operator.services.work.train import DataSource, refusals_as_outcomes

@@ -16,8 +16,8 @@ from twin_operator.domain.effects.simulate import Question, simulate
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import VersionGone
-from twin_operator.services.runs.messages import RESULT, SimulationPayload, SimulationResult
 from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.simulation_messages import RESULT, SimulationPayload, SimulationResult
 
 OUT_OF_BOUNDS: Final = "The answer has a number that a status cannot have; give the outcome in a larger unit"
 ANSWERED: Final = "The worker has answered."

@@ -17,15 +17,15 @@ from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.train import ArmEffect, TrainedTwin, train_by_plan
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
-from twin_operator.services.runs.messages import (
+from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.times import moment
+from twin_operator.services.runs.training_messages import (
     RetrainingPayload,
     Summary,
     TrainedEffect,
     TrainedVersion,
     TrainingPayload,
 )
-from twin_operator.services.runs.run import JSON, Outcome
-from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.twin_spec import Source, columns_of, learner_of, source_of, spec_digest, uncertainty_of
 
 

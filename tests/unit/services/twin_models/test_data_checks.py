@@ -16,8 +16,8 @@ from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
 from twin_operator.domain.twin import Bank
-from twin_operator.services.runs.messages import DataCheckPayload
 from twin_operator.services.runs.run import JSON, Outcome
+from twin_operator.services.runs.training_messages import DataCheckPayload
 from twin_operator.services.runs.twin_spec import learner_of, source_of
 from twin_operator.services.work.inspect_data import validate_data
 from twin_operator.services.work.train import learn, summarise

@@ -13,8 +13,8 @@ from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, FeatureType
 from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.status import Fact
-from twin_operator.services.runs.messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.run import JSON, Outcome, Run
+from twin_operator.services.runs.training_messages import TrainedEffect, TrainedVersion
 from twin_operator.services.runs.twin_spec import spec_digest
 from twin_operator.services.twin_models.plan import (
     ATTEMPTS,

@@ -15,13 +15,14 @@ from twin_operator.api.v1alpha1.retraining_job import TrainingPlan as StatusPlan
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, Uncertainty
-from twin_operator.services.runs.messages import (
+from twin_operator.services.runs.message import Message
+from twin_operator.services.runs.run import JSON
+from twin_operator.services.runs.training_messages import (
     Comparison,
     ComparisonPayload,
     DataCheckPayload,
     DataFound,
     DataUnchanged,
-    Message,
     RetrainingPayload,
     TrainedVersion,
     TrainingPayload,
@@ -29,7 +30,6 @@ from twin_operator.services.runs.messages import (
     read_plan,
     write_plan,
 )
-from twin_operator.services.runs.run import JSON
 
 CARRIED_OUT = TrainingPlan(Algorithm.LINEAR, 10, 3, seeds=6, newest_only=1_743_465_600.0, reason="Why.")
 INFINITE = replace(outcome(), issued=replace(outcome().issued, degrees=math.inf))

@@ -1,49 +1,24 @@
-"""What travels between operator and workers: the payloads of tasks, and their results.
-
-A message is JSON under the names that every release uses. Fields that a newer release added are ignored, so that a
-message of another release is understood.
-"""
+"""Messages about training: payloads and results of trainings, comparisons with the champion, and data checks."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSerializer, TypeAdapter
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
 
-from twin_operator.api.v1alpha1 import SimulationSpec, TwinModelSpec
+from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.enums import Trigger
-from twin_operator.api.v1alpha1.fields import ModelVersion, RegisteredModelName, Timestamp
+from twin_operator.api.v1alpha1.fields import Timestamp
 from twin_operator.api.v1alpha1.retraining_job import Contender, Gate, GateResult
-from twin_operator.api.v1alpha1.schema import present, wire_name
-from twin_operator.api.v1alpha1.simulation_status import SimulationAnswer
-from twin_operator.domain.effects.answers import Evidence
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import TrainingPlan
-from twin_operator.domain.table.columns import Algorithm, FeatureType, Uncertainty
-from twin_operator.domain.twin import Contrast, TauWeights
+from twin_operator.domain.table.columns import Algorithm, FeatureType
+from twin_operator.domain.twin import Contrast
+from twin_operator.services.runs.message import Message, WireUncertainty
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import moment
-
-
-class Message(BaseModel):
-    """A part of a message: immutable, read leniently, written under the names of the API."""
-
-    model_config = ConfigDict(
-        alias_generator=wire_name,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        frozen=True,
-        extra="ignore",
-        ser_json_inf_nan="constants",  # degrees of freedom may be infinite, and a measured loss not a number
-    )
-
-    def wire(self) -> JSON:
-        """Return the JSON that travels."""
-        return self.model_dump(mode="json")
 
 
 class PlanOnTheWire(Message):
@@ -120,77 +95,8 @@ WirePlan = Annotated[TrainingPlan, BeforeValidator(read_plan), PlainSerializer(w
 WireContrast = Annotated[InstanceOf[Contrast], BeforeValidator(_read_contrast), PlainSerializer(Contrast.as_dict)]
 WireSpec = Annotated[TwinModelSpec, PlainSerializer(TwinModelSpec.manifest)]
 WireContender = Annotated[Contender, PlainSerializer(Contender.manifest)]
-# These travel under the domain's names of their fields.
-WireUncertainty = Annotated[Uncertainty, PlainSerializer(asdict)]
-WireEvidence = Annotated[Evidence, PlainSerializer(asdict)]
 WireOutcome = Annotated[RecordedOutcome, BeforeValidator(_with_infinite_degrees), PlainSerializer(asdict)]
-
-
-class TauWeightsOnTheWire(Message):
-    """Weights `(n,)` of values of tau `(n,)`, in the outcome's units, and what they were computed from."""
-
-    tau: tuple[float, ...]
-    weight: tuple[float, ...]
-    experiments: int
-    outcomes: int
-
-    @classmethod
-    def of(cls, weights: TauWeights) -> Self:
-        """Return what travels of weights."""
-        return cls(
-            tau=tuple(weights.tau.tolist()),
-            weight=tuple(weights.weight.tolist()),
-            experiments=weights.experiments,
-            outcomes=weights.outcomes,
-        )
-
-    def weights(self) -> TauWeights:
-        """Return the weights in the domain's terms."""
-        return TauWeights(np.asarray(self.tau), np.asarray(self.weight), self.experiments, self.outcomes)
-
-
-class SimulationPayload(Message):
-    """The task of a Simulation.
-
-    Attributes:
-        spec: of the Simulation.
-        version: of the registered model; it is the one that answers.
-        run_id: the MLflow run that made the version; None in a message of release 0.1.0.
-        uncertainty: of the TwinModel's spec.
-        weights: how much experiments differ.
-    """
-
-    spec: Annotated[SimulationSpec, PlainSerializer(SimulationSpec.manifest)]
-    registered_model: str
-    version: str
-    run_id: str | None = None
-    uncertainty: WireUncertainty
-    weights: TauWeightsOnTheWire
-
-
-FIRST_RESULT: Final = 1
-"""What workers of release 0.1.0 write, without a number: a recommendation, `effect.calibrated`, and no evidence."""
-RESULT: Final = 2
-"""Numbers only: `evidence` is what the operator makes the recommendation of."""
-
-
-class SimulationResult(SimulationAnswer):
-    """The numbers of an answer, and the version that gave them.
-
-    Attributes:
-        message_version: what a reader may expect of it: `FIRST_RESULT` or `RESULT`.
-        evidence: what a recommendation rests on; None in the first version.
-    """
-
-    message_version: int = FIRST_RESULT
-    registered_model: RegisteredModelName | None = None
-    model_version: ModelVersion | None = None
-    evidence: WireEvidence | None = None
-
-    def wire(self) -> JSON:
-        """Return the JSON that travels: what is absent or empty is left out."""
-        content: JSON = present(self.model_dump(mode="json"))
-        return content
+"""A recorded outcome, under the domain's names of its fields."""
 
 
 class TrainingPayload(Message):
