@@ -207,6 +207,16 @@ async def serving(site: Installation, **spec: Any) -> Workers:
     return workers
 
 
+async def promoted(site: Installation) -> Workers:
+    """Have a TwinModel trained and retrained by an approved job, and return its workers; version 2 serves."""
+    workers = await serving(site)
+    site.apply(job(approval={"approved": True, "by": "jane"}))
+    await workers.do(TaskKind.RETRAIN)
+    await workers.do(TaskKind.GATE)
+    await site.until(lambda: version(site) == "2")
+    return workers
+
+
 def version(site: Installation) -> str | None:
     """Return the version that answers Simulations, as the TwinModel's status has it."""
     return (site.status(*MODEL).get("model") or {}).get("version")

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, simulation
-from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, reasons, serving, version
+from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, promoted, reasons, serving, version
 from twin_operator.services.runs.run import TaskKind
 
 pytestmark = pytest.mark.looptime
@@ -46,11 +46,7 @@ async def test_an_active_version_that_is_deleted_is_not_found_and_another_is_tra
 
 async def test_a_deleted_version_is_not_replaced_by_an_older_one_of_the_first_training() -> None:
     async with Installation() as site:
-        workers = await serving(site)
-        site.apply(job(approval={"approved": True, "by": "jane"}))
-        await workers.do(TaskKind.RETRAIN)
-        await workers.do(TaskKind.GATE)
-        await site.until(lambda: version(site) == "2")
+        workers = await promoted(site)
         site.registry.delete_version(REGISTERED, "2")
         await site.until(lambda: version(site) is None)
         workers.work()
@@ -91,11 +87,7 @@ async def test_a_version_that_the_alias_is_moved_to_by_hand_is_active_with_an_ev
 
 async def test_a_promotion_of_the_operator_is_no_move_by_hand() -> None:
     async with Installation() as site:
-        workers = await serving(site)
-        site.apply(job(approval={"approved": True, "by": "jane"}))
-        await workers.do(TaskKind.RETRAIN)
-        await workers.do(TaskKind.GATE)
-        await site.until(lambda: version(site) == "2")
+        await promoted(site)
         assert "ChampionMoved" not in reasons(site)
 
 

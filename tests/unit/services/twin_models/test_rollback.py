@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.installation import Installation
-from tests.unit.services.letters import MODEL, NAME, REGISTERED, Workers, job, reasons, serving, twin_model, version
+from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, promoted, reasons, twin_model, version
 from twin_operator.api.v1alpha1 import ObjectMeta, TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.twin_model_status import RetrainingState, ServingModel
 from twin_operator.services.reconciling.ports import RollBack
@@ -48,16 +48,6 @@ def test_the_annotations_of_a_rollback_are_read() -> None:
 )
 def test_what_is_incomplete_done_or_about_another_version_is_no_rollback(twin: TwinModel) -> None:
     assert wanted_roll_back(twin) is None
-
-
-async def promoted(site: Installation) -> Workers:
-    """Have version 2 promoted by a job."""
-    workers = await serving(site)
-    site.apply(job(approval={"approved": True, "by": "jane"}))
-    await workers.do(TaskKind.RETRAIN)
-    await workers.do(TaskKind.GATE)
-    await site.until(lambda: version(site) == "2")
-    return workers
 
 
 def ask(site: Installation, **changes: str | None) -> None:
