@@ -225,6 +225,13 @@ class InMemoryQueue:
             self.dead_letters.add(delivery.message, delivery.queue, refusal, delivery.worker)
         return verdict
 
+    def claimed(self, queue: str, worker: str = "worker-1") -> Delivery:
+        """Take the next message of a queue, and claim its run; fail where there is none, or the claim is refused."""
+        delivery = self.take([queue], worker)
+        assert delivery is not None
+        assert self.claim(delivery) == "claimed"
+        return delivery
+
     def renew(self, delivery: Delivery) -> str:
         """Renew the lease and the message's visibility; return `go on`, `lost` or a `Stop`."""
         return delivery.claims.renew(delivery.task.run, delivery.tag)

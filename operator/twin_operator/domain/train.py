@@ -18,23 +18,10 @@ from twin_operator.domain.learning.propensity import propensity_of
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Assignment, Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.twin import Bank, Contrast, TauWeights, tau_weights
+from twin_operator.domain.twin import ArmEffect, Bank, Contrast, TauWeights, tau_weights
 
 # Share of the time, roughly, for progress; propensities and checks take the rest.
 _MODELS = 0.7
-
-
-@dataclass(frozen=True)
-class ArmEffect:
-    """The average effect of an arm against the control in a new experiment, in outcome units."""
-
-    arm: str
-    estimate: float
-    standard_error: float
-    low: float
-    high: float
-    confidence: float
-    calibrated: bool
 
 
 @dataclass(frozen=True)

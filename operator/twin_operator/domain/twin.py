@@ -1,4 +1,4 @@
-"""What a training leaves behind and everything else is computed from: the bank of scores, and the mixture over tau.
+"""What a training leaves behind: the bank of scores, contrasts, average effects of arms, and the mixture over tau.
 
 The bank has one row per past unit, nothing aggregated, no learner. How it is stored is not decided here.
 """
@@ -79,6 +79,19 @@ class Bank:
     def comparable(self, arm: int, against: int) -> Mask:
         """(n,) rows of experiments that assigned units to both arms."""
         return np.asarray(self.possible[:, arm] & self.possible[:, against])
+
+
+@dataclass(frozen=True)
+class ArmEffect:
+    """The average effect of an arm against the control in a new experiment, in outcome units."""
+
+    arm: str
+    estimate: float
+    standard_error: float
+    low: float
+    high: float
+    confidence: float
+    calibrated: bool
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from tests.integration.conftest import Kube, running_cluster
 from tests.integration.journey.campaign import model_spec, write_campaign
@@ -30,23 +29,6 @@ def killable_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killabl
         redis.check()
     finally:
         redis.stack.close()
-
-
-@pytest.fixture
-def redis_restart(killable_redis: KillableRedis) -> Callable[[], None]:
-    """Kill Redis and start it again."""
-    return killable_redis.kill_and_start
-
-
-@pytest.fixture
-def redis_flush(killable_redis: KillableRedis) -> Callable[[], None]:
-    """Have Redis forget everything."""
-
-    def flush() -> None:
-        with Redis.from_url(killable_redis.service.url) as redis:
-            redis.flushall()
-
-    return flush
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import FeatureType
-from twin_operator.domain.twin import Contrast
+from twin_operator.domain.twin import ArmEffect, Contrast
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
 from twin_operator.services.runs.times import moment, timestamp
 from twin_operator.services.runs.training_messages import (
@@ -25,7 +25,6 @@ from twin_operator.services.runs.training_messages import (
     KnownData,
     RetrainingPayload,
     Summary,
-    TrainedEffect,
     TrainingPayload,
 )
 from twin_operator.services.runs.twin_spec import learner_of, spec_digest
@@ -169,7 +168,7 @@ class Workers:
             algorithm=plan.algorithm,
             plan=plan,
             metrics={"loss": 0.5},
-            effects=(TrainedEffect("letter", EFFECT, 0.006, 0.061, 0.085, 0.95, calibrated=True),),
+            effects=(ArmEffect("letter", EFFECT, 0.006, 0.061, 0.085, 0.95, calibrated=True),),
             contrasts=(CONTRAST, CONTRAST.reversed()),
             trained_time=moment(self.site.now()),
         )

@@ -37,17 +37,6 @@ class DeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
-class Operator(StrEnum):
-    """Comparisons of a ``where`` clause."""
-
-    IN = "In"
-    NOT_IN = "NotIn"
-    LESS_THAN = "LessThan"
-    LESS_THAN_OR_EQUAL = "LessThanOrEqual"
-    GREATER_THAN = "GreaterThan"
-    GREATER_THAN_OR_EQUAL = "GreaterThanOrEqual"
-
-
 class Trigger(StrEnum):
     """Why a model is retrained."""
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from twin_operator.api.v1alpha1.enums import Operator
 from twin_operator.api.v1alpha1.fields import (
     ColumnName,
     Label,
@@ -12,6 +11,7 @@ from twin_operator.api.v1alpha1.fields import (
     Quantity,
 )
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, LIST_SET, ApiModel, Rule, list_map, rules
+from twin_operator.domain.effects.population import Operator
 
 _NUMBER = r"^[-+]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][-+]?[0-9]+)?$"
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -15,7 +15,7 @@ from twin_operator.api.v1alpha1.retraining_job import Contender, Gate, GateResul
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, FeatureType
-from twin_operator.domain.twin import Contrast
+from twin_operator.domain.twin import ArmEffect, Contrast
 from twin_operator.services.runs.message import Message, WireUncertainty
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.times import moment
@@ -95,8 +95,9 @@ WirePlan = Annotated[TrainingPlan, BeforeValidator(read_plan), PlainSerializer(w
 WireContrast = Annotated[InstanceOf[Contrast], BeforeValidator(_read_contrast), PlainSerializer(Contrast.as_dict)]
 WireSpec = Annotated[TwinModelSpec, PlainSerializer(TwinModelSpec.manifest)]
 WireContender = Annotated[Contender, PlainSerializer(Contender.manifest)]
+# These travel under the domain's names of their fields.
+WireArmEffect = Annotated[ArmEffect, PlainSerializer(asdict)]
 WireOutcome = Annotated[RecordedOutcome, BeforeValidator(_with_infinite_degrees), PlainSerializer(asdict)]
-"""A recorded outcome, under the domain's names of its fields."""
 
 
 class TrainingPayload(Message):
@@ -204,19 +205,6 @@ def data_check_result(value: JSON) -> DataUnchanged | DataFound:
     return _DATA_CHECK.validate_python(value)
 
 
-@dataclass(frozen=True)
-class TrainedEffect:
-    """The average effect of an arm: `domain.train.ArmEffect`, which the operator cannot import without scikit-learn."""
-
-    arm: str
-    estimate: float
-    standard_error: float
-    low: float
-    high: float
-    confidence: float
-    calibrated: bool
-
-
 class Summary(Message):
     """What training keeps next to the bank of a version.
 
@@ -236,7 +224,7 @@ class Summary(Message):
     algorithm: Algorithm | None = None
     plan: WirePlan
     metrics: Annotated[dict[str, float], BeforeValidator(_finite)]
-    effects: tuple[Annotated[TrainedEffect, PlainSerializer(asdict)], ...]
+    effects: tuple[WireArmEffect, ...]
     warnings: tuple[str, ...] = ()
     assignment_not_random: str | None = None
     contrasts: tuple[WireContrast, ...]

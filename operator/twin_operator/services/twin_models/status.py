@@ -17,13 +17,14 @@ from twin_operator.api.v1alpha1.twin_model_status import (
     RetrainingState,
     ServingModel,
 )
+from twin_operator.domain import twin
 from twin_operator.services.reconciling.active_version import active_version, registered_model, serves
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.reconciling.twin_checks import gates_of
 from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
-from twin_operator.services.runs.training_messages import TrainedEffect, TrainedVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 from twin_operator.services.twin_models.upkeep import Upkeep
 
 NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
@@ -221,7 +222,7 @@ def _serving_model(trained: TrainedVersion, now: float) -> ServingModel:
     )
 
 
-def _arm_effect(effect: TrainedEffect) -> ArmEffect:
+def _arm_effect(effect: twin.ArmEffect) -> ArmEffect:
     return ArmEffect(
         arm=effect.arm,
         estimate=effect.estimate,

@@ -14,7 +14,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.experiment_data import prepare
-from twin_operator.domain.train import ArmEffect, TrainedTwin, train_by_plan
+from twin_operator.domain.train import TrainedTwin, train_by_plan
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
 from twin_operator.services.runs.run import JSON, Outcome
@@ -22,7 +22,6 @@ from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.training_messages import (
     RetrainingPayload,
     Summary,
-    TrainedEffect,
     TrainedVersion,
     TrainingPayload,
 )
@@ -232,23 +231,11 @@ def summarise(twin: TrainedTwin, spec: TwinModelSpec, raw: RawTable, now: float)
         algorithm=twin.plan.algorithm,
         plan=twin.plan,
         metrics=dict(twin.metrics),
-        effects=tuple(_trained_effect(effect) for effect in twin.effects),
+        effects=twin.effects,
         warnings=twin.warnings,
         assignment_not_random=twin.assignment_not_random,
         contrasts=twin.contrasts,
         trained_time=moment(now),
-    )
-
-
-def _trained_effect(effect: ArmEffect) -> TrainedEffect:
-    return TrainedEffect(
-        arm=effect.arm,
-        estimate=effect.estimate,
-        standard_error=effect.standard_error,
-        low=effect.low,
-        high=effect.high,
-        confidence=effect.confidence,
-        calibrated=effect.calibrated,
     )
 
 

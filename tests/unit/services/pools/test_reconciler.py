@@ -53,9 +53,7 @@ async def busy_pool(site: Installation, workers: int = 3) -> list[str]:
     await start_workers(site)
     names = pod_names(site)
     for worker in names:
-        delivery = site.queue.take(["batch"], worker)
-        assert delivery is not None
-        assert site.queue.claim(delivery) == "claimed"
+        delivery = site.queue.claimed("batch", worker)
         if worker == names[-1]:
             site.queue.record(delivery, DONE)
         else:
@@ -155,9 +153,7 @@ class LateFlag(InMemoryLoads):
             self.flagged.extend(workers)
             for number, worker in enumerate(workers, 99):
                 await self.queue.publish([task(number)])
-                delivery = self.queue.take(["batch"], worker)
-                assert delivery is not None
-                assert self.queue.claim(delivery) == "claimed"
+                self.queue.claimed("batch", worker)
         await super().drain(workers, seconds)
 
 
@@ -205,9 +201,7 @@ async def test_a_smaller_fixed_number_takes_idle_workers_before_busy_ones() -> N
         await start_workers(site)
         busy, idle = pod_names(site)
         await publish(site, 1)
-        delivery = site.queue.take(["batch"], busy)
-        assert delivery is not None
-        assert site.queue.claim(delivery) == "claimed"
+        delivery = site.queue.claimed("batch", busy)
         keep_lease(site, delivery)
         site.patch(POOL, "fast", {"spec": {"replicas": 1}})
         await site.until(lambda: replicas(site) == 1)

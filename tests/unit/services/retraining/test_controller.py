@@ -246,10 +246,7 @@ async def test_a_job_that_is_not_done_at_its_deadline_fails_and_its_task_is_stop
         await serving(site)
         site.apply(job(activeDeadlineSeconds=60, **YES))
         await phase(site, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        assert site.queue.claim(delivery) == "claimed"
-
+        delivery = site.queue.claimed("training")
         for _ in range(19):
             assert site.queue.renew(delivery) == "go on"
             await site.advance(3)
@@ -263,9 +260,7 @@ async def test_a_cancelled_job_stops_its_task_and_the_stop_outlives_the_job() ->
         await serving(site)
         site.apply(job(**YES))
         await phase(site, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("training")
         site.patch(*JOB, {"spec": {"cancel": True}})
         await phase(site, "Cancelled")
         assert site.queue.renew(delivery) == "cancelled"
@@ -329,9 +324,7 @@ async def test_a_job_whose_model_is_deleted_fails() -> None:
         await serving(site)
         site.apply(job(**YES))
         await phase(site, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        site.queue.claimed("training")
         site.remove(*MODEL)
         await phase(site, "Failed")
         assert site.condition(*JOB, "Stalled")["reason"] == "ModelNotFound"
@@ -342,9 +335,7 @@ async def test_a_suspended_model_holds_its_job_and_lets_it_go_on_later() -> None
         workers = await serving(site)
         site.apply(job(**YES))
         await phase(site, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("training")
         site.patch(*MODEL, {"spec": {"suspend": True}})
         await site.until(lambda: site.condition(*JOB)["reason"] == "ModelSuspended")
         assert site.queue.renew(delivery) == "suspended"
@@ -410,9 +401,7 @@ async def test_a_job_that_is_deleted_at_work_gives_its_turn_to_the_next() -> Non
         workers = await serving(site)
         site.apply(job("first", **YES))
         await phase(site, "Training", name="first")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("training")
         site.apply(job("second", **YES))
         await phase(site, "Approved", name="second")
         site.remove("RetrainingJob", "first")
@@ -426,9 +415,7 @@ async def test_a_job_that_is_made_again_under_its_name_is_another_job() -> None:
         workers = await serving(site)
         before = site.apply(job(**YES))["metadata"]["uid"]
         await phase(site, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("training")
         site.remove(*JOB)
         site.apply(job(**YES))
         await phase(site, "Training")

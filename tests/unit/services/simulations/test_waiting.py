@@ -158,9 +158,7 @@ async def test_suspending_stops_what_runs_and_resuming_lets_it_go_on() -> None:
         install_twin(site)
         uid = site.apply(simulation())["metadata"]["uid"]
         await site.until(lambda: messages(site))
-        delivery = site.queue.take(["simulations"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("simulations")
         site.patch("Simulation", "question", {"spec": {"suspend": True}})
         await site.until(lambda: run_of(site, uid).stop is Stop.SUSPENDED, seconds=1)
         assert site.queue.renew(delivery) == "suspended"
@@ -190,9 +188,7 @@ async def test_deleting_the_object_stops_the_run() -> None:
         install_twin(site)
         uid = site.apply(simulation())["metadata"]["uid"]
         await site.until(lambda: messages(site))
-        delivery = site.queue.take(["simulations"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("simulations")
         site.remove("Simulation", "question")
         await site.until(lambda: run_of(site, uid).stop is Stop.DELETED, seconds=1)
         assert site.queue.renew(delivery) == "deleted"

@@ -361,9 +361,7 @@ async def test_a_running_training_is_stopped_by_suspending_and_runs_again_when_r
     async with Installation() as site:
         site.apply(twin_model())
         await site.until_phase(*MODEL, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        assert site.queue.claim(delivery) == "claimed"
+        delivery = site.queue.claimed("training")
         site.patch(*MODEL, {"spec": {"suspend": True}})
         await site.until(lambda: site.queue.renew(delivery) == "suspended")
         site.queue.give_back(delivery)
@@ -477,9 +475,7 @@ async def test_a_model_that_is_deleted_stops_its_training() -> None:
     async with Installation() as site:
         site.apply(twin_model())
         await site.until_phase(*MODEL, "Training")
-        delivery = site.queue.take(["training"], "worker-1")
-        assert delivery is not None
-        site.queue.claim(delivery)
+        delivery = site.queue.claimed("training")
         site.remove(*MODEL)
         await site.until(lambda: site.queue.renew(delivery) == "deleted")
 

@@ -11,10 +11,11 @@ from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, Co
 from twin_operator.api.v1alpha1.twin_model_status import DataState, RetrainingState, TwinFidelity
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm, FeatureType
+from twin_operator.domain.twin import ArmEffect
 from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.status import Fact
 from twin_operator.services.runs.run import JSON, Outcome, Run
-from twin_operator.services.runs.training_messages import TrainedEffect, TrainedVersion
+from twin_operator.services.runs.training_messages import TrainedVersion
 from twin_operator.services.runs.twin_spec import spec_digest
 from twin_operator.services.twin_models.plan import (
     ATTEMPTS,
@@ -50,7 +51,7 @@ TRAINED = TrainedVersion(
     algorithm=Algorithm.LINEAR,
     plan=TrainingPlan(Algorithm.LINEAR, 5, 0, seeds=3),
     metrics={"loss": 0.1234567890, "broken": float("nan")},
-    effects=(TrainedEffect("B", 0.5, 0.1, 0.3, 0.7, 0.95, calibrated=True),),
+    effects=(ArmEffect("B", 0.5, 0.1, 0.3, 0.7, 0.95, calibrated=True),),
     contrasts=(),
 )
 SECOND = TRAINED.model_copy(update={"version": "2"})
