@@ -9,12 +9,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from devcluster import Cluster, services
+from tests.integration.api_requests import ApiRequests
 
 CRDS = Path(__file__).parents[2] / "crds"
 _CALL = 300  # seconds for one call of kubectl, with all it may wait for
@@ -25,13 +27,18 @@ Answer = TypeVar("Answer")
 
 
 class Kube:
-    """A running cluster and a kubectl for it."""
+    """A running cluster, with a kubectl for it and requests without one."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.kubeconfig: Path = cluster.kubeconfig
         self.directory: Path = cluster.directory
         self.helm: Path = cluster.helm
+
+    @cached_property
+    def requests(self) -> ApiRequests:
+        """Requests of the cluster's administrator, who may impersonate."""
+        return ApiRequests.of(self.kubeconfig)
 
     def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002 - as subprocess
         """Run kubectl and give its standard output; its complaint goes into the error (or the output)."""
@@ -81,6 +88,7 @@ def running_cluster(directory: Path) -> Iterator[Kube]:
             kube.kubectl("apply", "--server-side", "-f", str(CRDS))
             kube.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CRDS))
         yield kube
+        kube.requests.close()
 
 
 @pytest.fixture(scope="session")

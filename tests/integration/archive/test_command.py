@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from tests.archived import START, TWIN, failed, outcome, retraining, simulation, weights
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.adapters.sql_archive.reader import BATCH
-from twin_operator.cli import app
+from twin_operator.cli.main import app
 from twin_operator.domain.fidelity.ledger import Grade, Graded
 
 POOR = Graded(0.003, 0.1, 0.9, 4.0, covered=False, grade=Grade.POOR)

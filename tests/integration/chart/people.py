@@ -6,20 +6,24 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.integration.api_requests import DRY_RUN, PLURALS, collection
 from tests.integration.conftest import Kube
 
 Manifest = dict[str, Any]
 
+APPROVE_NAMED: Final = "approve-named"
 ROLES: Final = {
     "vera": "twin-viewer",
     "ed": "twin-editor",
     "ann": "twin-approver",
     "emma": "edit",
     "adam": "admin",
-    "nell": "approve-named",
+    "nell": APPROVE_NAMED,
 }
 """Who holds which ClusterRole; nell's lets her approve the object `named` alone."""
-DRY = "--dry-run=server"
+DRY = DRY_RUN
+KUBECTL_DRY = "--dry-run=server"
+WRITING = "fieldValidation=Strict&fieldManager=people"
 MODEL_SPEC: Final = {
     "data": {"uri": "file:///data/spring.csv"},
     "columns": {
@@ -75,47 +79,59 @@ class People:
         return self.kube.kubectl(*impersonation, "-n", self.namespace, *arguments, input=input)
 
     def refusal(self, user: str, *arguments: str, manifest: Manifest | None = None) -> str:
-        """Return with which sentence a user is refused; empty where it is taken."""
+        """Return what kubectl says when a user is refused; empty where the command is carried out."""
         try:
             self.run(user, *arguments, input=None if manifest is None else json.dumps(manifest))
         except AssertionError as refusal:
             return str(refusal)
         return ""
 
-    def create(self, user: str, manifest: Manifest, *how: str) -> str:
-        """Create an object, and return with which sentence that is refused."""
-        return self.refusal(user, "create", "-f", "-", *how, manifest=manifest)
+    def create(self, user: str, manifest: Manifest, *query: str, namespace: str = "") -> str:
+        """Create an object, and return the message with which that is refused."""
+        path = collection(namespace or self.namespace, manifest["kind"])
+        return self.kube.requests.refusal(user, "POST", f"{path}?{'&'.join([WRITING, *query])}", manifest)
 
-    def change(self, user: str, what: str, patch: Manifest, *how: str) -> str:
-        """Merge a patch into KIND/NAME, and return with which sentence that is refused."""
-        return self.refusal(user, "patch", what, "--type=merge", "-p", json.dumps(patch), *how)
+    def change(self, user: str, what: str, patch: Manifest, *query: str, namespace: str = "") -> str:
+        """Merge a patch into KIND/NAME or KIND/NAME/SUBRESOURCE; return the message with which that is refused."""
+        kind, _, rest = what.partition("/")
+        path = f"{collection(namespace or self.namespace, kind)}/{rest}"
+        return self.kube.requests.refusal(user, "PATCH", f"{path}?{'&'.join([WRITING, *query])}", patch)
 
-    def serve(self, name: str, *where: str) -> None:
+    def serve(self, name: str, namespace: str = "") -> None:
         """Let a TwinModel serve version 3, as the operator does."""
         status = {"status": {"phase": "Ready", "model": {"version": "3"}}}
-        assert not self.change(self.operator, f"twinmodel/{name}", status, "--subresource=status", *where)
+        assert not self.change(self.operator, f"TwinModel/{name}/status", status, namespace=namespace)
 
     def arrive(self) -> None:
         """Bind the roles, and wait until roles are aggregated and both policies refuse something."""
-        named = ("--resource=retrainingjobs.twinops.dev,twinmodels.twinops.dev", "--resource-name=named")
-        self.run("", "create", "role", "approve-named", "--verb=approve,patch,update", *named)
-        for user, role in ROLES.items():
-            kind = "--role" if role == "approve-named" else "--clusterrole"
-            self.run("", "create", "rolebinding", user, f"{kind}={role}", f"--user={user}")
-        self.run("", "create", "rolebinding", "nell-edits", "--clusterrole=twin-editor", "--user=nell")
-        for namespace in (self.namespace, self.doomed):
-            self._let_kubectl_look(namespace)
+        bindings = [self._binding(user, "ClusterRole", role) for user, role in ROLES.items() if role != APPROVE_NAMED]
+        named = [self._binding("nell", "Role", APPROVE_NAMED), self._binding("nell", "ClusterRole", "twin-editor")]
+        self.kube.apply(self._approve_named(), *bindings, *named)
         for user, question in (("emma", "create"), ("adam", "approve")):
             self.kube.until(lambda u=user, q=question: self._may(u, q))  # type: ignore[misc]
         self.kube.until(lambda: "denied" in self.create("ed", job(overrideCooldown=True), DRY))
         self.kube.until(lambda: "denied" in self.create("ed", model(version="1"), DRY))
 
-    def _let_kubectl_look(self, namespace: str) -> None:
-        """Let kubectl, in the operator's name, read what it is about to patch; the operator itself does not."""
-        statuses = "twinmodels.twinops.dev/status,retrainingjobs.twinops.dev/status"
-        where = ("-n", namespace)
-        self.run("", "create", "role", "kubectl", "--verb=get", f"--resource={statuses}", *where)
-        self.run("", "create", "rolebinding", "kubectl", "--role=kubectl", f"--user={self.operator}", *where)
+    def _approve_named(self) -> Manifest:
+        """Return the Role that lets its subjects approve the objects `named`."""
+        resources = [PLURALS[kind] for kind in ("RetrainingJob", "TwinModel")]
+        rule = {"apiGroups": ["twinops.dev"], "resources": resources, "resourceNames": ["named"]}
+        return {
+            **self._rbac("Role", APPROVE_NAMED),
+            "rules": [{**rule, "verbs": ["approve", "patch", "update"]}],
+        }
+
+    def _binding(self, user: str, kind: str, role: str) -> Manifest:
+        group = "rbac.authorization.k8s.io"
+        return {
+            **self._rbac("RoleBinding", f"{user}-{role}"),
+            "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+            "roleRef": {"apiGroup": group, "kind": kind, "name": role},
+        }
+
+    def _rbac(self, kind: str, name: str) -> Manifest:
+        metadata = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata}
 
     def _may(self, user: str, verb: str) -> bool:
         return not self.refusal(user, "auth", "can-i", verb, "retrainingjobs.twinops.dev")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.chart.people import DRY, Manifest, People, job
+from tests.integration.chart.people import DRY, KUBECTL_DRY, Manifest, People, job
 
 NEEDS_APPROVE = "needs the RBAC verb approve on this RetrainingJob"
 OPERATOR = "the operator"
@@ -20,7 +20,7 @@ def jobs(people: People) -> None:
     """Jobs of an editor, one of them approved, and one of the operator's."""
     for name in ("undecided", "named", "decided"):
         assert not people.create("ed", job(name))
-    assert not people.change("ann", "retrainingjob/decided", {"spec": {"approval": {**YES, "by": "ann"}}})
+    assert not people.change("ann", "RetrainingJob/decided", {"spec": {"approval": {**YES, "by": "ann"}}})
     assert not people.create(people.operator, job("degraded", trigger={"type": "FidelityDegraded"}))
 
 
@@ -95,13 +95,13 @@ def test_a_job_is_refused_with_what_to_do_instead(people: People, user: str, man
 def test_a_job_is_decided_by_an_approver_in_the_own_name(
     people: People, user: str, approval: Manifest, sentence: str
 ) -> None:
-    refusal = people.change(asking(people, user), "retrainingjob/degraded", {"spec": {"approval": approval}}, DRY)
+    refusal = people.change(asking(people, user), "RetrainingJob/degraded", {"spec": {"approval": approval}}, DRY)
     assert sentence in refusal
     assert bool(refusal) is bool(sentence)
 
 
 def test_approve_can_be_given_for_a_single_job(people: People) -> None:
-    assert people.change("nell", "retrainingjob/named", {"spec": {"approval": {**YES, "by": "nell"}}}, DRY) == ""
+    assert people.change("nell", "RetrainingJob/named", {"spec": {"approval": {**YES, "by": "nell"}}}, DRY) == ""
 
 
 @pytest.mark.parametrize("how", [("apply",), ("apply", "--server-side", "--field-manager=git"), ("replace",)])
@@ -109,9 +109,9 @@ def test_apply_and_replace_are_held_to_the_same(people: People, how: tuple[str, 
     written = json.loads(people.run("", "get", "retrainingjob", "undecided", "-o", "json"))
     del written["status"]
     written["spec"]["approval"] = {**YES, "by": "ed"}
-    assert NEEDS_APPROVE in people.refusal("ed", *how, "-f", "-", DRY, manifest=written)
+    assert NEEDS_APPROVE in people.refusal("ed", *how, "-f", "-", KUBECTL_DRY, manifest=written)
     written["spec"]["approval"]["by"] = "ann"
-    assert people.refusal("ann", *how, "-f", "-", DRY, manifest=written) == ""
+    assert people.refusal("ann", *how, "-f", "-", KUBECTL_DRY, manifest=written) == ""
 
 
 @pytest.mark.parametrize("user", ["ed", "ann", "adam", ""])
@@ -128,7 +128,7 @@ def test_apply_and_replace_are_held_to_the_same(people: People, how: tuple[str, 
     ],
 )
 def test_nothing_changes_after_the_approval(people: People, user: str, spec: dict[str, Any], sentence: str) -> None:
-    assert sentence in people.change(user, "retrainingjob/decided", {"spec": spec}, DRY)
+    assert sentence in people.change(user, "RetrainingJob/decided", {"spec": spec}, DRY)
 
 
 @pytest.mark.parametrize("name", ["decided", "degraded"])
@@ -137,19 +137,19 @@ def test_nothing_changes_after_the_approval(people: People, user: str, spec: dic
     [{"spec": {"cancel": True}}, {"spec": {"ttlSecondsAfterFinished": 60}}, {"metadata": {"labels": {"a": "b"}}}],
 )
 def test_an_editor_may_cancel_expire_and_label_any_job(people: People, name: str, patch: Manifest) -> None:
-    assert people.change("ed", f"retrainingjob/{name}", patch, DRY) == ""
+    assert people.change("ed", f"RetrainingJob/{name}", patch, DRY) == ""
 
 
 def test_the_operator_writes_status_whatever_was_decided(people: People) -> None:
     for name in ("undecided", "decided"):
         status = {"status": {"phase": "Training", "attempts": 1}}
-        assert people.change(people.operator, f"retrainingjob/{name}", status, "--subresource=status", DRY) == ""
+        assert people.change(people.operator, f"RetrainingJob/{name}/status", status, DRY) == ""
 
 
 @pytest.mark.parametrize("user", ["ed", "ann", "adam"])
 def test_nobody_else_writes_status(people: People, user: str) -> None:
     status = {"status": {"phase": "Completed", "approvedBy": "policy"}}
-    assert "forbidden" in people.change(user, "retrainingjob/undecided", status, "--subresource=status", DRY).lower()
+    assert "forbidden" in people.change(user, "RetrainingJob/undecided/status", status, DRY).lower()
 
 
 @pytest.mark.parametrize("policy", ["twin-operator-retraining-jobs", "twin-operator-twin-models"])
@@ -165,4 +165,4 @@ def test_the_type_checker_has_nothing_to_say(people: People, policy: str) -> Non
 def test_other_namespaces_than_those_watched_are_left_alone(people: People) -> None:
     elsewhere = job(approval={**YES, "by": "jane"})
     elsewhere["metadata"]["namespace"] = "default"
-    assert people.kube.kubectl("create", "-n", "default", "-f", "-", DRY, input=json.dumps(elsewhere))
+    assert people.create("", elsewhere, DRY, namespace="default") == ""

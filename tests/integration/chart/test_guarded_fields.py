@@ -86,10 +86,10 @@ def test_a_looser_value_is_created_by_an_approver_alone(people: People, path: st
 @pytest.mark.parametrize(("path", "value"), list(guarded_at_update()))
 def test_a_guarded_change_is_made_by_an_approver_alone(people: People, path: str, value: Any) -> None:
     patch = {"spec": spec_of(path, value)}
-    refusal = people.change("ed", "twinmodel/fresh", patch, DRY)
+    refusal = people.change("ed", "TwinModel/fresh", patch, DRY)
     assert path in refusal
     assert NEEDS_APPROVE in refusal
-    assert people.change("ann", "twinmodel/fresh", patch, DRY) == ""
+    assert people.change("ann", "TwinModel/fresh", patch, DRY) == ""
 
 
 @pytest.mark.parametrize(("path", "value"), [*TIGHTER.items(), *AS_THE_DEFAULT.items()])
@@ -99,4 +99,4 @@ def test_an_editor_creates_a_model_that_is_as_strict_as_the_defaults(people: Peo
 
 @pytest.mark.parametrize(("path", "value"), [(path, value) for path, value in TIGHTER.items() if path not in CHANGES])
 def test_an_editor_tightens_a_limit_of_retraining(people: People, path: str, value: Any) -> None:
-    assert people.change("ed", "twinmodel/fresh", {"spec": spec_of(path, value)}, DRY) == ""
+    assert people.change("ed", "TwinModel/fresh", {"spec": spec_of(path, value)}, DRY) == ""

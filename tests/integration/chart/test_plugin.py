@@ -77,7 +77,7 @@ def desk(people: People, tmp_path_factory: pytest.TempPathFactory) -> Desk:
         assert not people.create("ed", job(name))
     people.serve("spring")
     status = {"status": {"retraining": {"previousVersion": "2", "activeJob": "spring-a"}}}
-    assert not people.change(people.operator, "twinmodel/spring", status, "--subresource=status")
+    assert not people.change(people.operator, "TwinModel/spring/status", status)
     return desk
 
 
@@ -108,7 +108,7 @@ def test_writes_are_under_a_field_manager_that_flux_leaves_alone(desk: Desk) -> 
     body = read(desk, "retrainingjob/spring-c")
     assert body["spec"]["cancel"] is True
     managers = {each["manager"] for each in body["metadata"]["managedFields"]}
-    assert managers == {"kubectl-create", "twin-operator-cli"}
+    assert managers == {"people", "twin-operator-cli"}
 
 
 def test_an_editor_is_refused_in_one_sentence(desk: Desk) -> None:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from kubernetes.client import ApiClient
-from kubernetes.config import new_client_from_config
 
+from tests.integration.api_requests import DRY_RUN, PLURALS, ApiRequests, collection
 from tests.integration.chart.people import DRY, People, job, model, resource
 from tests.integration.conftest import Kube
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "security.md"
 USERS: Final = {"viewer": "vera", "editor": "ed", "approver": "ann", "admin": "adam"}
-PLURALS: Final = {
-    "TwinModel": "twinmodels",
-    "Simulation": "simulations",
-    "RetrainingJob": "retrainingjobs",
-    "WorkerPool": "workerpools",
-}
 HARMLESS: Final = {"metadata": {"annotations": {"tried": "yes"}}}
-DRY_RUN: Final = "dryRun=All"
 
 Cell = tuple[str, str, str]
 """Kind, verb and role."""
@@ -66,26 +57,26 @@ def approval(kind: str, user: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Requests:
-    """Makes requests in the name of others; nothing is stored.
+    """Makes a request for each verb, in the name of others; nothing is stored.
 
     Args:
-        client: the cluster administrator's, who may impersonate.
+        requests: sends them.
         namespace: where the objects are.
     """
 
-    client: ApiClient
+    requests: ApiRequests
     namespace: str
 
     def allowed(self, user: str, kind: str, verb: str) -> bool:
         """Whether the API server carries out `verb` on the object of `kind`; it must refuse it with 403 otherwise."""
-        status, content = self._send(user, *self._request(user, kind, verb))
+        status, content = self.requests.send(user, *self._request(user, kind, verb))
         assert status < HTTPStatus.MULTIPLE_CHOICES or status == HTTPStatus.FORBIDDEN, content
         return status != HTTPStatus.FORBIDDEN
 
     def _request(self, user: str, kind: str, verb: str) -> tuple[str, str, Any]:
         """Return method, path and body of the request that a verb stands for."""
-        collection = f"/apis/twinops.dev/v1alpha1/namespaces/{self.namespace}/{PLURALS[kind]}"
-        one, dry = f"{collection}/tried", f"?{DRY_RUN}"
+        every = collection(self.namespace, kind)
+        one, dry = f"{every}/tried", f"?{DRY_RUN}"
         manifest = objects()[kind]
         match verb.split():
             case ["get", subresource]:
@@ -97,41 +88,32 @@ class Requests:
             case ["update"]:
                 return "PUT", one + dry, manifest | {"metadata": self._metadata(one)}
             case ["create"]:
-                return "POST", collection + dry, manifest | {"metadata": {"generateName": "new-"}}
+                return "POST", every + dry, manifest | {"metadata": {"generateName": "new-"}}
             case [single]:
                 return {
                     "get": ("GET", one, None),
-                    "list": ("GET", collection, None),
-                    "watch": ("GET", f"{collection}?watch=true&timeoutSeconds=1", None),
+                    "list": ("GET", every, None),
+                    "watch": ("GET", f"{every}?watch=true", None),
                     "patch": ("PATCH", one + dry, HARMLESS),
                     "approve": ("PATCH", one + dry, approval(kind, user)),
                     "delete": ("DELETE", one + dry, None),
-                    "deletecollection": ("DELETE", collection + dry, None),
+                    "deletecollection": ("DELETE", every + dry, None),
                 }[single]
         raise ValueError(verb)
 
     def _metadata(self, one: str) -> Any:
-        return json.loads(self._send("", "GET", one, None)[1])["metadata"]
-
-    def _send(self, user: str, method: str, path: str, body: Any) -> tuple[int, bytes]:
-        """Return status and content of the answer; the empty user is the administrator."""
-        merge = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        headers = {"Content-Type": merge, **({"Impersonate-User": user} if user else {})}
-        url = self.client.configuration.host + path
-        answer = self.client.rest_client.request(method, url, headers=headers, body=body)  # type: ignore[no-untyped-call]
-        return int(answer.status), bytes(answer.read())
+        return json.loads(self.requests.send("", "GET", one)[1])["metadata"]
 
 
 @pytest.fixture(scope="module")
-def places(kube: Kube, people: People) -> Iterator[dict[str, Requests]]:
+def places(kube: Kube, people: People) -> dict[str, Requests]:
     """Where the objects are: in the namespace where people hold their roles, and in another."""
-    client = new_client_from_config(config_file=str(kube.kubeconfig))  # type: ignore[no-untyped-call]
-    for namespace in (people.namespace, people.doomed):
+    namespaces = {"own": people.namespace, "another": people.doomed}
+    for namespace in namespaces.values():
         for manifest in objects().values():
-            people.run("", "create", "-f", "-", "-n", namespace, input=json.dumps(manifest))
+            assert not people.create("", manifest, namespace=namespace)
     kube.until(lambda: not people.create("adam", model(version="1"), DRY))
-    yield {"own": Requests(client, people.namespace), "another": Requests(client, people.doomed)}
-    client.close()
+    return {name: Requests(kube.requests, namespace) for name, namespace in namespaces.items()}
 
 
 def test_the_table_has_every_kind_verb_and_role() -> None:

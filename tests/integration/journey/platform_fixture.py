@@ -143,7 +143,7 @@ class Platform:
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """Read a resource."""
-        body: dict[str, Any] = self.kube.get(kind, name, "-n", self.namespace)
+        body: dict[str, Any] = self.kube.requests.read(self.namespace, kind, name)
         return body
 
     def condition(self, kind: str, name: str, type_: str) -> dict[str, Any] | None:

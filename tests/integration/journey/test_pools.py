@@ -62,6 +62,7 @@ def test_a_deployment_that_the_pool_does_not_own_is_not_touched(trained: Platfor
     assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
     assert "ownerReferences" not in after["metadata"]
     kube.kubectl("delete", "deployment", "taken", *here)
+    trained.patch("WorkerPool", "taken", {"tier": "Medium"})  # else it is reconciled after its backoff
     trained.until_phase("WorkerPool", "taken", "Ready")
     (owner,) = kube.get("deployment", "taken", *here)["metadata"]["ownerReferences"]
     assert owner["uid"] == trained.get("WorkerPool", "taken")["metadata"]["uid"]

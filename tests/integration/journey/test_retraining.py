@@ -136,6 +136,7 @@ def test_a_changed_learner_makes_a_job_and_a_rejection_keeps_the_version(served:
     assert "Rejected" in served.events(job["metadata"]["name"])
 
 
+@pytest.mark.slow  # gradient boosting with cross-fitting; unit tests have the gate
 def test_a_worse_candidate_is_not_promoted(served: Platform) -> None:
     experiments.write(served.data / "curved.csv", experiments.rows(TRAINED, EFFECT, curved=True))
     make(served, "curved", "curved.csv", learner={"algorithm": "GradientBoosting"})

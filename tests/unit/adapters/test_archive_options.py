@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from twin_operator.cli import app
 from twin_operator.cli.archive import first_moment, moment_after
+from twin_operator.cli.main import app
 
 DAY = datetime(2026, 3, 31, tzinfo=UTC)
 

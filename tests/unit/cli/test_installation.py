@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from twin_operator.cli import app
+from twin_operator.cli.main import app
 
 
 @pytest.fixture

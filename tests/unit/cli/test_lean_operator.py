@@ -8,11 +8,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import twin_operator.cli
+import twin_operator.cli.main
 
 LOADED = """
 import sys
-import twin_operator.cli
+import twin_operator.cli.main
 {imports}
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
@@ -21,7 +21,7 @@ WORKERS_ONLY = {"mlflow", "pandas", "pyarrow", "sklearn"}
 
 def imports_of(command: str) -> str:
     """Return the imports within the function of a command."""
-    tree = ast.parse(Path(twin_operator.cli.__file__).read_text())
+    tree = ast.parse(Path(twin_operator.cli.main.__file__).read_text())
     function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == command)
     return "\n".join(ast.unparse(node) for node in ast.walk(function) if isinstance(node, ast.ImportFrom))
 

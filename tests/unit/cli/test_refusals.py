@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from twin_operator.cli import app
+from twin_operator.cli.main import app
 
 KEY = "a key of thirty-two characters!!"
 
