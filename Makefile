@@ -28,7 +28,7 @@ SIDE_BY_SIDE = -n $(JOBS) --dist loadscope --no-loadscope-reorder
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster in processes (ONLY=burst tells one chapter, KEEP=1 leaves it running, STOP=1 ends that)
+demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster in processes (ONLY=burst runs one chapter, KEEP=1 leaves it running, STOP=1 ends that)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(ONLY),--only $(ONLY)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 unit: $(SYNCED) ## Unit tests but those that fit learners, under a minute (COVERAGE=1 adds a table by package)

@@ -73,7 +73,7 @@ POOLS: Final = Row(
             "s",
             thresholds={None: "green", 900: "red"},
         ),
-        Panel("Running", "Tasks in the hands of workers.", [of_pools("running_tasks")]),
+        Panel("Running", "Tasks that workers run.", [of_pools("running_tasks")]),
         Panel(
             "Replicas",
             "Wanted, ready and at most.",
@@ -179,16 +179,20 @@ TASKS: Final = Row(
         Panel("Succeeded", "Per second, by task.", rates("celery_task_succeeded_total", "name"), "ops"),
         Panel(
             "Not succeeded",
-            "Per second: failed, retried, rejected (in the hands of another, or done) and revoked.",
+            "Per second: failed, retried, rejected (leased by another worker, or done) and revoked.",
             [
                 Query(f"sum(rate(celery_task_{state}_total[{INTERVAL}]))", state)
                 for state in ("failed", "retried", "rejected", "revoked")
             ],
             "ops",
         ),
-        Panel("Workers", "Whose heartbeat is heard, by tier.", [Query("sum by (tier) (celery_worker_up)", "{{tier}}")]),
         Panel(
-            "Tasks in hand",
+            "Workers",
+            "Workers with heartbeats, by tier.",
+            [Query("sum by (tier) (celery_worker_up)", "{{tier}}")],
+        ),
+        Panel(
+            "Running tasks of Celery workers",
             "By tier of worker.",
             [Query("sum by (tier) (celery_worker_tasks_active)", "{{tier}}")],
         ),

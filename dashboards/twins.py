@@ -156,7 +156,7 @@ RETRAINING: Final = Row(
             stacked=True,
         ),
         Panel(
-            "What became of retrainings",
+            "Results of retrainings",
             "Per day, by trigger and result. NotBetter: the gate kept the version that serves.",
             counted("twinops_retraining_jobs_total", MODEL, "trigger, result", window="1d"),
             stacked=True,
@@ -175,7 +175,7 @@ RETRAINING: Final = Row(
             thresholds={None: "green", 86400: "orange"},
         ),
         Panel(
-            "In vain, in a row",
+            "Without promotion, in a row",
             "Retrainings that failed, were rejected or not promoted; after maxAttempts (3) none is made any more.",
             of_models("twinops_model_retraining_failed_attempts"),
             thresholds={None: "green", 2: "orange", 3: "red"},
@@ -185,7 +185,7 @@ RETRAINING: Final = Row(
         ),
         Panel(
             "Since the last retraining",
-            "Time since the last one ended, whatever became of it.",
+            "Time since the last one ended, with any result.",
             [
                 Query(
                     "time() - max by (namespace, model) "
@@ -204,7 +204,7 @@ RETRAINING: Final = Row(
         ),
         Panel(
             "First trainings",
-            "Per day, by what became of them.",
+            "Per day, by result.",
             counted("twinops_model_trainings_total", MODEL, "reason", window="1d"),
             width=12,
             stacked=True,

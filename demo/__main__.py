@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description="Twins of 64,000 customers, asked and graded.")
     parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
     parser.add_argument("--stop", action="store_true", help="stop what --keep has left running")
-    parser.add_argument("--only", choices=ALONE, help="tell this chapter and no other")
+    parser.add_argument("--only", choices=ALONE, help="run this chapter and no other")
     parser.add_argument("--cluster", default="devcluster", help="where to run; only devcluster is built yet")
     return parser
 

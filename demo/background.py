@@ -14,7 +14,7 @@ from demo.platform import PROJECT, AlreadyRunningError, Platform, running
 from demo.telling import clock, show
 from devcluster.layout import Layout, write_atomically
 
-_POLL = 0.1  # seconds between looks
+_POLL = 0.1  # seconds between polls
 _GONE_WITHIN = 60.0  # seconds: every Pod gets its grace, then the control plane ends
 
 
@@ -96,7 +96,7 @@ def _hold(directory: Path) -> None:
 
 
 def _let_go_of_output(log: Path) -> None:
-    """Send what is still said into a log: whoever reads the demo's output must see its end."""
+    """Redirect further output to a log: whoever reads the demo's output must see its end."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())

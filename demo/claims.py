@@ -1,4 +1,4 @@
-"""What the demo promises, beside what it found: one line each, and whether the promise was kept."""
+"""What the demo promises, next to what it found: one line each, and whether the promise was kept."""
 
 from __future__ import annotations
 

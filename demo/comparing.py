@@ -1,4 +1,4 @@
-"""Puts answers beside each other, and predictions beside what came."""
+"""Tables of answers next to each other, and of predictions next to observed outcomes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def beside(answers: Mapping[str, Answer]) -> str:
 
 
 def predictions(simulations: Iterable[Mapping[str, Any]]) -> str:
-    """Render what was predicted beside what was observed, in percentage points."""
+    """Render predicted next to observed effects, in percentage points."""
     header = ("CAMPAIGN", "PREDICTED", "OBSERVED", "STANDARD ERROR", "INSIDE 95 %", "GRADE")
     return aligned([header, *(_row(each) for each in simulations)])
 

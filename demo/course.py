@@ -12,13 +12,13 @@ from demo.claims import Claim
 Json = Mapping[str, Any]
 _FIRST_WORKER = 2.0  # seconds from the first message until a worker is wanted
 _FLEET = 2  # workers at once that make a fleet
-_BACK = 10.0  # seconds beyond the stabilisation: looks at the queues, and a first one that sees nothing
+_BACK = 10.0  # seconds beyond the stabilisation: polls of the queues, and a first one that sees nothing
 _ENDED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True)
 class Moment:
-    """How the pool is, as its status tells, and how many Simulations are done; None where that is not known."""
+    """The pool's status, and how many Simulations are done; None where that is not known."""
 
     at: float  # seconds since the burst began
     waiting: int
@@ -117,7 +117,7 @@ class Course:
             Claim.of("those done at the first attempt, none twice", str(self.total), once),
             Claim("workers of the burst", fleet, f"{self.most}", self.most >= _FLEET),
             _within("from the last answer until there are 0 again", self.answered, self.back, stabilisation + _BACK),
-            Claim.of("workers that had to go with a question in hand", "0", len(self._taken_at_work(ended))),
+            Claim.of("workers that were ended while they answered a question", "0", len(self._taken_at_work(ended))),
         ]
 
     def _taken_at_work(self, simulations: Iterable[Json]) -> set[str]:

@@ -26,9 +26,9 @@ class Seen:
 
 @dataclass
 class Follower:
-    """What a kubectl that watches has printed, and nobody has taken yet.
+    """Lines that `kubectl get --watch` has printed and that are not taken yet.
 
-    API servers end the watches of whom they think slow. It is begun again then, and tells first how everything is.
+    API servers end the watches of slow clients. It is started again then, and lists all objects first.
     """
 
     begin: Callable[[], subprocess.Popen[str]]

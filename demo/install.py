@@ -10,7 +10,7 @@ from demo.kubernetes import Kubernetes
 from demo.platform import PROJECT, Platform
 
 NAMESPACE = "twin-operator"
-_DATA_WATCH = 10  # seconds between two looks at a twin's data: nobody wants to wait five minutes here
+_DATA_WATCH = 10  # seconds between two checks of a twin's data: the default would delay the demo
 _CHART = PROJECT / "charts" / "twin-operator"
 
 

@@ -13,13 +13,13 @@ from typing import Any
 from demo.platform import Platform
 
 Json = dict[str, Any]
-# kubectl finds its plugin `kubectl twin` there, beside the Python that runs.
+# kubectl finds its plugin `kubectl twin` there, in the folder of the running Python.
 _PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 _WITHIN = 180  # seconds for one command, with all that it may wait for
 
 
 class CommandError(Exception):
-    """A command failed; the message is what it said."""
+    """A command failed; the message is its output."""
 
 
 @dataclass(frozen=True)

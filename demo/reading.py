@@ -1,4 +1,4 @@
-"""Puts an answer of the twin into words, beside the plain difference of means."""
+"""Puts an answer of the twin into words, next to the plain difference of means."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Reading:
 
 
 def render(reading: Reading) -> str:
-    """Tell one answer in a few lines."""
+    """Print one answer in a few lines."""
     recommendation = reading.status["recommendation"]
     return "\n".join(
         [

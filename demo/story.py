@@ -19,7 +19,7 @@ ALONE = {"asking": asking, "deciding": deciding, "degrading": degrading, "burst"
 
 
 def tell(kubernetes: Kubernetes, say: Say, only: str | None = None) -> bool:
-    """Install the operator and tell every chapter, or only one of `ALONE`; False when a claim was broken.
+    """Install the operator and run every chapter, or only one of `ALONE`; False when a claim was broken.
 
     Raises:
         CommandError: kubectl or Helm failed.

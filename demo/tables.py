@@ -1,4 +1,4 @@
-"""Plain tables and figures in words. What they say is told elsewhere."""
+"""Plain tables and figures in words, without their content."""
 
 from __future__ import annotations
 

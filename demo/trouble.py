@@ -1,4 +1,4 @@
-"""What to show when the demo fails, so that one look tells why."""
+"""What to print when the demo fails, to show the cause."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _WARNING = (
 
 
 def render(simulations: Iterable[Json]) -> str:
-    """Tell what Simulations of segments.py found, those that were answered."""
+    """Print what the answered Simulations of segments.py found."""
     answered = [each for each in simulations if each["status"]["phase"] == "Succeeded"]
     by_comparison = {each: [one for one in answered if _compares(one) == each] for each in COMPARISONS}
     counts = [("WHAT", *(action.upper() for action in _ACTIONS)), *map(_counts, by_comparison.items())]
@@ -39,7 +39,7 @@ def _counts(pair: tuple[Comparison, Sequence[Json]]) -> tuple[str, ...]:
 
 
 def _ends(title: str, asked: Sequence[Json]) -> list[tuple[str, ...]]:
-    """Give the segments with the largest and the smallest effects, of those with units enough to tell."""
+    """Give the segments with the largest and the smallest effects, of those with enough units."""
     told = [each for each in asked if each["status"]["recommendation"]["reason"] != "TooFewUnits"]
     ordered = sorted(told, key=lambda each: float(each["status"]["effect"]["estimate"]), reverse=True)
     shown = ordered[:_SHOWN] + ordered[max(_SHOWN, len(ordered) - _SHOWN) :]

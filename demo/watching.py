@@ -1,4 +1,4 @@
-"""Follows what happens in the cluster, and says each phase and each telling condition as it changes."""
+"""Follows the cluster, and prints each phase and some conditions when they change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL = 1.0  # seconds: seen as immediate, and kubectl leaves the two cores to t
 _WITHIN = 300.0  # seconds; on two cores each wait takes up to one minute
 _HOPELESS_RESTARTS = 5  # of a container: waits between them already double
 _ENDED = frozenset({"Succeeded", "Failed"})
-# Beside Ready, which the phase tells: whether a twin is still right, may be trained again, and was.
+# Besides Ready, which the phase shows: whether a twin is still right, may be trained again, and was.
 _TELLING = ("Faithful", "Retrainable", "Promoted")
 
 
@@ -29,7 +29,7 @@ class DisappointedError(Exception):
 
 @dataclass
 class Watch:
-    """Looks at the cluster until something holds, and remembers what it has told."""
+    """Polls the cluster until a condition holds, and remembers what it has printed."""
 
     kubernetes: Kubernetes
     say: Say
@@ -86,9 +86,9 @@ def condition(item: Json, kind: str) -> Json:
 
 
 def tell_changes(items: Iterable[Json], told: dict[str, str], say: Say) -> None:
-    """Say what is other than it was told before, in one line for all of a kind that changed alike.
+    """Print what changed since it was last printed, in one line for all of a kind that changed alike.
 
-    Of Pods only what restarts is said, of a pool's Deployment nothing: the pool says it.
+    Of Pods only restarts are printed, of a pool's Deployment nothing: the pool shows it.
     """
     alike: dict[tuple[str, str], list[str]] = {}
     for item in items:
@@ -101,7 +101,7 @@ def tell_changes(items: Iterable[Json], told: dict[str, str], say: Say) -> None:
 
 
 def _states(item: Json) -> dict[str, str]:
-    """Give what is to be told of an object, by subject."""
+    """Return what to print of an object, by subject."""
     name = f"{item['kind']} {item['metadata']['name']}"
     if (item["kind"] == "Pod" and not restarts(item)) or _is_of_pool(item):
         return {}
@@ -118,7 +118,7 @@ def _is_of_pool(item: Json) -> bool:
 
 
 def refuse_hopeless(items: Iterable[Json]) -> None:
-    """Look for what only a person can mend.
+    """Find what only a user can fix.
 
     Raises:
         DisappointedError: a Simulation has failed, something is stalled, or a Pod does not stay up.

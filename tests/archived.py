@@ -1,4 +1,4 @@
-"""What an archive keeps, made up for tests: the number tells one from the other."""
+"""What an archive keeps, made up for tests: the number distinguishes them."""
 
 from __future__ import annotations
 

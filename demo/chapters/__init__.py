@@ -1,4 +1,4 @@
-"""The parts of the demo's story, in the order in which they are told.
+"""The chapters of the demo, in their order.
 
-Each takes a stage, does what a person would do with kubectl, shows what came out, and gives its claims.
+Each takes a stage, does what a user would do with kubectl, shows what came out, and gives its claims.
 """

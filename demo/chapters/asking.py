@@ -19,7 +19,7 @@ def tell(stage: Stage) -> list[Claim]:
     readings = _readings(stage)
     stage.show_table("workerpools", "-n", NAMESPACE)
     stage.show_table("twinmodels,simulations", "-o", "wide")
-    show("\nWhat the twin says, beside a plain difference of means on the same rows")
+    show("\nWhat the twin says, next to a plain difference of means on the same rows")
     for reading in readings:
         show("\n" + render(reading))
     return [_claim(reading) for reading in readings]

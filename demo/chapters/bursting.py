@@ -31,7 +31,7 @@ other, for everybody and in {segments} segments. The pool for them has no worker
 """
 _LABEL = "burst=segments"
 _WITHIN = 300.0  # seconds; two idle cores take about one minute
-_POLL = 0.25  # seconds between looks at what the watches brought
+_POLL = 0.25  # seconds between reads of the watches
 
 
 @dataclass(frozen=True)

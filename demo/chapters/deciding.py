@@ -14,7 +14,7 @@ _FOLDER = "fidelity"
 _HEADLINE = """
 From Refine to Deploy
 The 64,000 customers are dealt by a hash into five campaigns. A twin learns from the first of them alone. It is asked
-about the men's e-mail before each of the four others, and told afterwards what each of them found.
+about the men's e-mail before each of the four others, and gets the outcome of each of them afterwards.
 """
 _ABOUT = "men's e-mail, from one campaign"
 _MOST_LIKELY = 0.99  # what "about 99.5 %" is above

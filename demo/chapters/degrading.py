@@ -17,7 +17,7 @@ MODEL = "womens-goods"
 _HEADLINE = """
 A twin that is not faithful any more
 Another twin learns from five campaigns with the women's e-mail, all to buyers of women's goods. Then the shop sends it
-five times to people who bought men's goods only. Nobody told the twin: it expects what it has always seen.
+five times to people who bought men's goods only. The twin does not know that: it expects what it has always seen.
 """
 
 
@@ -39,7 +39,7 @@ def tell(stage: Stage) -> list[Claim]:
 
 
 def _is_judged(twin: Json) -> bool:
-    """Whether the twin is found faithful, which ends the wait and breaks the claim, or has said what it needs."""
+    """Whether the twin is found faithful, which ends the wait and breaks the claim, or has reported what it needs."""
     faithful, retrainable = condition(twin, "Faithful"), condition(twin, "Retrainable")
     return faithful.get("status") == "True" or retrainable.get("reason") == "NoNewData"
 

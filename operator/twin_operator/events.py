@@ -57,7 +57,7 @@ class EventsProcess:
     def complaint(self) -> str | None:
         """Return what is wrong with this process; without Redis it is well, and waits."""
         age = time.monotonic() - self._read_at
-        return f"No look at the queues for {age:.0f} seconds." if age > STALE_SECONDS else None
+        return f"The queues have not been polled for {age:.0f} seconds." if age > STALE_SECONDS else None
 
     async def _follow(self) -> None:
         while True:

@@ -116,18 +116,18 @@ class Settings(BaseSettings):
         description="Where Simulations, outcomes and retrainings are kept: SQLite for one operator, or postgresql://.",
     )
     data_watch_seconds: float = Field(
-        3600.0, ge=1, description="Between two looks at a model's data; a file that did not change is not read."
+        3600.0, ge=1, description="Between two checks of a model's data; a file that did not change is not read."
     )
     bind_address: str = Field("127.0.0.1", description="Address that probes and metrics are served on.")
     metrics_port: int = Field(9090, ge=0, le=65535, description="Port of /metrics (and of a worker's /healthz).")
     health_port: int = Field(8080, ge=0, le=65535, description="Port of the operator's /healthz.")
-    log_format: LogFormat = Field(LogFormat.JSON, description="JSON for collectors, text for people.")
+    log_format: LogFormat = Field(LogFormat.JSON, description="JSON for log collectors, text for users.")
     identity: str = Field(default_factory=socket.gethostname, description="Name in the Lease: the Pod's.")
-    resync_seconds: float = Field(60, gt=0, description="Between two looks for runs that are nowhere.")
+    resync_seconds: float = Field(60, gt=0, description="Between two resyncs, which publish lost tasks again.")
     second_write_seconds: float = Field(
         4, gt=0, description="After which a Simulation that is not done gets a second status write."
     )
-    second_writes_per_second: float = Field(20, gt=0, description="Rate of those writes: they serve people's eyes.")
+    second_writes_per_second: float = Field(20, gt=0, description="Rate of those writes, which only users read.")
     lease_seconds: float = Field(
         10,
         gt=1,
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     )
     data_retry_seconds: float = Field(30, gt=0, description="First wait before data errors are tried again; doubles.")
     task_events: bool = Field(
-        False, description="Tell Celery's events, for `twin-operator events`: some five small messages a task."
+        False, description="Send Celery's events, for `twin-operator events`: some five small messages a task."
     )
     events_silent_seconds: float = Field(
         30, gt=0, description="Without a heartbeat for so long a worker counts as down; it sends one every 5 seconds."
@@ -184,7 +184,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _verified(cls, url: str, given: ValidationInfo) -> str:
-        """Have every client check the host's certificate: Celery, told nothing, would take any."""
+        """Have every client check the host's certificate: Celery would accept any by default."""
         authority = given.data.get("redis_ca_file")
         if not url.startswith("rediss://"):
             if authority:

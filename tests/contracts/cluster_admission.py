@@ -117,7 +117,7 @@ class AdmissionContract:
 
 
 async def _unlike(complaint: str, path: str, write: Awaitable[JSON]) -> list[tuple[str, str]]:
-    """Return the path and what became of a write, unless it is refused with this complaint about the path."""
+    """Return the path and the result of a write, unless it is refused with this complaint about the path."""
     refusal = await _refusal(write)
     return [] if complaint in refusal and wire_path(path) in refusal else [(path, refusal or "taken")]
 

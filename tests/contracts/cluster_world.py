@@ -31,7 +31,7 @@ class ClusterPort(JSONResources, Protocol):
     """The port `JSONResources`, and what the operator asks once when it starts."""
 
     async def cluster_uid(self) -> str:
-        """Return what tells this cluster from others."""
+        """Return what identifies this cluster."""
         ...
 
 

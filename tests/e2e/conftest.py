@@ -124,7 +124,7 @@ def parts(image: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Release:
-    """What Helm said when the previous chart was installed, tested, and upgraded to this one."""
+    """Helm's output when the previous chart was installed, tested, and upgraded to this one."""
 
     installed: str
     tested: str
@@ -171,7 +171,7 @@ def open_volumes(kube: Kube, cluster: str) -> None:
     """Let any user write to the volumes: a folder of the node has no fsGroup, and its provisioner may be strict."""
     for volume in kube.get("persistentvolumes")["items"]:
         if "hostPath" in volume["spec"] and volume["status"]["phase"] == "Bound":
-            # Not there yet: the next look finds it.
+            # Not there yet: the next poll finds it.
             command = [
                 "docker",
                 "exec",
@@ -197,7 +197,7 @@ def put_data(kube: Kube, rows: list[str]) -> None:
 
 
 def trouble(kube: Kube) -> str:
-    """Return what a person would look at first."""
+    """Return what a user would read first."""
     where = ("-n", NAMESPACE)
     things = kube.kubectl("get", "pods,twinops", *where, "-o", "wide", check=False)
     warnings = kube.kubectl("get", "events", *where, "--field-selector=type=Warning", check=False)

@@ -25,7 +25,7 @@ SMOOTHED: Final = frozenset({"arrivalsPerSecond", "secondsPerTask", "drainSecond
 """Rates of a WorkerPool, which a new leader begins to measure again."""
 FLEETING: Final = SMOOTHED | {"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"}
 TERMINAL: Final = frozenset({"Succeeded", "Failed"})
-OBSERVATION: Final = "-look-"  # in the id of a look at data: each leader takes one of its own
+OBSERVATION: Final = "-look-"  # in the id of a data check: each leader makes one of its own
 
 
 def ended(site: Installation, but_events: Collection[str] = ()) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class Watch(Protocol):
     """A watch of the in-memory cluster."""
 
     def stop(self) -> None:
-        """Tell the handler nothing more."""
+        """Call the handler no more."""
         ...
 
 

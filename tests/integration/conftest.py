@@ -21,7 +21,7 @@ from tests.integration.api_requests import ApiRequests
 CRDS = Path(__file__).parents[2] / "crds"
 _CALL = 300  # seconds for one call of kubectl, with all it may wait for
 WITHIN = 300.0  # seconds for a condition: no measure of speed, for most hold within two and the machine may be busy
-_POLL = 0.2  # seconds between looks at a condition
+_POLL = 0.2  # seconds between two checks of a condition
 
 Answer = TypeVar("Answer")
 
@@ -64,7 +64,7 @@ class Kube:
         self.kubectl("apply", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def until(self, look: Callable[[], Answer], within: float = WITHIN) -> Answer:
-        """Wait until a look finds something, and give what it found."""
+        """Wait until `look` returns something true, and return it."""
         deadline = time.monotonic() + within
         while not (found := look()):
             assert time.monotonic() < deadline, f"not within {within:g} s; the last look found {found!r}"

@@ -1,4 +1,4 @@
-"""The chart's users of Redis, loaded into the Redis of the tests, beside an administrator who looks on.
+"""The chart's users of Redis, loaded into the Redis of the tests, with an administrator who observes.
 
 Each user's password is its name.
 """

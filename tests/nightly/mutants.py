@@ -64,7 +64,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """What tells it from every other mutant of the same code."""
+        """What distinguishes it from every other mutant of the same code."""
         (line, column), (last, end) = self.start, self.end
         return f"{self.module}:{line}:{column}-{last}:{end} {self.operator}"
 

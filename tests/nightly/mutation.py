@@ -36,7 +36,7 @@ LONGEST_SHOWN: Final = 100  # characters of a survivor's code before and after
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: killed by a test, or survived some number of tests."""
+    """The result of a mutant: killed by a test, or survived some number of tests."""
 
     killed: bool
     by: str

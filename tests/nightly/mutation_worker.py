@@ -21,7 +21,7 @@ from typing import Any, Final
 import pytest
 
 TREE_PACKAGES: Final = frozenset(("twin_operator", "tests", "devcluster", "demo", "dashboards", "benchmarks", "charts"))
-POLL_SECONDS: Final = 0.02  # between two looks whether a fork has ended
+POLL_SECONDS: Final = 0.02  # between two checks whether a fork has ended
 QUIET: Final = (
     *("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:terminalreporter"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # a plugin may have been imported before the fork

@@ -75,7 +75,7 @@ class Report:
 
     @property
     def turns_allowed(self) -> int:
-        """One with each change of the load, and one with each kill, as a killed worker's task waits anew."""
+        """One with each change of the load, and one with each kill, as a killed worker's task waits again."""
         return self.phases + self.kills + self.restarts
 
     def progress(self, seconds: float) -> str:
@@ -174,7 +174,7 @@ class Soak:
             time.sleep(min(1.0, left))
 
     def _ask(self, count: int) -> None:
-        """Ask questions that nobody has asked; each is told by its seed."""
+        """Ask questions that were not asked before; each is identified by its seed."""
         first = self.report.asked + 1
         self.report.asked += count
         specs = {

@@ -1,4 +1,4 @@
-"""The archive's database is stopped: Simulations finish, nothing is lost, people are told, and it catches up."""
+"""The archive's database is stopped: Simulations finish, conditions report it, and nothing is lost afterwards."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ async def next_scheduled(platform: Platform, loop: OperatorLoop) -> str:
 
 
 async def until_new_rows(platform: Platform, loop: OperatorLoop) -> None:
-    """Reconcile the model until a look at its data has found new rows."""
+    """Reconcile the model until a check of its data has found new rows."""
     for _ in range(400):
         await loop.models.reconcile((platform.namespace, "scheduled"))
         if (platform.get("TwinModel", "scheduled")["status"].get("data") or {}).get("newRows"):

@@ -58,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- append .Values.workerPools.namespaces .Release.Namespace | uniq | sortAlpha | toJson }}
 {{- end }}
 
-{{- /* Where Redis is, for one of its users: `redisUser` beside the root's keys is operator (the default), worker or
+{{- /* Where Redis is, for one of its users: `redisUser` next to the root's keys is operator (the default), worker or
        events. The bundled Redis' password comes from the variable REDIS_PASSWORD, which stands before it. */ -}}
 {{- define "twin-operator.redisEnv" -}}
 {{- $user := default "operator" .redisUser }}
@@ -98,7 +98,7 @@ value: {{ .Values.redis.url | quote }}
 {{- default $generated .Values.signing.existingSecret | toJson }}
 {{- end }}
 
-{{- /* The key, and beside it in the same Secret the one before it, while a change of keys is under way. */ -}}
+{{- /* The key, and in the same Secret the previous one, while the key is changed. */ -}}
 {{- define "twin-operator.signingEnv" -}}
 {{- $secret := include "twin-operator.signingSecret" . | fromJson }}
 {{- $previous := dict "name" $secret.name "key" "previous" "optional" true -}}

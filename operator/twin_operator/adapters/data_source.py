@@ -104,7 +104,7 @@ class FileDataSource:
         return RawTable({name: _column(table[name]) for name in table.column_names}, f"sha256:{digest}", table.num_rows)
 
     def stamp(self, source: Source) -> str | None:
-        """Return the file's ETag, or its modification time and size; None where its server tells neither.
+        """Return the file's ETag, or its modification time and size; None where its server reports neither.
 
         None also where the file cannot be reached: `read`, which follows, then says why.
 

@@ -28,7 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Messages that could not be carried
 _SHOWN: Final = 50  # rows a list shows: some screens
 _OF_SIGNATURES: Final = (Reason.UNSIGNED, Reason.FORGED, Reason.OUTDATED)
 Entry = Annotated[str, typer.Argument(help="As `list` shows it.", metavar="ID")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="A table, or JSON for programs.")]
 
 
 @app.command(name="list")

@@ -35,11 +35,11 @@ Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; th
 Kubeconfig = Annotated[Path | None, typer.Option(help="Path of the kubeconfig; $KUBECONFIG when absent.")]
 Job = Annotated[str, typer.Argument(help="Name of the RetrainingJob.", show_default=False)]
 Model = Annotated[str, typer.Argument(help="Name of the TwinModel.", show_default=False)]
-Message = Annotated[str | None, typer.Option(help="Why, for people.")]
+Message = Annotated[str | None, typer.Option(help="Reason, in words.")]
 
 
 class Impossible(Exception):  # noqa: N818 - a fact about the model
-    """There is nothing to ask for; the message says why and what to do instead."""
+    """The command does not apply to this object; the message says why and what to do instead."""
 
 
 def decision_patch(*, approved: bool, by: str, message: str | None) -> JSON:
@@ -74,7 +74,7 @@ def rollback_patch(model: JSON, to: str | None, reason: str, by: str) -> JSON:
     Args:
         model: the TwinModel.
         to: the version; None for the one that served before the last promotion.
-        reason: why, for people.
+        reason: why, in words.
         by: who asks.
 
     Raises:
@@ -189,7 +189,7 @@ def retrain(
 @app.command()
 def rollback(
     model: Model,
-    reason: Annotated[str, typer.Option(help="Why, for people.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Reason, in words.", show_default=False)],
     to: Annotated[
         str | None, typer.Option(help="Version to serve again; the one before the last promotion when absent.")
     ] = None,
@@ -226,7 +226,7 @@ def observe(  # noqa: PLR0913 - an outcome in each form that people have it in
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Record the outcome that followed a Simulation. It can be told once."""
+    """Record the observed outcome of a Simulation. It can be set once."""
     patch = outcome_patch(
         experiment=experiment,
         effect=effect,
@@ -249,7 +249,7 @@ def observe(  # noqa: PLR0913 - an outcome in each form that people have it in
 def status(
     model: Annotated[str | None, typer.Argument(help="Name of a TwinModel; all when absent.")] = None,
     *,
-    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look into all namespaces.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="List objects of all namespaces.")] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,

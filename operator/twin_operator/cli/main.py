@@ -67,7 +67,7 @@ def worker(
 
 @app.command()
 def events() -> None:
-    """Show Celery's events as Prometheus metrics; workers and operator tell them where TWINOPS_TASK_EVENTS is set."""
+    """Show Celery's events as Prometheus metrics; workers and operator send them where TWINOPS_TASK_EVENTS is set."""
     from twin_operator.events import run_events  # noqa: PLC0415 - likewise
 
     run_events(_settings())

@@ -1,7 +1,7 @@
 """How many workers a pool wants: up at once, down to the highest want of the stabilisation window.
 
 Pure: what the queues hold, the policy and the clock in, one decision out. Which workers go, and when one may go, is
-decided where Pods are known. `docs/autoscaling.md` tells users the rule.
+decided where Pods are known. `docs/autoscaling.md` explains the rule to users.
 """
 
 import math
@@ -43,7 +43,7 @@ class QueueLoad:
         arrivals_per_second: smoothed over ARRIVALS_MEMORY_SECONDS.
         seconds_per_task: smoothed; an assumption until a task has ended.
         oldest_seconds: wait of the oldest message, where known.
-        arrived: tasks that came since the look before; short ones come and go between two looks.
+        arrived: tasks that arrived since the previous poll; short ones start and end between two polls.
         assumed: whether seconds_per_task is an assumption, on which no running worker is trusted to be free soon.
     """
 
@@ -75,9 +75,9 @@ class ScalingPolicy:
 
 @dataclass(frozen=True)
 class Want:
-    """How many workers one look at the queues asked for, before the limits; `at` in seconds since the epoch.
+    """How many workers one poll of the queues asked for, before the limits; `at` in seconds since the epoch.
 
-    It stands until the next look.
+    It is valid until the next poll.
     """
 
     at: float
@@ -92,7 +92,7 @@ class ScalingDecision:
         replicas: workers wanted, within the limits; fewer than there are only as fast as workers become idle.
         limit: why that is not what the queues ask for.
         drain_seconds: until what waits has been taken up by the workers wanted; 0 where nothing waits.
-        window: the looks that the next decision needs.
+        window: the polls that the next decision needs.
     """
 
     replicas: int
@@ -110,7 +110,7 @@ def decide(
         policy: the limits and targets.
         loads: every queue of the pool.
         current: workers wanted until now.
-        window: the looks of earlier decisions; empty at the first, which then holds what there is for one window.
+        window: the polls of earlier decisions; empty at the first, which then holds what there is for one window.
         now: seconds since the epoch.
     """
     asked = _workers(policy, loads, HEADROOM)
@@ -122,7 +122,7 @@ def decide(
 
 
 def _earlier(window: Sequence[Want], current: int, now: float) -> tuple[Want, ...]:
-    """Return the looks before now: a clock that was set back leaves looks ahead, which could hold a pool for hours."""
+    """Return the polls before now: a clock that was set back leaves later ones, which could hold a pool for hours."""
     return tuple(look for look in window if look.at <= now) or (Want(now, current),)
 
 

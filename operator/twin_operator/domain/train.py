@@ -41,7 +41,7 @@ class TrainedTwin:
 
 
 def _silent(share: float, step: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def train(

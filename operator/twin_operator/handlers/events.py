@@ -35,7 +35,7 @@ class NoDiffBase(kopf.DiffBaseStorage):
         body: kopf.Body,  # noqa: ARG002 - kopf's names
         extra_fields: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> kopf.BodyEssence:
-        """Return nothing of the body: there is nothing to compare."""
+        """Return nothing of the body: it is not compared with an earlier one."""
         return kopf.BodyEssence()
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:

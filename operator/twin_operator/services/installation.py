@@ -36,10 +36,10 @@ def of_redis(policy: str) -> Finding:
 def of_leader(leader: Leader | None, now: datetime) -> Finding:
     """Conclude from the Lease (None: nobody holds it) whether an operator leads at `now`."""
     if leader is None:
-        return Finding("Operator", False, "No operator leads: look at its Deployment and its log.")
+        return Finding("Operator", False, "No operator leads: check its Deployment and its log.")
     age = (now - leader.renewed).total_seconds()
     if age > leader.lease_seconds:
-        return Finding("Operator", False, f"{leader.name} led, and was last seen {age:.0f} s ago: look at its log.")
+        return Finding("Operator", False, f"{leader.name} led, and was last seen {age:.0f} s ago: check its log.")
     return Finding("Operator", True, f"{leader.name} leads.")
 
 

@@ -32,7 +32,7 @@ MODEL = "TwinModel"
 POOL = "WorkerPool"
 JOB = "RetrainingJob"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
-SWEEP_SECONDS = 1.0  # between two looks at what expires
+SWEEP_SECONDS = 1.0  # between two checks for expired Simulations
 
 
 @dataclass
@@ -154,7 +154,7 @@ class OperatorLoop:
         process: shows whether this process leads, and how reconciliations go.
         broker: asks Redis whether it is there.
         dead_letters: counts those.
-        resync_seconds: between two looks for what was lost.
+        resync_seconds: between two resyncs, which find what was lost.
         clock: seconds since the epoch.
     """
 

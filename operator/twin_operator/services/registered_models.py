@@ -92,7 +92,7 @@ class RegisteredModels:
         try:
             found = await self.registry.claim(name, owner)
         except ConnectionError as error:
-            logger.warning("The registry does not say whose %s is: %s", name, error)
+            logger.warning("The owner of %s in the registry is not known: %s", name, error)
             last = known if known is not None else _as_before(model, owner)
         else:
             refusal = None if found is None else ownership(name, found.tags, owner).refusal
@@ -103,7 +103,7 @@ class RegisteredModels:
     async def holds(self, twin: Key, name: str) -> bool:
         """Return whether a registered model is of a TwinModel, which need not exist any more: for its outcomes.
 
-        While the registry does not answer, what it said before counts, and else whether the name is the twin's own.
+        While the registry does not answer, its last answer counts, and else whether the name is the twin's own.
         """
         known = self._holders.get((name, twin))
         if known is not None and self._fresh(known[1]):

@@ -1,4 +1,4 @@
-"""What Celery's events tell of tasks and workers: counts, times in queue, who is there and who is gone.
+"""Metrics from Celery's events: counts of tasks, times in queue, and which workers are up.
 
 Decides which figure an event changes, from the event and a clock; showing the figures is a `Meter`'s. Bounded: tasks
 that were sent and not started, names and queues, workers.
@@ -19,7 +19,7 @@ OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
 MOST_NAMES: Final = 64  # queues, and kinds of errors: an installation has some ten; further ones go under `other`
 MOST_WORKERS: Final = 1000  # each has a few dozen series
-MOST_SENT: Final = 50_000  # tasks sent and not started, about 15 MB; of older ones the time in queue is not told
+MOST_SENT: Final = 50_000  # tasks sent and not started, about 15 MB; the time in queue of older ones is not measured
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Presence:
-    """A worker as it said last.
+    """The last known state of a worker.
 
     Attributes:
         seen: when, seconds since the epoch.
-        state: `up`, `silent` (no heartbeat for long), or `left` (it said so).
-        active: tasks in hand.
-        processes: tasks that it can have in hand at a time.
+        state: `up`, `silent` (no heartbeat for long), or `left` (it reported that).
+        active: tasks that it runs.
+        processes: tasks that it can run at the same time.
     """
 
     seen: float
@@ -58,10 +58,10 @@ class Meter(Protocol):
         """Count an event; `error` is empty but for a failure."""
 
     def waited(self, origin: Origin, seconds: float) -> None:
-        """Tell a time in queue."""
+        """Record a time in queue."""
 
     def ran(self, origin: Origin, seconds: float) -> None:
-        """Tell the run time of a task that succeeded."""
+        """Record the run time of a task that succeeded."""
 
     def worker(self, hostname: str, presence: Presence) -> None:
         """Show a worker, or nothing of one that left."""
@@ -168,7 +168,7 @@ class TaskEvents:
         known = self._workers.get(hostname)
         if known is None and len(self._workers) >= MOST_WORKERS:
             return OTHER, OTHER
-        heard = known or Presence(self.clock(), tier, "left")  # whether it is still there its heartbeat tells
+        heard = known or Presence(self.clock(), tier, "left")  # its next heartbeat shows whether it is up
         self._workers[hostname] = replace(heard, seen=self.clock())
         return hostname, tier
 

@@ -52,7 +52,7 @@ def operator_redis(url: str) -> AsyncRedis:
 
 
 def looking_redis(url: str) -> AsyncRedis:
-    """Return an asynchronous connection that gives up soon: whoever only looks comes again."""
+    """Return an asynchronous connection that gives up soon: a reading of the queues is repeated anyway."""
     return AsyncRedis.from_url(url, retry=AsyncRetry(NoBackoff(), 1), **_hurried(READ_SECONDS))
 
 

@@ -1,7 +1,7 @@
-"""What a worker tells of its tasks and of itself as Celery events; what it tells is what became of the run.
+"""The Celery events of a worker and its tasks; they report the result of the run.
 
-Our frame records failures and refusals itself, so to Celery every task succeeds. The request, which tells the events
-in the worker's main process, tells the truth instead; what Celery does with the message stays as it is.
+Our frame records failures and refusals itself, so to Celery every task succeeds. The request, which sends the events
+in the worker's main process, reports the run's result instead; what Celery does with the message stays as it is.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ OF_VERDICT: Final[Mapping[str, str]] = {
 
 
 def event_of(verdict: str) -> tuple[str, str]:
-    """Return the type of the event that a verdict is told by, and the kind of error.
+    """Return the type of the event that reports a verdict, and the kind of error.
 
     Args:
         verdict: of the frame, such as `attempt failed: ValueError`.
@@ -37,10 +37,10 @@ def event_of(verdict: str) -> tuple[str, str]:
 
 
 class TruthfulRequest(Request):
-    """A request whose events name task and queue, and tell the verdict that the task returned."""
+    """A request whose events name task and queue, and report the verdict that the task returned."""
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002, ANN401 - Celery's names
-        """Tell an event, where events are on."""
+        """Send an event, where events are on."""
         eventer = self.eventer
         if eventer is None or not eventer.enabled:
             return
@@ -55,12 +55,12 @@ class TruthfulRequest(Request):
 
 @signals.task_received.connect
 def _tell_received(request: Request, **_: object) -> None:
-    """Tell that a task was received; Celery's own event, which is off, does not name the queue."""
+    """Report that a task was received; Celery's own event, which is off, does not name the queue."""
     request.send_event("task-received")
 
 
 def tell_of_worker(app: Celery, queues: list[str], processes: int) -> None:
-    """Have the events of the worker itself name its queues and how many tasks it can have in hand."""
+    """Have the events of the worker itself name its queues and how many tasks it can run at the same time."""
 
     class WorkerEvents(EventDispatcher):
         def send(self, type: str, *args: Any, **fields: Any) -> None:  # noqa: A002, ANN401 - Celery's names

@@ -1,6 +1,6 @@
 """A draining worker takes no message while its flag stands in Redis, and takes them again when it is gone.
 
-The claim refuses a draining worker in the same step that looks at the flag; here the parent process stops to ask for
+The claim refuses a draining worker in the same step that reads the flag; here the parent process stops to ask for
 messages, so that they wait in their queue for other workers.
 """
 
@@ -14,7 +14,7 @@ from celery.bootsteps import StartStopStep
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
-LOOK_SECONDS: Final = 1.0  # between two looks at the flag: one small question, and a second matters to nobody
+LOOK_SECONDS: Final = 1.0  # between two reads of the flag: a small request, and a second is soon enough
 DRAINING: Final = "draining"  # the verdict of a claim, and the reason of the rejection
 
 
@@ -30,7 +30,7 @@ class Draining:
     active: bool = False
 
     def look(self) -> None:
-        """Look at the flag; while Redis does not answer, things stay as they were."""
+        """Read the flag; while Redis does not answer, nothing changes."""
         try:
             flagged = self.flagged()
         except RedisError:
@@ -40,7 +40,7 @@ class Draining:
         self.active = flagged
 
     def begin(self) -> None:
-        """Stop at once: a claim was refused before the next look."""
+        """Stop at once: a claim was refused before the next read."""
         self.active = True
 
 
@@ -56,7 +56,7 @@ def stop_while_draining(app: Celery, draining: Draining) -> None:
             qos.can_consume = lambda: not draining.active and has_room()
 
         def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:  # noqa: ANN401 - Celery's
-            draining.look()  # not a moment of work for a worker that starts with its flag set
+            draining.look()  # a worker that starts with its flag set takes no task
             hub.call_repeatedly(LOOK_SECONDS, draining.look)
 
     app.steps["consumer"].add(Drain)

@@ -59,7 +59,7 @@ class Leases(Protocol):
 
 @dataclass
 class LeaseThread:
-    """Renews the lease of the run in hand at a third of its life.
+    """Renews the lease of the present run at a third of its duration.
 
     Args:
         claims: the worker's claims.

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 def serve(
     settings: Settings, queues: Sequence[str], concurrency: int, tier: str, build: Callable[[Settings], Frame]
 ) -> int:
-    """Run a worker until it is told to stop; it finishes what it has in hand, or gives it back. Return the exit code.
+    """Run a worker until a signal stops it; it finishes its tasks or gives them back. Return the exit code.
 
     Args:
         settings: the environment.

@@ -1,4 +1,4 @@
-"""What becomes of a message that a child gives up, or dies with: the parent puts it back, or makes it a dead letter."""
+"""Messages whose child process gave up or died: the parent requeues them, or makes them dead letters."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ GIVEN_UP: Final[Mapping[str, bool]] = {DRAINING: True, EXHAUSTED: False}
 PutAside = Callable[[bytes, str, Refusal], None]
 
 EndAttempt = Callable[[str, str], bool]
-"""Takes a run and its queue; ends this worker's lease, and tells whether it held one."""
+"""Takes a run and its queue; ends this worker's lease, and returns whether it held one."""
 
 
 def giving_up(verdict: str) -> Reject:

@@ -1,4 +1,4 @@
-"""The end of a worker: it finishes what it has in hand, or gives it back before the Pod's grace period is over.
+"""The end of a worker: it finishes its tasks, or gives them back before the Pod's grace period is over.
 
 Celery's own warm shutdown waits for tasks without end, and its soft shutdown sleeps for the whole of its time however
 soon they are done. So the warm shutdown is taken, and a thread ends what has outlasted the grace.
@@ -24,7 +24,7 @@ LONGEST_MARGIN: Final = 10.0  # seconds kept of the grace for giving back, which
 MARGIN_SHARE: Final = 0.1  # of a short grace
 
 GiveBack = Callable[[str, str], bool]
-"""Takes a run and its queue; gives the attempt back, and tells whether this worker held it."""
+"""Takes a run and its queue; gives the attempt back, and returns whether this worker held it."""
 
 
 def seconds_to_finish(grace: float) -> float:
@@ -42,10 +42,10 @@ def kill_children() -> None:
 
 @dataclass
 class Grace:
-    """What a worker does when it is told to end: finish; at the end of its time or when told twice, give back.
+    """What a worker does on SIGTERM: finish; at the end of its time or at a second signal, give back.
 
     Args:
-        seconds: how long tasks in hand may go on.
+        seconds: how long running tasks may go on.
         give_back: gives an attempt back.
         kill: ends the children.
         end: ends this process with an exit code.
@@ -75,10 +75,10 @@ class Grace:
         else:
             self._told.set()
             threading.Thread(target=self._wait, name="grace", daemon=True).start()
-        state.should_stop = EX_OK  # type: ignore[assignment]  # the warm shutdown: no further message, and the end when nothing is in hand
+        state.should_stop = EX_OK  # type: ignore[assignment]  # the warm shutdown: no further message, and the end when no task runs
 
     def _wait(self) -> None:
-        logger.info("No further task is taken; what is in hand has %.0f s to finish.", self.seconds)
+        logger.info("No further task is taken; running tasks have %.0f s to finish.", self.seconds)
         self._over.wait(self.seconds)
         try:
             self._return_all()

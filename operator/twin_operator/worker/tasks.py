@@ -54,7 +54,7 @@ class Frame:
     attempts: Attempts
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
-        """Carry out `task` and return what became of it, for the log and for Celery's events (`celery_events`).
+        """Carry out `task` and return its verdict, for the log and for Celery's events (`celery_events`).
 
         Raises:
             RedisError: its claim or its end could not be recorded; the message has to be delivered again.

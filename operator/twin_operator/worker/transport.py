@@ -36,7 +36,7 @@ class Guard:
         check: what is sound.
         letters: where the others go.
         worker: this worker's name.
-        count: told the reason of each dead letter.
+        count: called with the reason of each dead letter.
     """
 
     check: Check

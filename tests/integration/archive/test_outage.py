@@ -1,4 +1,4 @@
-"""A database that is away: said at once and without its password, and found again when it is back."""
+"""A database that is away: reported at once, without its password, and found again when it is back."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ def test_the_archive_is_a_file_with_one_writer_or_a_database_with_standbys(
     assert archive_of(helm.template(values)) == archive
 
 
-def test_the_claim_of_the_archive_outlives_the_release(helm: Helm) -> None:
+def test_the_claim_of_the_archive_is_kept_at_uninstallation(helm: Helm) -> None:
     claim = pick(helm.template(EVERYTHING), "PersistentVolumeClaim", "twins-archive")
     assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert claim["spec"] == {

@@ -1,4 +1,4 @@
-"""The exporter of Celery's events in the chart: there when asked for, with no rights, and everybody tells it."""
+"""The exporter of Celery's events in the chart: there when asked for, without rights, and all processes send events."""
 
 from __future__ import annotations
 

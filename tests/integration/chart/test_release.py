@@ -45,7 +45,7 @@ def values(redis_server: Service, mlflow_server: Service) -> list[str]:
     servers = ["--set", f"redis.url={redis_server.url}", "--set", f"mlflow.trackingUri={mlflow_server.url}"]
     # The development cluster has nothing that would provide the archive's claim.
     archive = ["--set-json", 'archive.volume={"emptyDir":{}}']
-    one = ["--set", "workerPools.pools.light.autoscaling.minReplicas=1"]  # for there to be a worker to look at
+    one = ["--set", "workerPools.pools.light.autoscaling.minReplicas=1"]  # so that there is a worker to check
     return [*servers, *archive, *one, "--set", f"watchNamespaces={{{NAMESPACE}}}"]
 
 

@@ -1,4 +1,4 @@
-"""How the tests of devcluster make Pods and look at them."""
+"""How the tests of devcluster create Pods and read them."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(bench: 
     bench.kubectl("delete", "pod", "stubborn", "--grace-period=1")
     assert time.monotonic() - begun >= 1
     assert len(family) >= 2
-    assert not any(map(alive, family)), "what the process had started outlived it"
+    assert not any(map(alive, family)), "a child of the process was still running"
 
 
 def descendants(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Redis, MLflow and PostgreSQL beside the cluster: real ones, that outlive being killed by being started again."""
+"""Redis, MLflow and PostgreSQL of the cluster: real ones, which are started again when they were killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator tells of sent tasks is understood by Celery's own receiver, and Celery's own dispatcher by us."""
+"""Celery's own receiver reads the operator's events of sent tasks, and the exporter those of Celery's dispatcher."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_celerys_own_receiver_understands_what_the_operator_tells(app: Celery) -
     with app.connection() as connection:
         receiver = app.events.Receiver(connection, handlers={"task-sent": received.append})
         with receiver.consumer_context(wakeup=False) as (own, _channel, _consumers):
-            with suppress(TimeoutError):  # it subscribes when it first looks
+            with suppress(TimeoutError):  # it subscribes at its first read
                 own.drain_events(timeout=1)
             asyncio.run(publish(app.conf.broker_url))
             own.drain_events(timeout=300)

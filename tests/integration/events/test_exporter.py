@@ -35,7 +35,7 @@ Labels = dict[str, str]
 
 
 def until(look: Callable[[], Any], what: str) -> None:
-    """Wait until a look finds something."""
+    """Wait until `look` returns something true."""
     deadline = time.monotonic() + WITHIN
     while not look():
         assert time.monotonic() < deadline, f"not within {WITHIN:g} s: {what}"
@@ -189,7 +189,7 @@ def test_time_in_queue_and_run_time_are_told(bench: Bench) -> None:
     waits, runs = (bench.value(f"celery_task_{n}_count") or 0 for n in ("queue_wait_time", "runtime"))
     seconds = bench.value("celery_task_runtime_sum") or 0
     bench.publish(task("take 0.5 seconds"))
-    until(lambda: bench.value("celery_task_runtime_count") == runs + 1, "the run time is told")
+    until(lambda: bench.value("celery_task_runtime_count") == runs + 1, "the run time is shown")
     assert bench.value("celery_task_queue_wait_time_count") == waits + 1
     assert (bench.value("celery_task_runtime_sum") or 0) - seconds == pytest.approx(0.5, abs=0.3)
 
@@ -250,7 +250,7 @@ def test_a_restart_of_redis_is_survived_and_counted(bench: Bench) -> None:
     succeeded, reconnects = (bench.value(name) or 0 for name in ("celery_task_succeeded_total", RECONNECTS))
     bench.kill_redis()
     until(lambda: bench.value("twinops_events_connected") == 0, "the exporter says that it hears nothing")
-    until(lambda: bench.value("celery_queue_length") is None, "no length is told")
+    until(lambda: bench.value("celery_queue_length") is None, "no length is shown")
     bench.start_redis()
     until(lambda: bench.value("twinops_events_connected") == 1, "the exporter hears again")
     assert bench.value(RECONNECTS) == reconnects + 1

@@ -15,7 +15,7 @@ COLUMNS = "age,region,wave,arm,reply"
 def rows(names: Iterable[str], effect: float, seed: int = 1, *, curved: bool = False) -> list[str]:
     """Return the lines of some experiments in which a letter has an effect on the probability of a reply.
 
-    `curved`: the young and the old reply, those between do not, which no straight line tells.
+    `curved`: the young and the old reply, those between do not, which no straight line describes.
     """
     rng = np.random.default_rng(seed)
     lines = []

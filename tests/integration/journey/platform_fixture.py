@@ -86,7 +86,7 @@ class Platform:
         return answer
 
     def watch_job(self, name: str, phase: str) -> None:
-        """Watch a RetrainingJob until it is in a phase that may not last: looks from time to time could miss it."""
+        """Watch a RetrainingJob until it is in a phase that may not last: polling could miss it."""
         wanted = f"--for=jsonpath={{.status.phase}}={phase}"
         self.kube.kubectl("wait", f"retrainingjob/{name}", "-n", self.namespace, wanted, "--timeout=180s")
 
@@ -175,7 +175,7 @@ class Platform:
 def operator_environment(
     kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, archive_url: str = ""
 ) -> dict[str, str]:
-    """Return the environment of an operator as the chart runs it: its account and users, and quick looks.
+    """Return the environment of an operator as the chart runs it: its account and users, and short intervals.
 
     The archive is in a file unless an address is given.
     """

@@ -30,7 +30,7 @@ UNACKED = "twinops:unacked"
 
 
 def until(look: Callable[[], Any], what: str) -> Any:
-    """Wait until a look finds something, and return it."""
+    """Wait until `look` returns something true, and return it."""
     deadline = time.monotonic() + WITHIN
     while not (found := look()):
         assert time.monotonic() < deadline, f"{what}: not within {WITHIN:g} s"

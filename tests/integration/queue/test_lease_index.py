@@ -42,7 +42,7 @@ def members(redis: Redis) -> list[str]:
 
 
 def lasted(redis: Redis, work: Task, seconds: float) -> None:
-    """Have the attempt in hand begun some time ago."""
+    """Have the running attempt begun some time ago."""
     now, micros = redis.time()
     redis.hset(f"twinops:run:{work.run}", "attempt_started", now + micros / 1e6 - seconds)
 

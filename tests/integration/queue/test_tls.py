@@ -1,4 +1,4 @@
-"""TLS to Redis: every connection checks who is there, by the authority it was told."""
+"""TLS to Redis: every connection verifies the server's certificate by the configured authority."""
 
 from __future__ import annotations
 

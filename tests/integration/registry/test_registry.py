@@ -88,7 +88,7 @@ def test_a_bank_of_another_format_is_refused(bank: Bank, tmp_path: Path) -> None
 def test_two_deliveries_at_once_agree_on_one_version(mlflow_server: Any, tmp_path: Path, name: str, bank: Bank) -> None:
     workers = [MlflowRegistry(mlflow_server.url, tmp_path / str(n), write_bank, read_bank) for n in range(3)]
     workers[0].check_owner(name, OWNER)
-    # All have created theirs before the first looks again: the moment that matters, which chance would seldom hit.
+    # All have created theirs before the first reads again: the moment that matters, which chance would seldom hit.
     numbers = [worker._create(name, bank, SUMMARY, {"twinops.run": "a"}, lambda: None) for worker in workers]  # noqa: SLF001
     with ThreadPoolExecutor() as pool:
         settled = list(pool.map(lambda worker, own: worker._settle(name, "a", own), workers, numbers))  # noqa: SLF001

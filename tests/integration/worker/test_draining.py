@@ -26,7 +26,7 @@ async def test_a_message_refused_in_the_same_moment_goes_back_untouched_and_once
     drained = place.ready(place.worker("one"))
     work = place.task(0)
     place.redis.set(FLAG, 1)
-    await place.broker.publish([work])  # most likely before the worker has looked at its flag
+    await place.broker.publish([work])  # most likely before the worker has read its flag
     until(lambda: drained.metric("twinops_worker_draining") == 1)
     until(lambda: place.queued() == 1)
     assert (place.begun(work), place.attempts(work)) == ([], 0)
@@ -49,7 +49,7 @@ async def test_a_worker_whose_flag_is_gone_takes_tasks_again(place: Workplace) -
 
 
 @pytest.mark.slow
-async def test_a_draining_worker_finishes_what_it_has_in_hand(place: Workplace) -> None:
+async def test_a_draining_worker_finishes_its_task(place: Workplace) -> None:
     drained = place.ready(place.worker("one"))
     work = place.task(3)
     await place.broker.publish([work])

@@ -1,4 +1,4 @@
-"""SIGTERM: a worker finishes what it has in hand, or gives it back before its grace ends."""
+"""SIGTERM: a worker finishes its tasks, or gives them back before its grace period ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.integration.worker.workplace import Workplace, until
 
 
-async def test_a_worker_finishes_what_it_has_in_hand_and_takes_no_more(place: Workplace) -> None:
+async def test_a_worker_finishes_its_task_and_takes_no_more(place: Workplace) -> None:
     worker = place.ready(place.worker("one"))
     first, second = place.task(3), place.task(0)
     await place.broker.publish([first])
@@ -62,7 +62,7 @@ async def test_a_worker_of_several_children_gives_back_each_of_their_runs(place:
 
 
 @pytest.mark.slow
-async def test_told_twice_it_gives_back_without_waiting(place: Workplace) -> None:
+async def test_at_a_second_signal_it_gives_back_without_waiting(place: Workplace) -> None:
     worker = place.ready(place.worker("one", grace_seconds="60"))
     work = place.task(30)
     await place.broker.publish([work])

@@ -1,4 +1,4 @@
-"""Workers that die or freeze: their runs begin anew elsewhere, and whoever wakes too late records nothing."""
+"""Workers that die or freeze: other workers start their runs again, and one that continues too late records nothing."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ WITHIN = 300.0  # seconds for a condition: the visibility timeout is 15 by defau
 
 
 def until(look: Callable[[], Any], within: float = WITHIN) -> Any:
-    """Wait until a look finds something; return it."""
+    """Wait until `look` returns something true; return it."""
     deadline = time.monotonic() + within
     while not (found := look()):
         assert time.monotonic() < deadline, f"not within {within:g} s"

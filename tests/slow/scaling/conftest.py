@@ -45,7 +45,7 @@ class Scaling(Platform):
         self.apply("WorkerPool", name, {"queues": wanted, "template": template, **size, **spec})
 
     def publish(self, queue: str, count: int, seconds: float, priority: int = 5) -> list[str]:
-        """Put tasks that sleep into a queue, as another program does: the operator is not told."""
+        """Put tasks that sleep into a queue, as another program does, without the operator."""
         runs = [uuid.uuid4().hex for _ in range(count)]
         with self.client() as redis:
             for run in runs:

@@ -38,7 +38,7 @@ def test_scaling_in_takes_no_worker_that_has_a_task(scaling: Scaling) -> None:
     scaling.remove("long")
 
 
-def test_a_wish_for_fewer_workers_ends_and_tasks_are_finished(scaling: Scaling) -> None:
+def test_fewer_replicas_end_workers_and_tasks_are_finished(scaling: Scaling) -> None:
     scaling.pool("wish", replicas=3)
     scaling.until_phase("WorkerPool", "wish", "Ready")
     runs = scaling.publish("wish", 2, seconds=12)

@@ -1,4 +1,4 @@
-"""A task that the operator publishes wakes a pool at zero, however seldom that looks at its queue."""
+"""A task that the operator publishes scales up a pool at zero at once, however seldom its queue is polled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_process import build_operator
 
-SELDOM = 300  # seconds between looks
+SELDOM = 300  # seconds between polls
 
 
 async def test_a_published_task_wakes_a_pool_between_its_looks(

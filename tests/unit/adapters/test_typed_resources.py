@@ -1,4 +1,4 @@
-"""Objects as models: what a status write sends, and what becomes of an object that this version cannot read."""
+"""Objects as models: what a status write sends, and what happens to an object that this version cannot read."""
 
 import asyncio
 from collections.abc import Callable

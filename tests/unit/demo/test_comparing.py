@@ -1,4 +1,4 @@
-"""Answers beside each other, predictions beside what came, and promises beside what was found."""
+"""Answers next to each other, predictions next to outcomes, and promises next to what was found."""
 
 from typing import Any
 

@@ -56,7 +56,7 @@ def test_a_second_attempt_is_told() -> None:
 def test_a_worker_that_ends_a_question_after_it_was_asked_to_go_had_one_in_hand() -> None:
     late = simulation("burst-1", completed="2025-11-25T12:00:38Z")
     claims = course().claims([late, simulation("burst-2")], STABILISATION)
-    assert broken(claims) == [("workers that had to go with a question in hand", "1")]
+    assert broken(claims) == [("workers that were ended while they answered a question", "1")]
 
 
 def test_a_pool_that_is_late_breaks_its_claims() -> None:

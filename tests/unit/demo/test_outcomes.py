@@ -1,4 +1,4 @@
-"""What campaigns found, and whether the examples tell the same."""
+"""What campaigns found, and whether the examples have the same."""
 
 import json
 import re

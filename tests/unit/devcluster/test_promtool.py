@@ -1,4 +1,4 @@
-"""promtool is found or fetched, or it is said what to do."""
+"""promtool is found or fetched, or the message says what to do."""
 
 from __future__ import annotations
 

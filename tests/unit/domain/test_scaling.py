@@ -13,7 +13,7 @@ from twin_operator.domain.scaling import Limit, QueueLoad, ScalingDecision, Scal
 POLICY = ScalingPolicy(
     concurrency=1, min_replicas=0, max_replicas=20, target_drain_seconds=30.0, stabilization_seconds=60.0
 )
-POLL = 2.0  # seconds between looks
+POLL = 2.0  # seconds between polls
 NOW = 1_000_000.0  # seconds since the epoch
 
 
@@ -29,7 +29,7 @@ def first(*loads: QueueLoad, policy: ScalingPolicy = POLICY, current: int = 0) -
 
 
 def follow(looks: Iterable[QueueLoad], policy: ScalingPolicy = POLICY, current: int = 0) -> list[int]:
-    """Return the workers wanted at each look, one poll apart."""
+    """Return the workers wanted at each poll."""
     wanted: list[int] = []
     window: tuple[Want, ...] = ()
     for number, load in enumerate(looks):

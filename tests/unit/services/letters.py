@@ -101,7 +101,7 @@ class Workers:
         site: the installation.
         digest, rows, new_rows, newest: what reading the data finds.
         refusal: how a training ends instead of with a version.
-        unreadable: how a look at the data ends instead of with what it found.
+        unreadable: the outcome of a data check that fails.
         better: whether candidates pass the gate.
         done: the tasks that were carried out.
     """

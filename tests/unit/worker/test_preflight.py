@@ -96,7 +96,7 @@ def test_what_is_unsafe_is_refused_in_a_sentence(overrides: dict[str, object], s
 
 
 @pytest.mark.parametrize("lease", [1.1, 2, 10, 600])
-def test_the_visibility_timeout_outlives_every_lease(lease: float) -> None:
+def test_the_visibility_timeout_is_longer_than_every_lease(lease: float) -> None:
     judge(lease_seconds=lease)
 
 
@@ -179,7 +179,7 @@ def check(queues: str = "trials, simulations", concurrency: int = 1, **settings:
 
 def test_a_safe_worker_serves_its_queues_although_redis_is_away(caplog: pytest.LogCaptureFixture) -> None:
     assert check() == ("trials", "simulations")
-    assert "does not tell its maxmemory-policy" in caplog.text
+    assert "does not report its maxmemory-policy" in caplog.text
 
 
 @pytest.mark.parametrize(

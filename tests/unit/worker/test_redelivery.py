@@ -1,4 +1,4 @@
-"""What becomes of a message that a child gives up, or dies with."""
+"""Messages whose child process gave up or died: requeued, or dead letters."""
 
 from __future__ import annotations
 

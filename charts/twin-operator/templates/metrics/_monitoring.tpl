@@ -1,4 +1,4 @@
-{{- /* The label `job` of this release's targets: alerts tell it from others by it. */ -}}
+{{- /* The label `job` of this release's targets: alerts select the release by it. */ -}}
 {{- define "twin-operator.operatorJob" -}}
 {{ include "twin-operator.fullname" . }}-operator
 {{- end }}
@@ -16,7 +16,7 @@
 {{- end }}
 
 {{- /* A ServiceMonitor; takes root, component and job. honorLabels: `namespace` is that of the TwinModel or pool that a
-       metric is about, where it has one, and not that of the Pod that tells of it. */ -}}
+       metric is about, where it has one, and not that of the Pod that exposes it. */ -}}
 {{- define "twin-operator.serviceMonitor" -}}
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor

@@ -36,7 +36,7 @@ class Following:
     Args:
         api: the client.
         path: of the collection.
-        selector: a field selector; what stops matching comes as deleted and is nobody's business here.
+        selector: a field selector; what stops matching comes as deleted and is ignored here.
         seen: called with each object that matches.
     """
 
@@ -176,7 +176,7 @@ class ClusterResources:
                 group.create_task(Following(self.api, path, selector, seen).run())
 
     async def emit(self, event: Event) -> None:
-        """Tell an Event; the same occasion is told once, and an Event that cannot be told keeps nobody from work."""
+        """Emit an Event, once for the same occasion; one that cannot be written is logged, and work goes on."""
         namespace = event.regarding.namespace
         try:
             await self.api.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event_manifest(event))
@@ -189,7 +189,7 @@ class ClusterResources:
         return [f"{ROOT}/namespaces/{name}/{plural}" for name in self.namespaces] or [f"{ROOT}/{plural}"]
 
     async def cluster_uid(self) -> str:
-        """Return the uid of namespace kube-system: what tells this cluster from others."""
+        """Return the uid of namespace kube-system, which identifies the cluster."""
         return str((await self.api.get("/api/v1/namespaces/kube-system"))["metadata"]["uid"])
 
 

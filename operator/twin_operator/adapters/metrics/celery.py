@@ -1,6 +1,6 @@
 """Celery's tasks, workers and queues as metrics, under the names and labels of the common Celery exporter.
 
-Its dashboards (Grafana 17508 and 17509) work with them; `tier` is a label of ours beside theirs.
+Its dashboards (Grafana 17508 and 17509) work with them; `tier` is an additional label.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ COUNTERS: Final = {
     "succeeded": "Tasks that recorded what they were asked for.",
     "failed": "Tasks whose last attempt failed, or that recorded why they cannot be done.",
     "retried": "Tasks whose attempt failed while others remain.",
-    "rejected": "Tasks that were refused: in the hands of another, or done; and those whose process was lost.",
+    "rejected": "Tasks that were refused: leased by another worker, or done; and those whose process was lost.",
     "revoked": "Tasks that were cancelled, deleted, suspended, or past their deadline.",
 }
 # Seconds: a quick Simulation takes hundredths, a training minutes, and a queue at zero workers a Pod's start.
@@ -48,7 +48,7 @@ class CeleryMetrics:
         self._runtime = histogram("celery_task_runtime", "Seconds that tasks ran that succeeded.")
         self._wait = histogram("celery_task_queue_wait_time", "Seconds between a task's sending and its start.")
         self._up = gauge("celery_worker_up", "1 while a worker's heartbeat is heard.", "hostname", "tier")
-        self._active = gauge("celery_worker_tasks_active", "Tasks that a worker has in hand.", "hostname", "tier")
+        self._active = gauge("celery_worker_tasks_active", "Tasks that a worker runs.", "hostname", "tier")
         self._length = gauge("celery_queue_length", "Messages in a queue, over its priorities.", "queue_name")
         self._workers = gauge("celery_active_worker_count", "Workers that serve a queue.", "queue_name")
         self._processes = gauge("celery_active_process_count", "Processes that serve a queue.", "queue_name")
@@ -65,11 +65,11 @@ class CeleryMetrics:
         self._child(state, origin, error).inc()
 
     def waited(self, origin: Origin, seconds: float) -> None:
-        """Tell a time in queue."""
+        """Record a time in queue."""
         self._wait.labels(**_labels(origin)).observe(seconds)
 
     def ran(self, origin: Origin, seconds: float) -> None:
-        """Tell the run time of a task that succeeded."""
+        """Record the run time of a task that succeeded."""
         self._runtime.labels(**_labels(origin)).observe(seconds)
 
     def worker(self, hostname: str, presence: Presence) -> None:
@@ -102,12 +102,12 @@ class CeleryMetrics:
             self._length.labels(queue).set(length)
 
     def connected(self, *, again: bool) -> None:
-        """Tell that events are received."""
+        """Record that events are received."""
         self._connected.set(1)
         self._reconnects.inc(again)
 
     def disconnected(self) -> None:
-        """Tell that events are missed."""
+        """Record that events are missed."""
         self._connected.set(0)
 
     def unreadable(self) -> None:

@@ -65,7 +65,7 @@ class ModelMetrics:
         self._approvals = Approvals(
             gauge(
                 "twinops_model_approval_waiting_since_timestamp_seconds",
-                "Since when a retraining waits for approval by a person, in seconds since 1970; absent when none does.",
+                "Since when a retraining waits for approval by a user, in seconds since 1970; absent when none does.",
                 MODEL,
             )
         )

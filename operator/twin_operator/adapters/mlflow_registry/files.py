@@ -1,6 +1,6 @@
 """The files of versions in MLflow: banks as a model flavour of our own, downloaded once a worker.
 
-Also what becomes of the errors of the `mlflow` package.
+Also the translation of errors of the `mlflow` package.
 """
 
 import hashlib

@@ -31,7 +31,7 @@ class Broker:
         run_ttl_seconds: life of a run's record.
         on_publish: called with the queues that tasks went into.
         messages: writes them, signed where the installation has a key.
-        sent: tells that a task was sent; None where nobody wants Celery's events.
+        sent: sends the event that a task was sent; None where Celery's events are off.
     """
 
     redis: Redis

@@ -113,8 +113,8 @@ return 1
 
 
 UNACKED_INDEX = f"{keys.PREFIX}unacked_index"  # kombu: delivery tag by time of delivery
-PACE_WEIGHT: Final = 0.2  # of the latest task: the pace follows within some ten tasks, and one odd task moves it little
-PACE_LIFE: Final = 7 * 86_400  # seconds: the pace of a queue that rested for a week tells nothing
+PACE_WEIGHT: Final = 0.2  # of the latest task: the pace follows in some ten tasks, and one unusual task moves it little
+PACE_LIFE: Final = 7 * 86_400  # seconds: the pace of a queue that was empty for a week is out of date
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Claims:
         return verdict
 
     def record(self, task: Task, outcome: Outcome) -> bool:
-        """Record how the run ended, if the lease is still ours and nobody was first."""
+        """Record how the run ended, if the lease is still ours and no other worker was first."""
         content = orjson.dumps(asdict(outcome))
         return self._close(RECORD, task, content, Event.RECORDED)
 
@@ -193,7 +193,7 @@ class Claims:
         return int(attempts or 0) >= task.attempt_limit
 
     def give_back(self, run: str) -> None:
-        """Take the attempt back: a clean stop is nobody's failure."""
+        """Take the attempt back: a clean stop is not a failure."""
         claim = self._held.pop(run, None)
         if claim is not None:
             places = self._places(run, claim.queue)

@@ -1,7 +1,7 @@
-"""Dead letters: messages that cannot be carried out, the newest of them, for people to look at.
+"""Dead letters: messages that cannot be carried out, the newest of them, for users to inspect.
 
 A Redis stream, bounded in entries and in bytes an entry. It is no ledger: the run of a message that is here is nowhere
-else, so the operator publishes it again from its object, or has told there why it failed.
+else, so the operator publishes it again from its object, or has written there why it failed.
 """
 
 from collections.abc import Iterator, Mapping

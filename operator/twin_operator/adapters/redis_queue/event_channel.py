@@ -32,7 +32,7 @@ def channel(database: int, routing_key: str) -> str:
 
 @dataclass(frozen=True)
 class SentEvents:
-    """Tells that tasks were sent, as Celery's own sender would: ours writes the messages itself.
+    """Sends the events of published tasks, as Celery's own producer would: the operator writes messages itself.
 
     Args:
         database: number of the Redis database that the queues are in.
@@ -41,7 +41,7 @@ class SentEvents:
     database: int
 
     def write(self, task: Task, now: float) -> tuple[str, bytes]:
-        """Return the channel and the message that tell that `task` was sent at `now`, seconds since the epoch."""
+        """Return the channel and the message of the event that `task` was sent at `now`, seconds since the epoch."""
         event = {
             "type": "task-sent",
             "uuid": task.run,

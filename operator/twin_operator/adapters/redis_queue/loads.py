@@ -22,7 +22,7 @@ class Loads:
     """Readings of queues in one pipeline each.
 
     Args:
-        redis: connection with `decode_responses` off that gives up soon: a look that waits is of no use.
+        redis: connection with `decode_responses` off that gives up soon: a late reading is of no use.
     """
 
     redis: Redis

@@ -33,7 +33,7 @@ def refuse_evicting_redis(url: str) -> None:
         ) as redis:
             memory = redis.info("memory")
     except RedisError as error:
-        logger.warning("Redis does not tell its maxmemory-policy, which has to be noeviction: %s", error)
+        logger.warning("Redis does not report its maxmemory-policy, which has to be noeviction: %s", error)
         return
     _refuse(memory)
 

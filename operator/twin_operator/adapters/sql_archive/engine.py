@@ -31,7 +31,7 @@ _POSTGRESQL: Final = {"postgresql", "postgres", "postgresql+psycopg"}
 _EXAMPLES: Final = "write sqlite:////var/lib/twin-operator/archive.db or postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 # Beyond the server's own limit, which is the better one: it keeps the connection.
 _GRACE: Final = 15.0  # seconds
-_INTERVAL: Final = 0.1  # seconds between looks for Ctrl-C, psycopg's own
+_INTERVAL: Final = 0.1  # seconds between checks for Ctrl-C, psycopg's own
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def wait_for_ever(connection: Connection) -> None:
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 30  # the largest batch takes about one
-READING_SECONDS: Final = 600  # sorting years of history for a person who waits for a file
+READING_SECONDS: Final = 600  # sorting years of history for a user who waits for a file
 POOL_SECONDS: Final = 10  # waiting for a connection of the pool while all of them are busy
 _CONNECTION: Final = {
     "connect_timeout": CONNECT_SECONDS,
@@ -142,7 +142,7 @@ _CONNECTION: Final = {
 _SAFETY: Final = ("PRAGMA synchronous = FULL",)  # a commit is on disk before it is answered
 # Seconds between two attempts to switch a file to WAL, at most: other connections hold it for milliseconds.
 _SWITCH_PAUSE: Final = 0.05
-# Primary result codes of SQLite that tell of the disk or of other processes, not of a wrong statement.
+# Primary result codes of SQLite for the disk or other processes, not for a wrong statement.
 _OF_THE_FILE: Final = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -254,7 +254,7 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 def _cause(error: DBAPIError, address: Address) -> str:
-    """The first line of what the driver said, without the password should it be in there."""
+    """The first line of the driver's message, without the password where that is in it."""
     said = str(error.orig).strip() or type(error.orig).__name__
     password = str(address.url.password or "")
     return (said.replace(password, "***") if password else said).splitlines()[0].rstrip(".")

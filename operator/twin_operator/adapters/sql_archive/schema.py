@@ -4,7 +4,7 @@ No foreign keys: an outcome may be recorded before its Simulation is stored (bot
 again after a failure), and neither is to wait for the other.
 
 A twin is (cluster, namespace, model). Rows of release 0.1.0 have no cluster until the operator of one takes them, and
-no `run_id`; its outcomes have no namespace where nothing says whose they are.
+no `run_id`; its outcomes have no namespace where their TwinModel is not known.
 """
 
 from datetime import UTC, datetime

@@ -122,7 +122,7 @@ class WorkerPoolPhase(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is: stable words for people, selectors and alerts."""
+    """Why a condition has its status: stable words for users, selectors and alerts."""
 
     # Of every kind.
     SUCCEEDED = "Succeeded"
@@ -214,7 +214,7 @@ class Condition(ApiModel):
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: Word = Field(description="Why, in one stable word that scripts and alerts may rely on.")
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)] = Field(
-        description="Why, in a sentence for people, with what to do next."
+        description="Human-readable reason, with what to do next."
     )
     last_transition_time: Timestamp | None = Field(
         default=None, description="When status last changed; a new reason or message alone does not count."

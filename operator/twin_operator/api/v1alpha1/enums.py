@@ -31,7 +31,7 @@ class ApprovalPolicy(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the registered model when its TwinModel is deleted."""
+    """What happens to the registered model when its TwinModel is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"

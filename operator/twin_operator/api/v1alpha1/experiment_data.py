@@ -23,7 +23,7 @@ class ExperimentSource(ApiModel):
         json_schema_extra=rules(
             Rule(
                 "has(self.format) || self.uri.matches(r'\\.(csv|csv\\.gz|parquet)$')",
-                "format cannot be told from the uri's suffix: write format: CSV or format: Parquet",
+                "format cannot be derived from the uri's suffix: write format: CSV or format: Parquet",
                 field_path=".format",
                 reason="FieldValueRequired",
             ),
@@ -50,7 +50,7 @@ class ExperimentSource(ApiModel):
     )
     format: DataFormat | None = Field(
         default=None,
-        description="CSV (plain or .gz) or Parquet. Told from the suffix .csv, .csv.gz or .parquet when absent.",
+        description="CSV (plain or .gz) or Parquet. Absent: by the suffix .csv, .csv.gz or .parquet.",
     )
     sha256: Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")] | None = Field(
         default=None,

@@ -15,7 +15,7 @@ from twin_operator.api.v1alpha1.schema import ApiModel, Rule, rules
 
 
 class ObservedOutcome(ApiModel):
-    """What really happened, told once."""
+    """The effect that was observed; it can be set once."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -40,21 +40,21 @@ class RetrainingTrigger(ApiModel):
 
     type: Trigger = Field(
         default=Trigger.MANUAL,
-        description="Manual for a person's wish; the operator's own jobs say Scheduled, FidelityDegraded, "
+        description="Manual for a user's request; the operator's own jobs have Scheduled, FidelityDegraded, "
         "PredictionError, "
         "CoverageDrop, NewData or SpecChanged.",
     )
-    message: Sentence | None = Field(default=None, description="Why, for people.")
+    message: Sentence | None = Field(default=None, description="Reason, in words.")
 
 
 class Approval(ApiModel):
-    """A person's decision, given once."""
+    """The decision of a user, made once."""
 
     approved: bool = Field(description="True lets the training start; false rejects the job for good.")
     by: Identifier = Field(
         description="Your user name, as kubectl auth whoami prints it. The admission policy refuses any other."
     )
-    message: Sentence | None = Field(default=None, description="Why, for people.")
+    message: Sentence | None = Field(default=None, description="Reason, in words.")
 
 
 class LearnerOverride(ApiModel):
@@ -116,7 +116,7 @@ class RetrainingJobSpec(ApiModel):
     trigger: RetrainingTrigger = Field(default=RetrainingTrigger(), description="What asked for the retraining.")
     approval: Approval | None = Field(
         default=None,
-        description="A person's decision; can be set once, by someone with the RBAC verb approve on this job. "
+        description="The decision of a user; can be set once, by a user with the RBAC verb approve on this job. "
         "Absent: undecided.",
     )
     override_cooldown: bool = Field(
@@ -193,7 +193,9 @@ class RetrainingJobStatus(Status):
     )
     not_before: Timestamp | None = Field(default=None, description="When the model's cool-down is over.")
     attempts: Count | None = Field(default=None, description="How often the training was begun.")
-    approved_by: Identifier | None = Field(default=None, description="Who approved it; policy when nobody needed to.")
+    approved_by: Identifier | None = Field(
+        default=None, description="Who approved it; policy where no approval was needed."
+    )
     approved_time: Timestamp | None = Field(default=None, description="When it was approved.")
     start_time: Timestamp | None = Field(
         default=None, description="When Training began; activeDeadlineSeconds counts from here."

@@ -108,7 +108,7 @@ class TrialDesign(ApiModel):
         default=0, description="Coefficient of variation of cluster sizes; 0 when all are alike."
     )
     units_per_arm: Annotated[int, Field(ge=2, le=100_000_000)] | None = Field(
-        default=None, description="Size of a trial you have in mind: status then tells its power and assurance."
+        default=None, description="Units in each arm of a planned trial: status then has its power and assurance."
     )
     replications: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None,
@@ -181,13 +181,13 @@ class SimulationSpec(ApiModel):
     )
     priority: Annotated[int, Field(ge=0, le=9)] = Field(
         default=5,
-        description="0 to 9, 9 the most urgent. Queues tell four levels apart: 7 to 9, 4 to 6, 1 to 3, and 0.",
+        description="0 to 9, 9 the most urgent. Queues distinguish four levels: 7 to 9, 4 to 6, 1 to 3, and 0.",
     )
     queue: QueueName | None = Field(
         default=None, description="Queue to put it on. Absent: simulations, or trials where a trial is played."
     )
     suspend: bool = Field(
-        default=False, description="True holds it back, and stops it while it runs; false lets it go on."
+        default=False, description="True: it is not started, and stopped if it runs. False: it is started or resumed."
     )
 
     @property

@@ -113,7 +113,9 @@ class MatchedPopulation(ApiModel):
     """The rows of the model's data that the answer rests on."""
 
     matched: Count | None = Field(default=None, description="Rows that met where.")
-    effective_sample_size: Spread = Field(default=None, description="Equally weighted rows that would tell as much.")
+    effective_sample_size: Spread = Field(
+        default=None, description="Number of equally weighted rows with the same information."
+    )
     share: Probability = Field(default=None, description="Share of the model's data that met where.")
 
 
@@ -183,13 +185,13 @@ class NextTrial(ApiModel):
     per_arm: Count | None = Field(default=None, description="Units needed in each arm.")
     total: Count | None = Field(default=None, description="Units needed in both arms.")
     minimum_detectable_effect: Spread = Field(
-        default=None, description="Smallest distance from minimumEffect that population.size units can tell."
+        default=None, description="Smallest distance from minimumEffect that population.size units can detect."
     )
     simulated: SimulatedTrial | None = Field(default=None, description="How the trial of trial.unitsPerArm would go.")
 
 
 class PredictionFidelity(ApiModel):
-    """The grade of the prediction, once spec.observed tells the outcome."""
+    """The grade of the prediction, once spec.observed has the outcome."""
 
     grade: Grade | None = Field(default=None, description="Excellent, Good, Fair or Poor, by relativeError.")
     absolute_error: Spread = Field(default=None, description="Distance of the observed from the predicted effect.")

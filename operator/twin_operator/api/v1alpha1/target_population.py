@@ -48,7 +48,7 @@ class Clause(ApiModel):
 
 
 class Margin(ApiModel):
-    """What one feature looks like in the population asked about."""
+    """The distribution of one feature in the population asked about."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -87,7 +87,7 @@ class TargetPopulation(ApiModel):
 
     size: Annotated[int, Field(ge=1, le=10_000_000_000)] | None = Field(
         default=None,
-        description="Units in the planned roll-out. With it, status tells totals for that many units and what "
+        description="Units in the planned roll-out. With it, status has totals for that many units and what "
         "they can detect.",
     )
     where: Annotated[tuple[Clause, ...], Field(max_length=16, json_schema_extra=LIST_ATOMIC)] = Field(
@@ -95,9 +95,8 @@ class TargetPopulation(ApiModel):
     )
     match: Annotated[tuple[Margin, ...], Field(max_length=16, json_schema_extra=list_map("feature"))] = Field(
         default=(),
-        description="What the population looks like where it differs from the model's data: the rows that where "
-        "left are "
-        "reweighted, as little as possible, until these shares and means hold (entropy balancing). "
+        description="Distribution of features in the population where it differs from the model's data: the rows that "
+        "where left are reweighted, as little as possible, until these shares and means hold (entropy balancing). "
         "One entry a feature: "
         "shares for a categorical one, mean for a numeric one.",
     )

@@ -107,8 +107,8 @@ class RetrainingPolicy(ApiModel):
     )
     approval: ApprovalPolicy = Field(
         default=ApprovalPolicy.MANUAL,
-        description="Manual: a person with the RBAC verb approve sets spec.approval of the RetrainingJob. "
-        "Automatic: nobody needs to.",
+        description="Manual: a user with the RBAC verb approve sets spec.approval of the RetrainingJob. "
+        "Automatic: no approval is needed.",
     )
     auto_approve_below: Proportion = Field(
         default=0.0,
@@ -117,7 +117,7 @@ class RetrainingPolicy(ApiModel):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
         default=3,
         description="Retrainings in a row that failed, were rejected or not promoted, after which automatic ones stop "
-        "(RetrainingExhausted). A changed spec or a Manual job starts afresh.",
+        "(RetrainingExhausted). A changed spec or a Manual job resets the count.",
     )
     min_samples: Count = Field(
         default=1000, description="Usable rows in total below which no automatic retraining starts."
@@ -137,7 +137,7 @@ class RetrainingPolicy(ApiModel):
 class TwinModelSpec(ApiModel):
     """What the twin is learned from, and how it is kept faithful."""
 
-    description: Sentence | None = Field(default=None, description="What the twin is of, for people.")
+    description: Sentence | None = Field(default=None, description="Human-readable description of the twin.")
     population: Population = Field(
         default=Population.CUSTOM,
         description="Custom, or a preset that checks for expected columns: Hcp (health care professionals), "

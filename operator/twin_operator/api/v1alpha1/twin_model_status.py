@@ -27,7 +27,7 @@ from twin_operator.domain.fidelity.ledger import Grade
 from twin_operator.domain.table.columns import Algorithm
 
 EFFECTS_LIMIT = 32
-"""Arms beside the control; a column with more values is hardly a treatment."""
+"""Arms besides the control; a column with more values is hardly a treatment."""
 EXPERIMENTS_LIMIT = 1000
 """Names in status; the bank may hold more."""
 RECENT_LIMIT = 50
@@ -123,11 +123,9 @@ class TwinFidelity(ApiModel):
 
 
 class DataState(ApiModel):
-    """What the last look at spec.data found; written when it changes."""
+    """What the last check of spec.data found; written when it changes."""
 
-    spec_digest: Identifier | None = Field(
-        default=None, description="Digest of the parts of spec that the look was made by."
-    )
+    spec_digest: Identifier | None = Field(default=None, description="Digest of the parts of spec that the check used.")
     model_version: ModelVersion | None = Field(default=None, description="Version that newRows are counted against.")
     stamp: Identifier | None = Field(
         default=None, description="ETag or modification time of the file: while it is the same, the file is not read."
@@ -143,7 +141,7 @@ class DataState(ApiModel):
 
 
 class RetrainingState(ApiModel):
-    """Where retraining stands."""
+    """The state of retraining."""
 
     active_job: ObjectName | None = Field(default=None, description="RetrainingJob that works on the model now.")
     last_job: ObjectName | None = Field(default=None, description="RetrainingJob that ended last.")
@@ -202,5 +200,5 @@ class TwinModelStatus(Status):
         Field(default=(), description="Average effect of each arm against the control.")
     )
     fidelity: TwinFidelity | None = Field(default=None, description="How right the serving version has been.")
-    data: DataState | None = Field(default=None, description="What the last look at spec.data found.")
-    retraining: RetrainingState | None = Field(default=None, description="Where retraining stands.")
+    data: DataState | None = Field(default=None, description="What the last check of spec.data found.")
+    retraining: RetrainingState | None = Field(default=None, description="State of retraining.")

@@ -43,7 +43,7 @@ class Autoscaling(ApiModel):
     )
 
     min_replicas: Replicas = Field(
-        default=0, description="Workers that stay when there is nothing to do; 0 scales to none."
+        default=0, description="Workers that stay when the queues are empty; 0 scales to none."
     )
     max_replicas: Annotated[int, Field(ge=1, le=REPLICAS_LIMIT)] = Field(description="Workers at most.")
     target_drain_seconds: Annotated[int, Field(ge=1, le=DAY_SECONDS)] = Field(
@@ -53,7 +53,7 @@ class Autoscaling(ApiModel):
         default=60, description="Seconds that fewer workers must have been enough before there are fewer."
     )
     poll_seconds: Annotated[int, Field(ge=1, le=300)] = Field(
-        default=2, description="Seconds between looks at the queues."
+        default=2, description="Seconds between two polls of the queues."
     )
 
 

@@ -88,7 +88,7 @@ def show(  # noqa: PLR0913 - one for each option
     grade: Grades = None,
     experiment: Experiment = None,
     limit: Limit = _SHOWN,
-    output: Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option("--output", "-o", help="A table, or JSON for programs.")] = Output.TABLE,
     url: Url = None,
 ) -> None:
     """List rows, newest first: by default outcomes beside their predictions."""
@@ -167,7 +167,7 @@ def adopt(
 def weights(
     digest: Annotated[str, typer.Argument(help="As in the basis of a Simulation's status.")],
     *,
-    output: Annotated[Output, typer.Option("--output", "-o", help="For people, or for programs.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option("--output", "-o", help="A table, or JSON for programs.")] = Output.TABLE,
     url: Url = None,
 ) -> None:
     """Print the mixture over tau, how much effects differ between experiments, that a prediction rested on."""

@@ -19,7 +19,7 @@ from twin_operator.domain.twin import Bank, Contrast, tau_weights
 
 @dataclass(frozen=True)
 class Trained:
-    """What the checks look at."""
+    """What is checked."""
 
     data: ExperimentData
     propensity: Propensity

@@ -1,4 +1,4 @@
-"""Is assignment really random? If so, no model can tell a unit's arm from its features within its experiment.
+"""Is assignment really random? If so, no model can predict a unit's arm from its features within its experiment.
 
 This also catches a feature that leaks the treatment, being measured after it.
 """
@@ -153,7 +153,7 @@ def _rank_sum(score: Floats, chosen: np.ndarray) -> tuple[float, float, float]:
 def _sentence(features: list[str], auc: float) -> str:
     named = ", ".join(f'"{name}"' for name in features)
     return (
-        f"Assignment does not look random: {named} tell a unit's arm within its experiment (AUC {auc:.2f}, "
+        f"Assignment is not random: {named} predict a unit's arm within its experiment (AUC {auc:.2f}, "
         f"p < {SIGNIFICANCE}); leave out features that were measured after assignment, "
         "or declare the assignment Observational."
     )

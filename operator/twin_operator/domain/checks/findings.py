@@ -10,7 +10,7 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_. -]")
 
 @dataclass(frozen=True)
 class Findings:
-    """`metrics` by name; `warnings`: sentences about what was odd and was put right or tolerated."""
+    """`metrics` by name; `warnings`: sentences about problems that were corrected or tolerated."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from twin_operator.domain.table.arrays import Identifiers, Integers
 from twin_operator.domain.table.columns import Assignment
 from twin_operator.domain.table.experiment_data import ExperimentData
 
-# Checks that fit or permute look at this many rows at most: the first in the order of the units' hashes, which is a
+# Checks that fit or permute take this many rows at most: the first in the order of the units' hashes, which is a
 # random sample that is the same for every order of the table. It finds an AUC of 0.52, and costs a second.
 MOST_ROWS = 20_000
 

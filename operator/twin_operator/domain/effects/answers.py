@@ -135,7 +135,7 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """Units of the trial that would settle it; the smallest distance from the minimum that `size` units can tell."""
+    """Units of the trial that would settle it; the smallest distance from the minimum that `size` units can detect."""
 
     per_arm: int | None
     total: int | None

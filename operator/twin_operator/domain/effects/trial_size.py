@@ -1,4 +1,4 @@
-"""How large the next trial must be to tell an effect from the minimum. No recommendation."""
+"""How large the next trial must be to distinguish an effect from the minimum. No recommendation."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from twin_operator.domain.effects.answers import TrialPlan
 from twin_operator.domain.effects.predictive import one_sided
 from twin_operator.domain.effects.weighted_effect import WeightedEffect
 
-# No population has a billion units an arm: an effect that near to the minimum cannot be told from it.
+# No population has a billion units an arm: an effect that near to the minimum cannot be distinguished from it.
 _MOST_UNITS = 1_000_000_000
 
 
@@ -58,7 +58,7 @@ def _per_arm(effect: WeightedEffect, distance: float, design: TrialDesign) -> in
 
 
 def _detectable(effect: WeightedEffect, design: TrialDesign, size: int) -> float | None:
-    """The distance that half of `size` units an arm, in whole clusters, can tell; None where no cluster fits."""
+    """The distance that half of `size` units an arm, in whole clusters, can detect; None where no cluster fits."""
     clusters = math.floor(size / 2 / design.cluster_size)
     if clusters < 1:
         return None

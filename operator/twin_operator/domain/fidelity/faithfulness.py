@@ -9,7 +9,7 @@ from twin_operator.domain.fidelity.window import Summary
 
 # With fewer the prior on tau is wide enough to explain almost any miss.
 _TELLING_EXPERIMENTS = 5
-# Further digits of a chance that small tell nobody anything.
+# Further digits of a probability that small have no meaning.
 _LEAST_P = 0.0001
 
 
@@ -135,7 +135,7 @@ def _within_chance(significance: Significance, training_experiments: int) -> str
     known = f"{training_experiments} experiment{'' if training_experiments == 1 else 's'}"
     return (
         f"{chance}, as a twin trained on {known} does not know how much effects differ and almost any miss fits it: "
-        f"{_TELLING_EXPERIMENTS} or more experiments in its data would tell"
+        f"{_TELLING_EXPERIMENTS} or more experiments in its data are needed"
     )
 
 
@@ -158,5 +158,5 @@ def _share(value: float) -> str:
 
 
 def _told(value: float, bound: float) -> str:
-    """A figure with enough digits to be told from the bound that it misses."""
+    """A figure with enough digits to differ from the bound that it misses."""
     return plain(value) if plain(value) != plain(bound) else f"{value:.6g}"

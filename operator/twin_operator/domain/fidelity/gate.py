@@ -86,7 +86,7 @@ def _measured(bank: Bank, outcome: RecordedOutcome) -> WeightedEffect:
 
 @dataclass(frozen=True)
 class LossComparison:
-    """Mean losses, their difference (candidate - champion) and its standard error, NaN where there is nothing to say.
+    """Mean losses, their difference (candidate - champion) and its standard error, NaN where it is not defined.
 
     `units`: how many randomised units were compared; `rows`: held-out rows in them.
     """

@@ -12,7 +12,7 @@ from twin_operator.domain.table.experiment_data import ExperimentData
 
 # The boosted trees of scikit-learn take at most 255 categories; the last is for all the rarer ones together.
 _MOST_CATEGORIES_OF_A_TREE = 254
-# One column a level: beyond fifty levels the rarer ones have too few rows to tell anything by themselves.
+# One column a level: beyond fifty levels the rarer ones have too few rows for an estimate of their own.
 _MOST_INDICATORS = 50
 
 

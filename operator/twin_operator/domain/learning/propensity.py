@@ -18,7 +18,7 @@ CLIP = 0.02
 # Where more than one unit in twenty is clipped, the arms were given to different kinds of units.
 _MOST_CLIPPED = 0.05
 LEAST_EFFECTIVE_ROWS = 50.0
-# With fewer rows of an arm an experiment cannot be said to have tried it.
+# With fewer rows of an arm an experiment does not count as one that tried it.
 LEAST_ROWS_IN_EXPERIMENT = 5
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from twin_operator.domain.table.columns import Algorithm, Learner
 
-# Triggers that tell of outcomes missed; the others tell of data, time or a wish.
+# Triggers for missed outcomes; the others are for data, time or a user's request.
 _FIDELITY_DEGRADED = "FidelityDegraded"
 _PREDICTION_ERROR = "PredictionError"
 _COVERAGE_DROP = "CoverageDrop"
@@ -86,7 +86,7 @@ def plan_for(
     *,
     dated: bool,
 ) -> TrainingPlan:
-    """The plan of a retraining: the model's learner, unless its misses say otherwise; a job's own wishes come first.
+    """The plan of a retraining: the model's learner, unless its misses say otherwise; the job's overrides come first.
 
     `now` in seconds since 1970 and `max_data_age` in seconds say which experiments are old; `dated`: whether the table
     has both times and experiments, without which none can be left out.

@@ -25,9 +25,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 CALLS_AT_ONCE = 4  # threads of the archive: SQLite has one writer, PostgreSQL needs no more for batches
 BATCH = 500  # entries a transaction
-IDLE_SECONDS = 0.5  # between two looks at an empty outbox
+IDLE_SECONDS = 0.5  # between two reads of an empty outbox
 PAUSE_SECONDS = 2.0  # after the archive did not answer
-LOOK_SECONDS = 10.0  # between two looks at an archive that nobody asked meanwhile
+LOOK_SECONDS = 10.0  # between two probes of an archive that was not used meanwhile
 MOST_SENT = 10_000  # digests that are remembered as sent; a vector that is sent again is stored once
 
 
@@ -140,7 +140,7 @@ class Archiving:
             self._sent = set(fresh) if len(self._sent) > MOST_SENT else self._sent | set(fresh)
 
     async def run(self) -> None:
-        """Store batches for ever, and look now and then whether the archive answers: nobody else waits for it."""
+        """Store batches for ever, and probe the archive at intervals, since it may be used for nothing else."""
         while True:
             try:
                 stored = await self.store_batch()
@@ -185,7 +185,7 @@ class Archiving:
             self._looked = now
 
     async def known(self, uid: str) -> bool:
-        """Whether a Simulation is archived; not, while that cannot be told."""
+        """Whether a Simulation is archived; False while the archive does not answer."""
         try:
             return uid in await self.access.call(self.archive.known, [uid])
         except ArchiveUnreachable:

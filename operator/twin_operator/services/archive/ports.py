@@ -14,7 +14,7 @@ class ArchiveUnreachable(Exception):  # noqa: N818 - a fact about the archive
 
 
 class ArchiveUnusable(Exception):  # noqa: N818 - likewise
-    """Only a person can mend it: an address that names no archive, or an archive of a newer version of this package."""
+    """Only a user can fix it: an address that names no archive, or an archive of a newer version of this package."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ArchivedSimulation:
 
 @dataclass(frozen=True)
 class ArchivedRetraining:
-    """A RetrainingJob that ended: why it was begun, what was trained, how it compared and what became of it.
+    """A RetrainingJob that ended: why it was started, what was trained, the comparison and the result.
 
     Attributes:
         uid: of the object; the key.

@@ -102,7 +102,7 @@ def _readiness(pool: PoolState) -> tuple[WorkerPoolPhase, list[Fact]]:
     replicas = pool.replicas
     counted = f"{replicas.ready} of {replicas.desired} workers are ready."
     if pool.refused is not None:
-        rest = " The workers of the earlier template go on." if replicas.current else ""
+        rest = " The workers of the earlier template continue." if replicas.current else ""
         message = f"The Deployment was refused: {pool.refused.message}"[:REFUSAL_LIMIT]
         return WorkerPoolPhase.FAILED, stalled(Reason.INVALID_TEMPLATE, message + rest)
     if replicas.desired == 0:

@@ -19,7 +19,7 @@ STARTING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})  # why
 ADVICE: Final = {
     "ErrImagePull": "see that the image exists and that the workers' service account may pull it",
     "ImagePullBackOff": "see that the image exists and that the workers' service account may pull it",
-    "InvalidImageName": "mend the image's name in the template",
+    "InvalidImageName": "correct the image's name in the template",
     "CreateContainerConfigError": "see that the Secrets and ConfigMaps that the template names exist",
     "CrashLoopBackOff": "see kubectl logs --previous of this Pod",
     "Unschedulable": "add nodes, or change the template's resources, node selector or tolerations",

@@ -32,7 +32,7 @@ class EndedSimulation:
     recommendation: tuple[str, str] | None
 
 
-POLL_SECONDS = 5.0  # between two questions: a third of what Prometheus usually takes between two looks
+POLL_SECONDS = 5.0  # between two pings: a third of the usual scrape interval of Prometheus
 PATIENCE_SECONDS = 3.0  # for an answer that takes a millisecond
 Key = tuple[str, str]
 

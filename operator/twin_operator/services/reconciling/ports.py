@@ -111,8 +111,8 @@ class Event:
         regarding: the object.
         reason: a stable word.
         message: a sentence.
-        warning: whether somebody should look at it.
-        occasion: tells two Events of the same reason apart; the same occasion is told once.
+        warning: whether it is of type Warning, not Normal.
+        occasion: distinguishes two Events of the same reason; one Event is emitted for the same occasion.
     """
 
     regarding: Resource
@@ -179,7 +179,7 @@ class Resources(Protocol):
 
 
 async def write_status(resources: Resources, seen: R, decide: Callable[[R], R | None]) -> R | None:
-    """Write the status of `decide(seen)`; return the object as it is then, None where there is nothing to write.
+    """Write the status of `decide(seen)`; return the object as it is then, None where the status need not change.
 
     Args:
         resources: the API server.

@@ -39,7 +39,7 @@ class DirtyKeys(Generic[K]):
         self._wake.clear()
 
     def wake(self) -> None:
-        """Have the one who waits look at the keys again."""
+        """Have the consumer check the keys again."""
         self._wake.set()
 
     def take(self, busy: AbstractSet[K]) -> set[K]:
@@ -55,7 +55,7 @@ class ReconcileQueue(Generic[K]):
 
     Args:
         keys: those to reconcile.
-        reconcile: returns after how many seconds to look again, or None.
+        reconcile: returns after how many seconds to reconcile again, or None.
         kind: of a key; those of one kind do not wait for a dependency of another kind, such as the registry.
     """
 
@@ -96,7 +96,7 @@ class ReconcileQueue(Generic[K]):
             self._later(key, again)
 
     def _later(self, key: K, seconds: float) -> None:
-        """Mark `key` after some seconds; one timer a key, the soonest, or each look that was not due would add one."""
+        """Mark `key` after some seconds; one timer a key, the soonest: else each early reconciliation would add one."""
         loop, pending = asyncio.get_running_loop(), self._timers.get(key)
         if pending is not None and not pending.cancelled() and pending.when() <= loop.time() + seconds:
             return

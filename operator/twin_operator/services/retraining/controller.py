@@ -60,7 +60,7 @@ class JobReconciler:
         queue: queues and runs.
         resources: the API server.
         versions: the registry.
-        registered: knows whose registered models are.
+        registered: knows the owners of registered models.
         serving: knows outcomes and health of the models that serve.
         archive: where jobs that ended are kept.
         access: calls the archive.

@@ -51,7 +51,7 @@ def _without_model(snapshot: JobSnapshot, now: float) -> JobPlan | None:
 def _without_object(snapshot: JobSnapshot, now: float) -> JobPlan | None:
     name, pending = snapshot.job.spec.model_ref.name, RetrainingJobPhase.PENDING
     if snapshot.model is None and started(snapshot.job):
-        message = f"TwinModel {name} was deleted while the job was at work."
+        message = f"TwinModel {name} was deleted while the job was running."
         return end(snapshot, RetrainingJobPhase.FAILED, Reason.MODEL_NOT_FOUND, message, now, stop=Stop.CANCELLED)
     if snapshot.model is None:
         message = f"There is no TwinModel {name} in this namespace yet."

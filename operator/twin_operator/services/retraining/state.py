@@ -148,9 +148,7 @@ def end(
     """End a job without a new champion: it failed, was rejected or cancelled."""
     facts = stalled(reason, message)
     if started(snapshot.job):
-        facts.append(
-            Fact(ConditionType.PROMOTED, ConditionStatus.FALSE, reason, "The version that served goes on to serve.")
-        )
+        facts.append(Fact(ConditionType.PROMOTED, ConditionStatus.FALSE, reason, "The active version does not change."))
     conditions = conditions_of(snapshot.job, facts, now)
     status = base_status(snapshot, now).replace(phase=phase, completion_time=moment(now), conditions=conditions)
     return JobPlan(status, stop=stop)
@@ -206,7 +204,7 @@ def model_of(snapshot: JobSnapshot) -> TwinModel:
 
 
 def begun_runs(job: RetrainingJob) -> set[str]:
-    """Return the identities of the runs that a job may have begun, as far as the job itself tells."""
+    """Return the identities of the runs that a job may have started, as its status shows."""
     champion = job.status.champion and job.status.champion.version
     return {training_run(job), *([validation_run(job, champion)] if champion else [])}
 

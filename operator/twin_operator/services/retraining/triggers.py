@@ -48,7 +48,7 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class History:
-    """What became of earlier retrainings.
+    """The results of earlier retrainings.
 
     Attributes:
         failed_attempts: in a row that failed, were rejected or not promoted.
@@ -136,9 +136,9 @@ def decide(snapshot: TriggerSnapshot, now: float) -> Wanted | Obstacle | Idle:
 def _standing(snapshot: TriggerSnapshot) -> Obstacle | None:
     """Return what prevents a retraining whether or not anything asks for one."""
     if snapshot.suspended:
-        return Obstacle(Reason.SUSPENDED, "spec.suspend holds retraining; the version goes on to answer.")
+        return Obstacle(Reason.SUSPENDED, "spec.suspend prevents retraining; the version still answers.")
     if snapshot.policy.suspend:
-        return Obstacle(Reason.SUSPENDED, "spec.retraining.suspend holds retraining; the version goes on to answer.")
+        return Obstacle(Reason.SUSPENDED, "spec.retraining.suspend prevents retraining; the version still answers.")
     if snapshot.pinned is not None:
         message = f"spec.version pins version {snapshot.pinned}; remove it to have the twin retrained by itself."
         return Obstacle(Reason.VERSION_PINNED, message)

@@ -127,7 +127,7 @@ def _facts(version: str | None, gate: GateResult) -> list[Fact]:
         message = f"Version {version} serves. {gate.message}"
         promoted = Fact(ConditionType.PROMOTED, ConditionStatus.TRUE, Reason.GATE_PASSED, message)
     else:
-        summary = f"Version {version} was trained; the champion goes on to serve."
+        summary = f"Version {version} was trained; the champion does not change."
         message = f"Version {version} does not serve. {gate.message}"
         promoted = Fact(ConditionType.PROMOTED, ConditionStatus.FALSE, Reason.NOT_BETTER, message)
     return [*ready(Reason.SUCCEEDED, summary), promoted]

@@ -159,6 +159,6 @@ def ended_simulation(simulation: Simulation, run: Run, seen: float, now: float) 
 
 
 def _created(simulation: Simulation, seen: float) -> float:
-    """Return when the object was created: its timestamp has whole seconds, being seen at once tells the rest."""
+    """Return when the object was created: its timestamp has whole seconds, `seen` limits it more closely."""
     created = simulation.metadata.creation_timestamp
     return seen if created is None else min(seen, created.timestamp() + CREATION_SECONDS)

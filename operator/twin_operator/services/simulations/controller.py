@@ -100,7 +100,7 @@ class Simulations:
             await self.deleted(uid)
 
     def model_changed(self, key: tuple[str, str]) -> None:
-        """Look again at the Simulations that ask this TwinModel and are not on their way."""
+        """Review the Simulations of this TwinModel that are not published."""
         self.mark(
             uid for uid, t in self.answers.followed.items() if model_of(t.simulation) == key and t.published is None
         )
@@ -111,7 +111,7 @@ class Simulations:
         self._wake.set()
 
     async def review_forever(self) -> None:
-        """Look at what was marked, in batches: one read and one write to Redis each."""
+        """Review the marked Simulations in batches: one read and one write to Redis for each batch."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -170,7 +170,7 @@ class Simulations:
             self._follow(simulation)
 
     def attempt_ended(self, uids: Iterable[str]) -> None:
-        """Look again at runs whose attempt failed: their message is gone."""
+        """Review runs whose attempt failed: their message is gone."""
         for uid in uids:
             self._elsewhere.discard(uid)
             if uid in self.answers.followed:
@@ -178,7 +178,7 @@ class Simulations:
                 self.mark([uid])
 
     async def resync(self) -> None:
-        """Find the unfinished that are nowhere, and look at every one again."""
+        """Find unfinished Simulations without a message, and review all unfinished ones."""
         began = self.clock()
         queues = {t.simulation.spec.task_queue for t in self.answers.followed.values()} | {"simulations", "trials"}
         self._elsewhere = await self.queue.waiting(queues)

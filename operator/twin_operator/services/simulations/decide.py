@@ -64,7 +64,7 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
         purpose = NOT_BUILT[simulation.kind][unbuilt]
         return Finish(Outcome(Reason.NOT_SUPPORTED, f"{unbuilt} ({purpose}) is not supported yet; remove it."))
     if simulation.spec.suspend:
-        return Waiting(SimulationPhase.SUSPENDED, Reason.SUSPENDED, "Suspended; set spec.suspend to false to go on.")
+        return Waiting(SimulationPhase.SUSPENDED, Reason.SUSPENDED, "Suspended; set spec.suspend to false to resume.")
     if expired(simulation, run, now):
         limit = simulation.spec.active_deadline_seconds
         return Finish(Outcome(Reason.DEADLINE_EXCEEDED, f"Not done within {limit} seconds of being queued."))

@@ -190,7 +190,7 @@ def _conflict(model: TwinModel, champion: str | None) -> list[Fact]:
         return []
     message = (
         f"The alias champion of {registered_model(model)} is on version {champion}, which was not trained by this "
-        f"TwinModel; version {active_version(model)} goes on to answer. Move the alias to a version that has the tag "
+        f"TwinModel; version {active_version(model)} continues to answer. Move the alias to a version that has the tag "
         f"{RUN}."
     )
     return [Fact(ConditionType.REGISTRY_CONFLICT, ConditionStatus.TRUE, Reason.FOREIGN_VERSION, message)]

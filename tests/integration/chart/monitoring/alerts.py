@@ -41,7 +41,7 @@ def alerts_of(rules: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def summarised(rules: dict[str, Any]) -> dict[str, Any]:
-    """Return the rules with no annotation but the summary: a case tells that, and need not repeat the rest."""
+    """Return the rules with no annotation but the summary: a case quotes that, and need not repeat the rest."""
     return {"groups": [{**group, "rules": [_summarised(rule) for rule in group["rules"]]} for group in rules["groups"]]}
 
 

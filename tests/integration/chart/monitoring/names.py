@@ -48,7 +48,7 @@ class Listing(CollectorRegistry):
         (family,) = collector.describe()
         kinds = {Counter: ("_total", "counter"), Gauge: ("", "gauge"), Histogram: ("", "histogram")}
         suffix, kind = kinds.get(type(collector), ("_info", "gauge"))
-        # The library tells the names of labels by nothing public.
+        # The library has no public way to the names of labels.
         labels = ("version",) if isinstance(collector, Info) else tuple(collector._labelnames)  # noqa: SLF001
         self.metrics.append(Metric(family.name + suffix, kind, labels, family.documentation))
 

@@ -70,7 +70,7 @@ CHANCE = (
 UNKNOWING = (
     "5 outcomes: a score of 0.699999 (below 0.7); chance can explain that (p = 0.04, not below 0.005), as a twin "
     "trained on 1 experiment does not know how much effects differ and almost any miss fits it: 5 or more experiments "
-    "in its data would tell."
+    "in its data are needed."
 )
 
 

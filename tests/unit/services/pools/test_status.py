@@ -83,7 +83,7 @@ def test_a_refused_template_stalls_and_the_earlier_workers_go_on() -> None:
     status = pool_status(pool(refused=refused, decision=decision()), NOW)
     assert status.phase is WorkerPoolPhase.FAILED
     assert shown(status, ConditionType.STALLED) == (ConditionStatus.TRUE, Reason.INVALID_TEMPLATE)
-    assert "earlier template go on" in condition(status, ConditionType.READY).message
+    assert "earlier template continue" in condition(status, ConditionType.READY).message
     assert shown(status, ConditionType.SCALING_ACTIVE)[0] is ConditionStatus.TRUE
 
 

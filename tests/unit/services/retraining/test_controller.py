@@ -60,7 +60,7 @@ def only_job(site: Installation) -> JSON:
 
 
 async def news(site: Installation, workers: Workers, **found: Any) -> None:
-    """Have the next look at the data find something, and wait for it."""
+    """Have the next check of the data find something, and wait for it."""
     await site.advance(1)
     workers.work()
     for name, value in found.items():
@@ -255,7 +255,7 @@ async def test_a_job_that_is_not_done_at_its_deadline_fails_and_its_task_is_stop
         assert site.queue.renew(delivery) == "cancelled"
 
 
-async def test_a_cancelled_job_stops_its_task_and_the_stop_outlives_the_job() -> None:
+async def test_a_cancelled_job_stops_its_task_and_the_stop_stays_after_its_end() -> None:
     async with Installation() as site:
         await serving(site)
         site.apply(job(**YES))

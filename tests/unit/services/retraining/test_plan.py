@@ -207,7 +207,7 @@ def test_a_deadline_counts_from_the_start_of_training() -> None:
     assert next_for(job(activeDeadlineSeconds=1), model()).status.phase == "AwaitingApproval"
 
 
-def test_a_suspended_model_stops_what_its_job_has_in_hand() -> None:
+def test_a_suspended_model_stops_the_tasks_of_its_job() -> None:
     decision = next_for(job(BEGUN), model(suspend=True), Run(leased=True))
     assert (decision.stop, decision.status.phase) == (Stop.SUSPENDED, "Training")
     assert reason(decision) == "ModelSuspended"

@@ -1,4 +1,4 @@
-"""The data of a twin is looked at without reading it while nothing has changed, and new rows are counted."""
+"""The data of a twin is checked without reading it while it has not changed, and new rows are counted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Versions:
         return self.banks[f"{name}/{version}"]
 
     def summary(self, name: str, version: str) -> JSON:
-        """What was kept beside it."""
+        """What was kept with it."""
         self.read.append(version)
         return {**self.summaries[f"{name}/{version}"], "version": version}
 
@@ -69,7 +69,7 @@ class Watched:
         self.spec = {**SPEC, "data": {"uri": f"file://{path}"}}
 
     def write(self, rows: list[str]) -> None:
-        """Write the file anew."""
+        """Write the file again."""
         self.path.write_text("\n".join([HEADER, *rows, ""]))
 
     def train(self, plan: TrainingPlan | None = None) -> None:
@@ -87,7 +87,7 @@ class Watched:
         return validate_data(DataCheckPayload.model_validate(payload), self.source, self.versions)
 
     def known(self) -> Any:
-        """What a look finds, to be handed to the next."""
+        """What a check finds, as input of the next."""
         value = self.look().value
         return {"stamp": value["stamp"], "digest": value["digest"]}
 

@@ -1,4 +1,4 @@
-"""What becomes of a TwinModel and its Simulations when versions, pins and the alias change in the registry."""
+"""What happens to a TwinModel and its Simulations when versions, pins and the alias change in the registry."""
 
 from __future__ import annotations
 
