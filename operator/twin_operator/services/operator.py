@@ -42,11 +42,13 @@ class ReconcileRequests:
     Args:
         pools: the WorkerPools, and the queues that they serve.
         meters: shows whether the archive answers.
+        outcomes: set when the archive went down or came back, and when other outcomes are missing in it.
     """
 
     pools: PoolIndex
     meters: Meters
     keys: DirtyKeys[Key] = field(default_factory=DirtyKeys)
+    outcomes: asyncio.Event = field(default_factory=asyncio.Event)
     models: dict[Key, str] = field(default_factory=dict)
     """The uid of every TwinModel."""
 
@@ -78,10 +80,9 @@ class ReconcileRequests:
             self.keys.mark((POOL, *key))
 
     def archive_changed(self, *, reachable: bool) -> None:
-        """The archive went down or came back: every TwinModel says so."""
+        """The archive went down or came back."""
         self.meters.archive(reachable=reachable)
-        for key in self.models:
-            self.keys.mark(key)
+        self.outcomes.set()
 
 
 @dataclass(frozen=True)
@@ -211,9 +212,7 @@ class OperatorLoop:
         for namespace, name in index.observe(pool, deleted=deleted):
             self.requests.object(POOL, namespace, name)
         if index.served != before:
-            for key in self.requests.models:
-                self.requests.keys.mark(key)
-                self._mark_jobs_of(key[1:])
+            self._mark_models_and_jobs()
 
     def deployment_seen(self, deployment: Deployment, *, deleted: bool) -> None:
         """Take the Deployment of a pool that was added, changed or deleted."""
@@ -224,6 +223,11 @@ class OperatorLoop:
         """Reconcile a RetrainingJob that was created, changed or deleted, and its model: another job may run now."""
         self.requests.object(JOB, *job.key)
         self.requests.model(self.upkeep.job_seen(job, deleted=deleted))
+
+    def _mark_models_and_jobs(self) -> None:
+        for key in self.requests.models:
+            self.requests.keys.mark(key)
+            self._mark_jobs_of(key[1:])
 
     def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
         for namespace, name in self.upkeep.unfinished_jobs((model[0], model[1])):
@@ -238,10 +242,20 @@ class OperatorLoop:
             self.outcomes.run(),
             self.backfill.run(),
             self.resources.follow(Simulation, UNGRADED, self.outcomes.observe),
+            self._follow_missing_outcomes(),
             self._resync_forever(),
             self._expire_forever(),
             self.broker.run(),
         ]
+
+    async def _follow_missing_outcomes(self) -> None:
+        """Compare the archive when it comes back, and let what waits for outcomes continue as soon as it may."""
+        while True:
+            await self.requests.outcomes.wait()
+            self.requests.outcomes.clear()
+            self.backfill.wake()
+            self.simulations.outcomes_changed()
+            self._mark_models_and_jobs()
 
     async def _reconcile(self, key: Key) -> float | None:
         kind, namespace, name = key

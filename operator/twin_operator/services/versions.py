@@ -22,6 +22,7 @@ from twin_operator.services.reconciling.active_version import (
     is_active,
     obstacle_of,
 )
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.ports import Versions
 from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of, gates_of_active, sentence_of
 from twin_operator.services.runs.run import BoundVersion, Outcome
@@ -52,6 +53,11 @@ class Version:
     contrasts: tuple[Contrast, ...]
     gates: tuple[Gate, ...]
     data_warning: str | None
+
+    @property
+    def bound(self) -> BoundVersion:
+        """What identifies it in the record of a run."""
+        return BoundVersion(self.registered_model, self.version, self.run_id)
 
     def contrast(self, arm: str, against: str | None) -> Contrast:
         """Return the comparison of `arm` with `against`, or with the control.
@@ -95,7 +101,7 @@ class Twins:
     Args:
         registry: reads summaries of versions.
         outcomes: returns the recorded outcomes of a TwinModel, the same object while they are the same; None while they
-            cannot be read: then the weights rest on the training experiments alone.
+            cannot be read: then the weights rest on the training experiments alone. Raises `OutcomesIncomplete`.
         refusal: returns why a TwinModel may not use its registered model now; waits for nothing.
     """
 
@@ -165,10 +171,16 @@ class Twins:
         """Return a TwinModel's `spec.uncertainty` in the domain's terms."""
         return uncertainty_of(self._models[key].spec)
 
-    async def weights(self, model: Key, version: Version, contrast: Contrast, scale: float) -> TauWeights:
-        """Return the tau weights of a contrast, computed once a version, scale and state of its twin's outcomes."""
+    async def weights(self, model: Key, version: Version, contrast: Contrast, scale: float) -> TauWeights | Waiting:
+        """Return the tau weights of a contrast, computed once a version, scale and state of its twin's outcomes.
+
+        They wait while outcomes are missing: an answer rests on all that the cluster has.
+        """
         key = model, version.registered_model, version.version, version.run_id, contrast.arm, contrast.against, scale
-        outcomes = await self.outcomes(model)
+        try:
+            outcomes = await self.outcomes(model)
+        except OutcomesIncomplete as incomplete:
+            return Waiting(SimulationPhase.PENDING, incomplete.reason, incomplete.message)
         self._take_outcomes(model, outcomes)
         if key not in self._weights:
             self._weights[key] = self._remember(tau_weights(contrast, scale, ledger_of(outcomes or (), contrast)))

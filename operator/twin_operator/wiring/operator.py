@@ -91,7 +91,7 @@ def assemble(
     versions, archive = ports.versions, ports.archive
     typed = TypedResources(ports.resources)
     access = ArchiveAccess(requests.archive_changed)
-    ledger = Ledger(archive, access, cluster)
+    ledger = Ledger(archive, access, cluster, requests.outcomes.set)
     traces = RunTraces(tracer, clock)
     shared = _Shared(settings, ports, requests, cluster, metrics, clock, typed, access, ledger, traces)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
@@ -99,11 +99,11 @@ def assemble(
     registry = RegistryUpkeep(versions, twins, clock, requests.model)
     archiving = Archiving(archive, access, ports.outbox, typed, cluster, clock, metrics.models.archive_waiting)
     outcomes = _outcomes(shared, twins, registered)
-    backfill = Backfill(archive, access, ledger, typed, cluster, settings.resync_seconds, requests.everything)
+    backfill = Backfill(archive, access, ledger, typed, cluster, settings.resync_seconds)
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
     simulations = _simulations(shared, twins, registry, finished)
     changes = ModelChanges(twins, simulations, metrics.models)
-    upkeep = _upkeep(shared, twins, backfill)
+    upkeep = _upkeep(shared, twins)
     models = _models(shared, registered, registry, upkeep, changes)
     return OperatorLoop(
         requests=requests,
@@ -199,13 +199,12 @@ def _simulations(shared: _Shared, twins: Twins, registry: RegistryUpkeep, finish
     return simulations
 
 
-def _upkeep(shared: _Shared, twins: Twins, backfill: Backfill) -> UpkeepController:
+def _upkeep(shared: _Shared, twins: Twins) -> UpkeepController:
     return UpkeepController(
         resources=shared.resources,
         twins=twins,
         ledger=shared.ledger,
         access=shared.access,
-        missing=backfill.missing,
         data_checks=DataChecks(shared.ports.queue, shared.settings.data_watch_seconds, shared.clock),
         meters=shared.metrics.models,
         clock=shared.clock,

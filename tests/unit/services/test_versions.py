@@ -10,11 +10,12 @@ from tests.fakes.ready_twin import simulation, small_bank, twin_model
 from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.unit.domain.outcomes import outcome
 from twin_operator.api.v1alpha1 import Simulation, TwinModel, TwinModelStatus
-from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus
+from twin_operator.api.v1alpha1.conditions import Condition, ConditionStatus, Reason, SimulationPhase
 from twin_operator.api.v1alpha1.twin_model_status import GATES_LIMIT, ModelGate, ServingModel
 from twin_operator.domain.effects.answers import Gate, GateType
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.domain.table.columns import Uncertainty
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.twin_checks import TwinChecks, gates_of
 from twin_operator.services.runs.run import BoundVersion
 from twin_operator.services.runs.training_messages import TrainedVersion
@@ -158,7 +159,7 @@ async def test_twins_with_one_registered_model_have_weights_of_their_own() -> No
     ledger.known["another", "model"] = tuple(outcome(f"later-{number}") for number in range(5))
     first = await weights_of(found)
     version = await resolved(found)
-    other = await found.weights(("another", "model"), version, version.contrast("letter", "none"), 0.25)
+    other: Any = await found.weights(("another", "model"), version, version.contrast("letter", "none"), 0.25)
     assert other.digest != first.digest
     assert await weights_of(found) is first
 
@@ -191,6 +192,14 @@ async def test_outcomes_that_cannot_be_had_leave_the_training_experiments() -> N
 
     without = Twins(InMemoryVersions(registry()), unreachable, lambda _model: None)
     assert (await weights_of(without)).digest == (await weights_of(twins())).digest
+
+
+async def test_weights_wait_while_outcomes_are_missing() -> None:
+    async def incomplete(_model: tuple[str, str]) -> None:
+        raise OutcomesIncomplete(Reason.OUTCOMES_MISSING, "The archive lacks one.")
+
+    waiting = await weights_of(Twins(InMemoryVersions(registry()), incomplete, lambda _model: None))
+    assert waiting == Waiting(SimulationPhase.PENDING, Reason.OUTCOMES_MISSING, "The archive lacks one.")
 
 
 # What is known against answers.

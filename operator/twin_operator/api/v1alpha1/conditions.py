@@ -164,6 +164,7 @@ class Reason(StrEnum):
     INVALID_SCHEDULE = "InvalidSchedule"
     ARCHIVE_UNREACHABLE = "ArchiveUnreachable"
     OUTCOMES_MISSING = "OutcomesMissing"
+    OUTCOMES_NOT_COMPARED = "OutcomesNotCompared"
     # Of a Simulation.
     CHECKS_PASSED = "ChecksPassed"
     TWIN_NOT_FAITHFUL = "TwinNotFaithful"

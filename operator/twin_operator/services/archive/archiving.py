@@ -37,10 +37,13 @@ class ArchiveAccess:
 
     Args:
         changed: called with `reachable` when the archive went down or came back.
+        trouble: why it could not be reached at the last call.
+        outages: how often it went down; it may have lost rows in each.
     """
 
     changed: Callable[..., None]
     trouble: str | None = None
+    outages: int = 0
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
 
     @property
@@ -76,6 +79,7 @@ class ArchiveAccess:
         if trouble is None:
             logger.info("The archive answers again.")
         else:
+            self.outages += 1
             logger.error("The archive cannot be reached: %s Finished Simulations wait in Redis.", trouble)
         self.changed(reachable=trouble is None)
 

@@ -6,8 +6,9 @@ How an outcome is graded, and read from a status, is in `grading`.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from twin_operator.api.v1alpha1 import Simulation
@@ -15,13 +16,15 @@ from twin_operator.domain.fidelity.ledger import RecordedOutcome, TwinKey
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable, GradedSimulation
 from twin_operator.services.outcomes.grading import Ungradable, graded_outcome, model_of
-from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.outcomes.ledger import Comparison, Ledger
 from twin_operator.services.reconciling.ports import GradedObject, Resources
 from twin_operator.services.runs.times import seconds
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 T = TypeVar("T")
+UNREADABLE = (Ungradable, ValueError, ArithmeticError)  # what is wrong with one outcome: no other waits for it
+NOT_TAKEN_IN = "The outcome of %s/%s cannot be taken in again: %s"
 PAGE = 500  # Simulations in memory, and outcomes a transaction
 RETRY_SECONDS = 2.0  # after the archive or the API server did not answer
 
@@ -35,11 +38,10 @@ class Backfill:
     Args:
         archive: where outcomes are recorded.
         access: calls it.
-        ledger: reads the outcomes of TwinModels that were incomplete again.
+        ledger: keeps what is missing, and reads the outcomes of TwinModels that were incomplete again.
         resources: the API server.
         cluster: its uid.
         resync_seconds: between two counts of the archive's outcomes.
-        changed: called when the numbers of missing outcomes are others.
     """
 
     archive: Archive
@@ -48,17 +50,18 @@ class Backfill:
     resources: Resources
     cluster: str
     resync_seconds: float
-    changed: Callable[[], None]
-    _missing: Counter[Key] | None = None
     _recorded: int = 0
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def missing(self, model: Key) -> int | None:
-        """Return how many graded outcomes of a TwinModel the archive lacks; None before the first comparison."""
-        return None if self._missing is None else self._missing[model]
+    def wake(self) -> None:
+        """Compare the archive now where it may have lost outcomes since the last comparison."""
+        if not self.ledger.compared:
+            self._wake.set()
 
     async def run(self) -> None:
         """Take in what is missing at start, and whenever the archive has fewer outcomes than before."""
         while True:
+            self._wake.clear()
             try:
                 if await self._is_due():
                     await self.take_in()
@@ -68,14 +71,21 @@ class Backfill:
             except Exception:
                 logger.exception("Comparing outcomes with the archive failed; retrying in %.0f s.", RETRY_SECONDS)
                 pause = RETRY_SECONDS
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _is_due(self) -> bool:
-        """Whether the archive was not compared yet, lacks outcomes, or has fewer than it had."""
-        count = await self._count()
-        if self._missing is None or self._missing.total() or count < self._recorded:
+        """Whether the archive was not compared yet, lacks outcomes, or has fewer than it had.
+
+        After an outage the number of its outcomes says whether it may have lost some.
+        """
+        outages, count = self.access.outages, await self._count()
+        if count < max(self._recorded, self.ledger.read):
+            self.ledger.lost()
+        self._recorded, known = count, self.ledger.comparison
+        if known is None or known.losses != self.ledger.losses or known.missing:
             return True
-        self._recorded = count
+        self.ledger.take(replace(known, outages=outages))
         return False
 
     async def _count(self) -> int:
@@ -87,15 +97,14 @@ class Backfill:
         Raises:
             ArchiveUnreachable: the pages so far are recorded; the next call records the others.
         """
+        complete = Comparison(Counter(), self.ledger.losses, self.access.outages)
         missing = await self._compare()
         if missing:
             logger.warning("The archive lacks %d graded outcomes; they are taken in again.", missing.total())
-            self._show(missing)
-            async for page in pages(self.resources.graded_simulations()):
-                await self._take(page)
-            logger.info("The archive has every graded outcome of the cluster again.")
+            left = await self._take_pages(replace(complete, missing=missing))
+            logger.info("The graded outcomes are taken in again, but for %d that cannot be.", left.missing.total())
         self._recorded = await self._count()
-        self._show(Counter())
+        self.ledger.take(complete)
 
     async def _compare(self) -> Counter[Key]:
         """Return how many graded outcomes the archive lacks, by TwinModel."""
@@ -106,24 +115,39 @@ class Backfill:
             missing.update(_model(each.twin) for each in found if each.uid in lacking)
         return missing
 
-    async def _take(self, page: Sequence[Simulation]) -> None:
-        """Record the outcomes of a page that the archive lacks."""
+    async def _take_pages(self, found: Comparison) -> Comparison:
+        """Record what is missing, and return what is missing then."""
+        self.ledger.take(found)
+        async for page in pages(self.resources.graded_simulations()):
+            taken = await self._take(page)
+            for outcome in taken:
+                self.ledger.recorded(_model(outcome.twin))
+            found = replace(found, missing=found.missing - Counter(_model(each.twin) for each in taken))
+            self.ledger.take(found)
+        return found
+
+    async def _take(self, page: Sequence[Simulation]) -> Sequence[RecordedOutcome]:
+        """Record the outcomes of a page that the archive lacks, and return them."""
         found = [_identity(simulation, self.cluster) for simulation in page]
         lacking = await self.access.call(self.archive.unrecorded, found)
-        taken = await _readable([simulation for simulation in page if simulation.uid in lacking], self.cluster)
-        if not taken:
-            return
-        await self.access.call(self.archive.record, taken)
-        for outcome in taken:
-            self.ledger.recorded(_model(outcome.twin))
-        self._show((self._missing or Counter()) - Counter(_model(each.twin) for each in taken))
+        readable = await _readable([simulation for simulation in page if simulation.uid in lacking], self.cluster)
+        try:
+            return await self._record(readable)
+        except UNREADABLE:
+            return [outcome for each in readable for outcome in await self._record_one(each)]
 
-    def _show(self, missing: Counter[Key]) -> None:
-        """Have the TwinModels say how many outcomes are missing."""
-        changed = missing != self._missing
-        self._missing = missing
-        if changed:
-            self.changed()
+    async def _record_one(self, outcome: RecordedOutcome) -> Sequence[RecordedOutcome]:
+        """Record an outcome, and return it; one that the archive cannot have keeps no other from it."""
+        try:
+            return await self._record([outcome])
+        except UNREADABLE as reason:
+            logger.warning(NOT_TAKEN_IN, outcome.twin.namespace, outcome.name, reason)
+            return []
+
+    async def _record(self, outcomes: Sequence[RecordedOutcome]) -> Sequence[RecordedOutcome]:
+        if outcomes:
+            await self.access.call(self.archive.record, outcomes)
+        return outcomes
 
 
 async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
@@ -140,7 +164,15 @@ async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
 
 def _graded(found: GradedObject, cluster: str) -> GradedSimulation:
     twin = TwinKey(cluster, found.namespace, found.model)
-    return GradedSimulation(found.uid, found.name, twin, seconds(found.completed or None) or 0.0)
+    return GradedSimulation(found.uid, found.name, twin, _completed(found))
+
+
+def _completed(found: GradedObject) -> float:
+    """Return when it was answered, seconds since the epoch; 0 where that cannot be read."""
+    try:
+        return seconds(found.completed or None) or 0.0
+    except UNREADABLE:
+        return 0.0
 
 
 def _identity(simulation: Simulation, cluster: str) -> GradedSimulation:
@@ -159,6 +191,6 @@ async def _readable(simulations: Sequence[Simulation], cluster: str) -> list[Rec
         await asyncio.sleep(0)  # a page takes a second, and Simulations are answered meanwhile
         try:
             outcomes.append(graded_outcome(simulation, cluster))
-        except (Ungradable, ValueError) as reason:
-            logger.warning("The outcome of %s/%s cannot be taken in again: %s", *simulation.key, reason)
+        except UNREADABLE as reason:
+            logger.warning(NOT_TAKEN_IN, *simulation.key, reason)
     return outcomes

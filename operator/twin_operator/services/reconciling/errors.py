@@ -35,6 +35,20 @@ class Stalled(Exception):  # noqa: N818 - the name of the condition that it beco
         self.message = message
 
 
+class OutcomesIncomplete(Exception):  # noqa: N818 - a fact about the archive
+    """The archive lacks, or may lack, graded outcomes that the cluster has: what rests on outcomes waits for them.
+
+    Args:
+        reason: a stable reason of api.md.
+        message: a sentence that says what is missing, and that nobody has to do anything.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
 class RegistryFault(StrEnum):
     """Why MLflow did not carry out a request: the end of a sentence. Texts of a library or a server are not shown."""
 

@@ -12,6 +12,7 @@ from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.active_version import names_other_namespace, registered_model
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
 from twin_operator.services.registered_models import RegisteredModels
@@ -43,8 +44,12 @@ RETRY_SECONDS: Final = 2.0  # when the archive does not answer, or another write
 class TwinHealth(Protocol):
     """What is known of models that serve."""
 
+    def incomplete(self, model: TwinModel) -> OutcomesIncomplete | None:
+        """Return why the outcomes of a TwinModel may not be used now."""
+        ...
+
     async def outcomes(self, model: TwinModel) -> Sequence[RecordedOutcome]:
-        """Return the recorded outcomes of a TwinModel."""
+        """Return the recorded outcomes of a TwinModel; raise `OutcomesIncomplete`."""
         ...
 
     async def health(self, model: TwinModel) -> Health | None:
@@ -120,7 +125,7 @@ class JobReconciler:
             await self._work(model, "train", training_run(job), training),
             await self._work(model, "validate", comparison, validation),
         )
-        return JobSnapshot(job, model, *works, champion=champion)
+        return JobSnapshot(job, model, *works, champion=champion, incomplete=self.serving.incomplete(model))
 
     async def _refusal(self, job: RetrainingJob, model: TwinModel) -> str | None:
         """Return why no version may be trained or promoted; before a promotion the registry is asked now."""

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
 from twin_operator.api.v1alpha1.enums import ApprovalPolicy
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.status import Fact, conditions_of, reconciling, stalled
 from twin_operator.services.runs.run import Run, Stop
 from twin_operator.services.runs.times import moment
@@ -36,6 +37,7 @@ class JobSnapshot:
         training, validation: its tasks.
         champion: version with the registry's alias, where it is needed.
         refusal: why no version of the model may be trained or promoted now.
+        incomplete: why the outcomes of the model, on which its tasks rest, may not be used now.
     """
 
     job: RetrainingJob
@@ -44,6 +46,7 @@ class JobSnapshot:
     validation: Work = field(default_factory=Work)
     champion: str | None = None
     refusal: str | None = None
+    incomplete: OutcomesIncomplete | None = None
 
 
 @dataclass(frozen=True)

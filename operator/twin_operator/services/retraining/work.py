@@ -143,6 +143,9 @@ def _unfinished(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, st
         cause = run.error or "the worker was lost"
         message = f"All {run.attempts} attempts failed; the last one: {cause}."
         return end(snapshot, RetrainingJobPhase.FAILED, Reason.BACKOFF_LIMIT_EXCEEDED, message, now)
+    if not work.published and snapshot.incomplete is not None:
+        reason, message = snapshot.incomplete.reason, snapshot.incomplete.message
+        return wait(snapshot, phase, reason, message, now, again=deadline_of(snapshot))
     decision = _queued(snapshot, work, phase, step, now)
     at = _retry_at(run)
     if not work.published and at > now:

@@ -11,8 +11,7 @@ from twin_operator.api.v1alpha1.conditions import SimulationPhase
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
-from twin_operator.services.runs.run import BoundVersion, Outcome, Run, Stop, Target, Task
-from twin_operator.services.runs.simulation_messages import SimulationPayload, TauWeightsOnTheWire
+from twin_operator.services.runs.run import Outcome, Run, Stop, Target, Task
 from twin_operator.services.runs.tracing import trace_of, within
 from twin_operator.services.simulations.answers import Answers, FollowedSimulation
 from twin_operator.services.simulations.decide import (
@@ -22,9 +21,11 @@ from twin_operator.services.simulations.decide import (
     deadline_of,
     decide,
     is_version_gone,
+    model_of,
+    simulation_payload,
     simulation_task,
 )
-from twin_operator.services.versions import Twins, Version, Waiting
+from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0  # after Redis or the registry did not answer
@@ -104,6 +105,10 @@ class Simulations:
         self.mark(
             uid for uid, t in self.answers.followed.items() if model_of(t.simulation) == key and t.published is None
         )
+
+    def outcomes_changed(self) -> None:
+        """Look again at the Simulations that are not on their way: they may have waited for outcomes."""
+        self.mark(uid for uid, t in self.answers.followed.items() if t.published is None)
 
     def mark(self, uids: Iterable[str]) -> None:
         """Request that Simulations are reconciled soon."""
@@ -207,21 +212,34 @@ class Simulations:
         for followed, decision in ready:
             if decision.at > now:
                 self._later(followed.simulation.uid, decision.at - now)
-        stopped = [t.simulation.uid for t, _ in due if runs[t.simulation.uid].stop is not None]
+        weighted = await self._with_weights(due, runs)
+        stopped = [t.simulation.uid for t, _, _ in weighted if runs[t.simulation.uid].stop is not None]
         for uid in stopped:
             await self.queue.resume(uid)
-        vectors = [await self._weights(followed, decision) for followed, decision in due]
-        await self.on_weights({vector.digest: vector for vector in vectors})
-        await self.queue.bind({t.simulation.uid: _bound(decision.version) for t, decision in due}, now)
-        tasks = [self._task(t, d, v, runs[t.simulation.uid], now) for (t, d), v in zip(due, vectors, strict=True)]
+        await self.on_weights({vector.digest: vector for _, _, vector in weighted})
+        await self.queue.bind({t.simulation.uid: decision.version.bound for t, decision, _ in weighted}, now)
+        tasks = [self._task(t, d, vector, runs[t.simulation.uid], now) for t, d, vector in weighted]
         await self.queue.publish(tasks)
         self.meters.published(len(tasks))
-        for followed, _ in due:
+        for followed, _, _ in weighted:
             followed.published = now
-        for uid in [t.simulation.uid for t, _ in due if t.simulation.uid not in self.answers.followed]:
+        for uid in [t.simulation.uid for t, _, _ in weighted if t.simulation.uid not in self.answers.followed]:
             await self.queue.stop(uid, Stop.DELETED)  # it went meanwhile, and its stop may have been taken back above
 
-    async def _weights(self, followed: FollowedSimulation, decision: Enqueue) -> TauWeights:
+    async def _with_weights(
+        self, due: list[tuple[FollowedSimulation, Enqueue]], runs: dict[str, Run]
+    ) -> list[tuple[FollowedSimulation, Enqueue, TauWeights]]:
+        """Return those of these that have their tau weights now; the others wait."""
+        weighted = []
+        for followed, decision in due:
+            weights = await self._weights(followed, decision)
+            if isinstance(weights, Waiting):
+                await self._wait(followed, runs[followed.simulation.uid], weights)
+            else:
+                weighted.append((followed, decision, weights))
+        return weighted
+
+    async def _weights(self, followed: FollowedSimulation, decision: Enqueue) -> TauWeights | Waiting:
         intervention = followed.simulation.spec.intervention
         contrast = decision.version.contrast(intervention.arm, intervention.against)
         model = model_of(followed.simulation)
@@ -229,18 +247,12 @@ class Simulations:
         return await self.twins.weights(model, decision.version, contrast, scale)
 
     def _task(self, followed: FollowedSimulation, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
-        simulation, version = followed.simulation, decision.version
+        simulation = followed.simulation
         deadline = deadline_of(simulation, run if run.queued else Run(queued=now))
         if deadline is not None:
             self._later(simulation.uid, deadline - now)
-        payload = SimulationPayload(
-            spec=simulation.spec,
-            registered_model=version.registered_model,
-            version=version.version,
-            run_id=version.run_id,
-            uncertainty=self.twins.uncertainty(model_of(simulation)),
-            weights=TauWeightsOnTheWire.of(weights),
-        )
+        uncertainty = self.twins.uncertainty(model_of(simulation))
+        payload = simulation_payload(simulation, decision.version, uncertainty, weights)
         return simulation_task(simulation, payload, deadline)
 
     async def _wait(self, followed: FollowedSimulation, run: Run, decision: Waiting | Running) -> None:
@@ -286,12 +298,3 @@ class Simulations:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def model_of(simulation: Simulation) -> tuple[str, str]:
-    """Return namespace and name of the TwinModel that a Simulation asks."""
-    return simulation.namespace, simulation.spec.model_ref.name
-
-
-def _bound(version: Version) -> BoundVersion:
-    return BoundVersion(version.registered_model, version.version, version.run_id)

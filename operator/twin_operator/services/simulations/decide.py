@@ -6,10 +6,12 @@ from twin_operator.api.v1alpha1 import Simulation, SimulationSpec
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.not_built import NOT_BUILT, not_built
 from twin_operator.domain.errors import DomainError
+from twin_operator.domain.table.columns import Uncertainty
+from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import queued_message
 from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
-from twin_operator.services.runs.simulation_messages import SimulationPayload
+from twin_operator.services.runs.simulation_messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.versions import Refusal, Version, Waiting
 
@@ -121,6 +123,25 @@ def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> 
 def is_version_gone(run: Run) -> bool:
     """Whether a worker did not find the version that a run was bound to."""
     return run.outcome is not None and run.outcome.reason is Reason.MODEL_NOT_FOUND
+
+
+def model_of(simulation: Simulation) -> tuple[str, str]:
+    """Return namespace and name of the TwinModel that a Simulation asks."""
+    return simulation.namespace, simulation.spec.model_ref.name
+
+
+def simulation_payload(
+    simulation: Simulation, version: Version, uncertainty: Uncertainty, weights: TauWeights
+) -> SimulationPayload:
+    """Return what a worker needs to answer a Simulation."""
+    return SimulationPayload(
+        spec=simulation.spec,
+        registered_model=version.registered_model,
+        version=version.version,
+        run_id=version.run_id,
+        uncertainty=uncertainty,
+        weights=TauWeightsOnTheWire.of(weights),
+    )
 
 
 def simulation_task(simulation: Simulation, payload: SimulationPayload, deadline: float | None) -> Task:

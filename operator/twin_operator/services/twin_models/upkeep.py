@@ -140,7 +140,7 @@ def _incomplete(snapshot: UpkeepSnapshot) -> list[Fact]:
         return []
     message = (
         f"The archive lacks {snapshot.missing} graded outcomes of this twin and takes them in again from its "
-        "Simulations; fidelity stays as it is until that is done."
+        "Simulations; until that is done, fidelity stays as it is and new Simulations wait."
     )
     return [Fact(ConditionType.OUTCOMES_INCOMPLETE, ConditionStatus.TRUE, Reason.OUTCOMES_MISSING, message)]
 

@@ -13,6 +13,7 @@ from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.outcomes.health import Health, health_of
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.active_version import registered_model
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources
 from twin_operator.services.reconciling.status import Fact
@@ -36,9 +37,8 @@ class UpkeepController:
     Args:
         resources: the API server.
         twins: reads versions.
-        ledger: the recorded outcomes.
+        ledger: the recorded outcomes, and how many of them the archive lacks.
         access: knows whether the archive answers.
-        missing: how many graded outcomes of a TwinModel the archive lacks; None while that is not known.
         data_checks: the checks of the models' data.
         meters: shows metrics.
         clock: seconds since the epoch.
@@ -48,7 +48,6 @@ class UpkeepController:
     twins: Twins
     ledger: Ledger
     access: ArchiveAccess
-    missing: Callable[[Key], int | None]
     data_checks: DataChecks
     meters: Meters
     clock: Callable[[], float]
@@ -81,15 +80,20 @@ class UpkeepController:
     def _jobs_of(self, key: Key) -> list[RetrainingJob]:
         return list(self._jobs.get(key, {}).values())
 
+    def incomplete(self, model: TwinModel) -> OutcomesIncomplete | None:
+        """Return why the outcomes of a model may not be used now."""
+        return self.ledger.incomplete(model.key)
+
     async def outcomes(self, model: TwinModel) -> Sequence[RecordedOutcome]:
-        """Return the recorded outcomes of a model."""
+        """Return the recorded outcomes of a model; raise `OutcomesIncomplete`."""
         return await self.ledger.outcomes(model.key) or ()
 
     async def health(self, model: TwinModel) -> Health | None:
         """Judge the version that serves; None while that cannot be known."""
-        if self.missing(model.key) != 0:
+        try:
+            outcomes = await self.ledger.outcomes(model.key)
+        except OutcomesIncomplete:
             return None
-        outcomes = await self.ledger.outcomes(model.key)
         version = await self.twins.version(registered_model(model), serving_model(model).version)
         if outcomes is None or not isinstance(version, Version):
             return None
@@ -120,7 +124,7 @@ class UpkeepController:
             model=model,
             health=await self.health(model),
             trouble=self.access.trouble,
-            missing=self.missing(key) or 0,
+            missing=self.ledger.missing(key),
             retraining=count_finished_jobs(model.status.retraining or RetrainingState(), jobs),
             jobs=jobs,
             data=data,

@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.fakes.archive import InMemoryArchive
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.crashes import CrashPlan, Moment
 from tests.fakes.installation import Installation
-from tests.fakes.ready_twin import TWIN, install_twin, simulation
+from tests.fakes.ready_twin import TWIN, simulation
+from tests.unit.services.outcomes.site import (
+    KIND,
+    NUMBERS,
+    Slow,
+    graded,
+    incomplete,
+    recorded,
+    seen_statuses,
+    validations,
+)
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
 from twin_operator.services.outcomes import backfill
-from twin_operator.services.runs.run import JSON
 
 pytestmark = pytest.mark.looptime
-KIND = "Simulation"
-NUMBERS = range(7)
 
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven outcomes are three pages."""
     monkeypatch.setattr(backfill, "PAGE", 3)
-
-
-def outcome(number: int) -> JSON:
-    return {"experiment": f"later-{number}", "effect": 1.0 + 0.01 * number, "standardError": 0.1}
-
-
-async def graded(site: Installation, numbers: range = NUMBERS) -> JSON:
-    """Have Simulations answered and graded; return the status of the twin."""
-    install_twin(site)
-    site.employ()
-    for number in numbers:
-        site.apply(simulation(f"question-{number}"))
-    for number in numbers:
-        await site.until_phase(KIND, f"question-{number}", "Succeeded")
-    await site.advance(90)  # an outcome is known later than its prediction
-    for number in numbers:
-        site.patch(KIND, f"question-{number}", {"spec": {"observed": outcome(number)}})
-    await site.until(lambda: validations(site) == len(numbers))
-    await site.advance(2)
-    return site.status("TwinModel", TWIN)
-
-
-def validations(site: Installation) -> int:
-    return int((site.status("TwinModel", TWIN).get("fidelity") or {}).get("validations", 0))
-
-
-def incomplete(site: Installation) -> JSON:
-    return site.condition("TwinModel", TWIN, "OutcomesIncomplete")
-
-
-def recorded(site: Installation) -> list[RecordedOutcome]:
-    return site.archive.outcomes(site.twin(TWIN))
-
-
-def seen_statuses(site: Installation) -> list[JSON]:
-    """Collect the statuses of the twin from now on."""
-    statuses: list[JSON] = []
-    site.cluster.watch("TwinModel", lambda _type, body: statuses.append(body["status"]))
-    return statuses
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -85,21 +51,6 @@ def key_of(outcome: RecordedOutcome) -> tuple[object, ...]:
     graded = outcome.graded
     issued = outcome.simulation, outcome.name, outcome.twin, outcome.run_id, outcome.experiment, outcome.issued
     return str(issued), outcome.observed, graded.grade, graded.covered, outcome.time, outcome.recorded
-
-
-class Slow(InMemoryArchive):
-    """An archive that a test fills page by page: it records only when it may."""
-
-    def __init__(self, pages: int) -> None:
-        super().__init__()
-        self.pages = pages
-
-    def record(self, outcomes: Any) -> Any:
-        """Record a page, or do not answer."""
-        if not self.pages:
-            self.reachable = False
-        self.pages -= 1
-        return super().record(outcomes)
 
 
 @pytest.mark.usefixtures("small_pages")

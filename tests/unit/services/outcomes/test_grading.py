@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.fakes.archive import InMemoryArchive
-from tests.unit.domain.outcomes import outcome
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.domain.fidelity.ledger import Grade, TwinKey
 from twin_operator.domain.twin import TauWeights
-from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.outcomes.grading import Ungradable, equivalent_weights, outcome_of
 from twin_operator.services.outcomes.health import prediction_fidelity
-from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.status import finished
 
 COMPLETED = "2027-01-15T08:00:00Z"
 NOW = 1_800_000_600.0
 WEIGHTS = TauWeights(np.array([0.0, 0.01]), np.array([0.5, 0.5]), 5, 0)
-KEY = ("n", "m")
-TWIN = TwinKey("c", *KEY)
-AUTUMN, SPRING = outcome("autumn", twin=TWIN), outcome("spring", twin=TWIN, recorded=4.0)
 
 
 def simulation(observed: dict[str, Any] | None = None, **status: Any) -> Simulation:
@@ -130,57 +122,3 @@ def test_lost_weights_are_replaced_by_the_one_tau_that_gives_the_interval_as_iss
 def test_an_outcome_told_by_its_sample_size_takes_its_precision_from_the_arms() -> None:
     outcome = outcome_of(simulation({"experiment": "e", "effect": 0.07, "sampleSize": 1000}), {}, NOW, "c")
     assert outcome.graded.observed_sd == pytest.approx(math.sqrt(2 * (0.3**2 + 0.4**2) / 1000))
-
-
-class Read:
-    """A ledger on an archive in memory."""
-
-    def __init__(self) -> None:
-        self.archive = InMemoryArchive()
-        self.access = ArchiveAccess(changed=lambda **_reachable: None)
-        self.ledger = Ledger(self.archive, self.access, TWIN.cluster)
-
-
-async def test_outcomes_are_read_in_the_order_of_their_recording() -> None:
-    read = Read()
-    read.archive.record([SPRING, AUTUMN, outcome("other", twin=replace(TWIN, name="other"))])
-    assert await read.ledger.outcomes(KEY) == (AUTUMN, SPRING)
-
-
-async def test_outcomes_are_read_again_only_after_a_record() -> None:
-    read = Read()
-    await read.ledger.outcomes(KEY)
-    read.archive.record([AUTUMN])
-    assert await read.ledger.outcomes(KEY) == ()
-    read.ledger.recorded(KEY)
-    assert await read.ledger.outcomes(KEY) == (AUTUMN,)
-
-
-async def test_equal_outcomes_are_the_same_object() -> None:
-    read = Read()
-    read.archive.record([AUTUMN])
-    before = await read.ledger.outcomes(KEY)
-    read.ledger.recorded(KEY)
-    assert await read.ledger.outcomes(KEY) is before
-    read.archive.record([SPRING])
-    read.ledger.recorded(KEY)
-    assert await read.ledger.outcomes(KEY) is not before
-
-
-async def test_what_was_read_stands_while_the_archive_is_away() -> None:
-    read = Read()
-    read.archive.record([AUTUMN])
-    await read.ledger.outcomes(KEY)
-    read.archive.record([SPRING])
-    read.ledger.recorded(KEY)
-    read.archive.reachable = False
-    assert await read.ledger.outcomes(KEY) == (AUTUMN,)
-    read.archive.reachable = True
-    await read.access.probe(read.archive.known, [])
-    assert await read.ledger.outcomes(KEY) == (AUTUMN, SPRING)
-
-
-async def test_nothing_is_known_of_a_model_while_the_archive_is_away_from_the_start() -> None:
-    read = Read()
-    read.archive.reachable = False
-    assert await read.ledger.outcomes(KEY) is None

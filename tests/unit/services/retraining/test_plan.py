@@ -12,6 +12,7 @@ from twin_operator.api.v1alpha1 import RetrainingJob, TwinModel
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult, TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.retraining.plan import plan
 from twin_operator.services.retraining.state import JobPlan, JobSnapshot, Work
 from twin_operator.services.runs.run import JSON, Outcome, Run, Stop
@@ -49,10 +50,11 @@ def next_for(
     validation: Run | None = None,
     *,
     now: float = NOW,
+    incomplete: OutcomesIncomplete | None = None,
     **work: Any,
 ) -> JobPlan:
     works = Work(training or Run(), **work), Work(validation or Run(), **work)
-    return plan(JobSnapshot(body, of, *works, champion="1"), now)
+    return plan(JobSnapshot(body, of, *works, champion="1", incomplete=incomplete), now)
 
 
 def reason(decision: JobPlan, kind: ConditionType = ConditionType.READY) -> str | None:
@@ -186,6 +188,30 @@ def test_a_start_is_written_before_the_task_is_published() -> None:
     first = next_for(job(**APPROVED), model())
     assert (first.status.start_time, first.publish) == (NOW_TIME, None)
     assert next_for(job(**APPROVED).replace(status=first.status), model()).publish == "train"
+
+
+LACKING = OutcomesIncomplete(Reason.OUTCOMES_MISSING, "The archive lacks 4 graded outcomes.")
+
+
+@pytest.mark.parametrize(
+    ("training", "phase"), [(Run(), "Training"), (Run(outcome=TRAINED, finished=NOW), "Validating")]
+)
+def test_no_task_is_published_while_outcomes_are_missing(training: Run, phase: str) -> None:
+    waiting = next_for(job(BEGUN), model(), training, incomplete=LACKING)
+    assert (waiting.status.phase, waiting.publish) == (phase, None)
+    assert (reason(waiting), message(waiting)) == ("OutcomesMissing", "The archive lacks 4 graded outcomes.")
+    assert next_for(job(BEGUN), model(), training).publish is not None
+
+
+def test_a_task_on_its_way_does_not_wait_for_outcomes() -> None:
+    leased = Run(leased=True, attempts=1, worker="w")
+    assert reason(next_for(job(BEGUN), model(), leased, incomplete=LACKING)) == "Training"
+    assert reason(next_for(job(BEGUN), model(), incomplete=LACKING, published=True)) == "Training"
+
+
+def test_a_job_that_waits_for_outcomes_is_reconciled_at_its_deadline() -> None:
+    waiting = next_for(job(BEGUN, activeDeadlineSeconds=4 * 3600), model(), incomplete=LACKING)
+    assert waiting.again == ENDED_AT + 4 * HOUR
 
 
 def test_a_task_on_its_way_is_not_published_again() -> None:
