@@ -153,7 +153,7 @@ def _rank_sum(score: Floats, chosen: np.ndarray) -> tuple[float, float, float]:
 def _sentence(features: list[str], auc: float) -> str:
     named = ", ".join(f'"{name}"' for name in features)
     return (
-        f"Assignment is not random: {named} predict a unit's arm within its experiment (AUC {auc:.2f}, "
+        f"Assignment does not appear random: {named} predict a unit's arm within its experiment (AUC {auc:.2f}, "
         f"p < {SIGNIFICANCE}); leave out features that were measured after assignment, "
         "or declare the assignment Observational."
     )
