@@ -53,19 +53,27 @@ def redis_flush(killable_redis: KillableRedis) -> Callable[[], None]:
 
 
 @pytest.fixture(scope="module")
+def readable() -> tuple[str, ...]:
+    """Addresses from which the workers may read data, besides its folder; a file with a data server overrides this."""
+    return ()
+
+
+@pytest.fixture(scope="module")
 def platform(
     request: pytest.FixtureRequest,
     kube: Kube,  # noqa: F811 - the fixture
     killable_redis: KillableRedis,
     mlflow_server: Any,  # noqa: F811 - the fixture
     tmp_path_factory: pytest.TempPathFactory,
+    readable: tuple[str, ...],
 ) -> Iterator[Platform]:
     """An operator with two workers in a namespace named after the file, and the campaign's data."""
     name = request.path.stem.removeprefix("test_").replace("_", "-")
     folder, data = tmp_path_factory.mktemp("platform"), tmp_path_factory.mktemp("data")
     write_campaign(data / "campaign.csv")
     kube.kubectl("create", "namespace", name)
-    with running_platform(kube, killable_redis.service.url, mlflow_server.url, name, folder, data) as platform:
+    redis_url, mlflow_url = killable_redis.service.url, mlflow_server.url
+    with running_platform(kube, redis_url, mlflow_url, name, folder, data, readable=readable) as platform:
         yield platform
     kube.kubectl("delete", "twinops", "--all", "-n", name)  # before the next file's operator lists them
     kube.kubectl("delete", "namespace", name, "--wait=false")

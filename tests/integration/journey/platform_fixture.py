@@ -208,10 +208,20 @@ def operator_environment(
 
 @contextmanager
 def running_platform(
-    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, data: Path, archive_url: str = ""
+    kube: Any,
+    redis_url: str,
+    mlflow_url: str,
+    namespace: str,
+    folder: Path,
+    data: Path,
+    archive_url: str = "",
+    readable: Sequence[str] = (),
 ) -> Iterator[Platform]:
-    """Run an operator and two workers until the end of the block; the archive is a file unless an address is given."""
-    allowed = {"TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/"])}
+    """Run an operator and two workers until the end of the block; the archive is a file unless an address is given.
+
+    `readable`: addresses from which workers may read data, besides the folder `data`.
+    """
+    allowed = {"TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/", *readable])}
     common = operator_environment(kube, redis_url, mlflow_url, namespace, folder, archive_url) | allowed
     operator = Program(["run"], common, folder / "operator.log")
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
