@@ -29,7 +29,7 @@ MISSPELLINGS = [
     ("simulations/decide.py", "Running(SimulationPhase.QUEUED, reason,", 'Running("Queued", reason,'),
     ("simulations/status.py", "population=result.population,", "populations=result.population,"),
     ("simulations/status.py", "completion_time=moment(", "completed_time=moment("),
-    ("simulations/controller.py", "weights=TauWeightsOnTheWire.of(", "weight=TauWeightsOnTheWire.of("),
+    ("simulations/decide.py", "weights=TauWeightsOnTheWire.of(", "weight=TauWeightsOnTheWire.of("),
     ("work/simulate.py", "minimum_effect=decision.minimum_effect,", "minimum_effect=decision.min_effect,"),
     (
         "work/simulate.py",
