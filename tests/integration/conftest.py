@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,13 @@ class Kube:
             assert time.monotonic() < deadline, f"not within {within:g} s; the last look found {found!r}"
             time.sleep(_POLL)
         return found
+
+    def until_none(self, look: Callable[[], Sized], within: float = WITHIN) -> None:
+        """Wait until `look` returns nothing: what is left is what an error shows."""
+        deadline = time.monotonic() + within
+        while len(found := look()):
+            assert time.monotonic() < deadline, f"after {within:g} s these are left: {found!r}"
+            time.sleep(_POLL)
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,12 @@ def readable() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """Variables in place of the platform's, such as longer intervals; a file with many objects overrides this."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def platform(
     request: pytest.FixtureRequest,
     kube: Kube,  # noqa: F811 - the fixture
@@ -66,6 +72,7 @@ def platform(
     mlflow_server: Any,  # noqa: F811 - the fixture
     tmp_path_factory: pytest.TempPathFactory,
     readable: tuple[str, ...],
+    settings: dict[str, str],
 ) -> Iterator[Platform]:
     """An operator with two workers in a namespace named after the file, and the campaign's data."""
     name = request.path.stem.removeprefix("test_").replace("_", "-")
@@ -73,7 +80,9 @@ def platform(
     write_campaign(data / "campaign.csv")
     kube.kubectl("create", "namespace", name)
     redis_url, mlflow_url = killable_redis.service.url, mlflow_server.url
-    with running_platform(kube, redis_url, mlflow_url, name, folder, data, readable=readable) as platform:
+    with running_platform(
+        kube, redis_url, mlflow_url, name, folder, data, readable=readable, settings=settings
+    ) as platform:
         yield platform
     kube.kubectl("delete", "twinops", "--all", "-n", name)  # before the next file's operator lists them
     kube.kubectl("delete", "namespace", name, "--wait=false")

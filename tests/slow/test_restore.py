@@ -116,7 +116,7 @@ def test_a_restored_cluster_keeps_twins_versions_outcomes_and_fidelity(
         namespace,
         tmp_path_factory.mktemp("restored"),
         surveyed.data,
-        surveyed.archive_url,
+        settings={"TWINOPS_ARCHIVE_URL": surveyed.archive_url},
     )
     Redis.from_url(surveyed.redis_url).flushall()
     with platform_of as restored:

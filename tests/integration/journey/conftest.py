@@ -12,6 +12,8 @@ from tests.integration.journey.campaign import model_spec, write_campaign
 from tests.integration.journey.platform_fixture import Platform, running_platform
 from tests.integration.killable_redis import KillableRedis
 
+TRAINED = "letters"  # the TwinModel that all files ask
+
 
 @pytest.fixture(scope="session")
 def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
@@ -47,6 +49,16 @@ def platform(
 @pytest.fixture(scope="session")
 def trained(platform: Platform) -> Platform:
     """The platform with a TwinModel `letters` that answers."""
-    platform.apply("TwinModel", "letters", model_spec(f"file://{platform.data}/campaign.csv"))
-    platform.until_phase("TwinModel", "letters", "Ready")
+    platform.apply("TwinModel", TRAINED, model_spec(f"file://{platform.data}/campaign.csv"))
+    platform.until_phase("TwinModel", TRAINED, "Ready")
     return platform
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models_go_with_their_file(platform: Platform) -> Iterator[None]:
+    """Delete a file's TwinModels after its tests: each is checked every two seconds as long as it is there."""
+    yield
+    found = platform.kube.get("twinmodels", "-n", platform.namespace)["items"]
+    names = {item["metadata"]["name"] for item in found} - {TRAINED}
+    if names:
+        platform.kube.kubectl("delete", "twinmodels", *sorted(names), "-n", platform.namespace)

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kubernetes.aio import config
@@ -172,13 +173,8 @@ class Platform:
         return body
 
 
-def operator_environment(
-    kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path, archive_url: str = ""
-) -> dict[str, str]:
-    """Return the environment of an operator as the chart runs it: its account and users, and short intervals.
-
-    The archive is in a file unless an address is given.
-    """
+def operator_environment(kube: Any, redis_url: str, mlflow_url: str, namespace: str, folder: Path) -> dict[str, str]:
+    """Return the environment of an operator as the chart runs it: its account and users, and short intervals."""
     ports = {key: str(port) for key, port in zip(PORTS, free_ports(2), strict=True)}
     account = release_account.create(kube, namespace, folder)
     workers = {
@@ -198,7 +194,7 @@ def operator_environment(
         "TWINOPS_RESYNC_SECONDS": "5",
         "TWINOPS_DATA_RETRY_SECONDS": "5",
         "TWINOPS_DATA_WATCH_SECONDS": "2",
-        "TWINOPS_ARCHIVE_URL": archive_url or f"sqlite:///{folder}/archive.db",
+        "TWINOPS_ARCHIVE_URL": f"sqlite:///{folder}/archive.db",
         "TWINOPS_IDENTITY": "operator",
         "OMP_NUM_THREADS": "1",
         "TWINOPS_WORKER_IMAGE": "twin-operator:test",
@@ -214,15 +210,16 @@ def running_platform(
     namespace: str,
     folder: Path,
     data: Path,
-    archive_url: str = "",
     readable: Sequence[str] = (),
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Platform]:
-    """Run an operator and two workers until the end of the block; the archive is a file unless an address is given.
+    """Run an operator and two workers until the end of the block.
 
-    `readable`: addresses from which workers may read data, besides the folder `data`.
+    `readable`: addresses from which workers may read data, besides the folder `data`. `settings`: variables of the
+    operator and its workers in place of those of `operator_environment`, such as the archive's address.
     """
     allowed = {"TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/", *readable])}
-    common = operator_environment(kube, redis_url, mlflow_url, namespace, folder, archive_url) | allowed
+    common = {**operator_environment(kube, redis_url, mlflow_url, namespace, folder), **allowed, **settings}
     operator = Program(["run"], common, folder / "operator.log")
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
     queues_of = {"light": "simulations,trials,validation", "heavy": "training"}
