@@ -128,6 +128,15 @@ class Settings(BaseSettings):
         4, gt=0, description="After which a Simulation that is not done gets a second status write."
     )
     second_writes_per_second: float = Field(20, gt=0, description="Rate of those writes, which only users read.")
+    published_runs_per_queue: int = Field(
+        2000,
+        ge=1,
+        description="Most Simulations of a queue in Redis at a time; the others wait in the operator.",
+    )
+    published_bytes_per_queue: int = Field(
+        32 << 20, ge=1, description="Most bytes of their messages, about: large Simulations must not fill Redis."
+    )
+    batch_bytes: int = Field(1 << 20, ge=1, description="Most bytes of messages in one request to Redis, about.")
     lease_seconds: float = Field(
         10,
         gt=1,

@@ -21,9 +21,9 @@ MOMENTS: Final = frozenset(
     | {"recorded", "time"}
 )
 """Fields of records that are seconds since the epoch, or a token."""
-SMOOTHED: Final = frozenset({"arrivalsPerSecond", "secondsPerTask", "drainSeconds"})
-"""Rates of a WorkerPool, which a new leader begins to measure again."""
-FLEETING: Final = SMOOTHED | {"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"}
+MEASURED: Final = frozenset({"arrivalsPerSecond", "secondsPerTask", "drainSeconds", "depth", "oldestSeconds"})
+"""Rates of a WorkerPool, which a new leader begins to measure again, and its queues, where each has data checks."""
+FLEETING: Final = MEASURED | {"resourceVersion", "creationTimestamp", "managedFields", "traceID", "uid", "generation"}
 TERMINAL: Final = frozenset({"Succeeded", "Failed"})
 OBSERVATION: Final = "-look-"  # in the id of a data check: each leader makes one of its own
 

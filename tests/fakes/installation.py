@@ -37,6 +37,16 @@ PATIENCE_SECONDS: Final = 300.0  # virtual; longer than two periods of anything 
 RESTART_SECONDS: Final = 0.1  # virtual, between the end of a process by a crash and the next leader
 MANY_TASKS: Final = 100  # most that one call of `work` takes: a run that returns for ever must fail the test
 
+EVERY_QUEUE: Final[JSON] = {
+    "apiVersion": "twinops.dev/v1alpha1",
+    "kind": "WorkerPool",
+    "metadata": {"name": "workers", "namespace": NAMESPACE},
+    "spec": {
+        "queues": ["simulations", "training", "trials", "validation", "large", "urgent"],
+        "autoscaling": {"minReplicas": 1, "maxReplicas": 1, "pollSeconds": 60},
+    },
+}
+
 Answer = Callable[[Task], Outcome | None]
 
 
@@ -67,6 +77,8 @@ class Installation:
         watch_delay: virtual seconds from a change to its watch event.
         expected: errors of tasks that nothing awaits, which asyncio only logs, and which do not fail the test.
         archive: the one that the operator has; None for the attribute `archive`, in memory.
+        pool: the WorkerPool that is there from the start; by default one for every queue, without which nothing is
+            published.
     """
 
     def __init__(
@@ -76,6 +88,7 @@ class Installation:
         watch_delay: float = 0.0,
         expected: tuple[type[BaseException], ...] = (),
         archive: Archive | None = None,
+        pool: JSON | None = EVERY_QUEUE,
     ) -> None:
         self.settings = GivenSettings(**{"namespace": NAMESPACE, **(settings or {})})
         self.crashes = crashes or CrashPlan()
@@ -91,6 +104,8 @@ class Installation:
         self.registry = InMemoryRegistry(self.now)
         self.archive = InMemoryArchive()
         self._archive = archive
+        if pool is not None:
+            self.apply(pool)
         self.processes: list[OperatorProcess] = []
         self.unhandled: list[BaseException] = []
         self._workers: list[asyncio.Task[None]] = []

@@ -213,6 +213,7 @@ class OperatorLoop:
             self.requests.object(POOL, namespace, name)
         if index.served != before:
             self._mark_models_and_jobs()
+            self.simulations.review_unpublished()
 
     def deployment_seen(self, deployment: Deployment, *, deleted: bool) -> None:
         """Take the Deployment of a pool that was added, changed or deleted."""
@@ -235,7 +236,7 @@ class OperatorLoop:
 
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            ReconcileQueue(self.requests.keys, self._reconcile, lambda key: key[0]).run(),
+            ReconcileQueue(self.requests.keys, self._reconcile, lambda key: key[0], lambda key: key[1]).run(),
             self.simulations.review_forever(),
             self.results.run(),
             self.archiving.run(),
@@ -254,7 +255,7 @@ class OperatorLoop:
             await self.requests.outcomes.wait()
             self.requests.outcomes.clear()
             self.backfill.wake()
-            self.simulations.outcomes_changed()
+            self.simulations.review_unpublished()
             self._mark_models_and_jobs()
 
     async def _reconcile(self, key: Key) -> float | None:

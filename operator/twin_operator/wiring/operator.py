@@ -19,6 +19,7 @@ from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.metrics import BrokerWatch
 from twin_operator.services.reconciling.ports import RunQueue, Versions
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.reconciling.queued_runs import QueuedRuns
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
@@ -26,7 +27,9 @@ from twin_operator.services.runs.tracing import Tracer
 from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
+from twin_operator.services.simulations.publication import Publication
 from twin_operator.services.simulations.results import ResultsLoop
+from twin_operator.services.simulations.window import PublicationWindow, QueueLimits
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
@@ -93,7 +96,8 @@ def assemble(
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access, cluster, requests.outcomes.set)
     traces = RunTraces(tracer, clock)
-    shared = _Shared(settings, ports, requests, cluster, metrics, clock, typed, access, ledger, traces)
+    queued = QueuedRuns(ports.queue)
+    shared = _Shared(settings, ports, requests, cluster, metrics, clock, typed, queued, access, ledger, traces)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
     twins = Twins(versions, ledger.outcomes, registered.refusal)
     registry = RegistryUpkeep(versions, twins, clock, requests.model)
@@ -140,6 +144,7 @@ class _Shared:
         metrics: of the operator.
         clock: seconds since the epoch.
         resources: the API server.
+        queued: which runs have a message.
         access: calls the archive.
         ledger: the recorded outcomes.
         traces: logs and records what ended.
@@ -152,6 +157,7 @@ class _Shared:
     metrics: OperatorMetrics
     clock: Callable[[], float]
     resources: TypedResources
+    queued: QueuedRuns
     access: ArchiveAccess
     ledger: Ledger
     traces: RunTraces
@@ -191,12 +197,25 @@ def _simulations(shared: _Shared, twins: Twins, registry: RegistryUpkeep, finish
         clock=shared.clock,
         second_write_seconds=shared.settings.second_write_seconds,
         meters=meters,
-        on_weights=finished.archiving.weights,
+        publication=_publication(shared, twins, finished),
         served=shared.requests.pools.serves,
         version_gone=registry.version_gone,
     )
-    meters.follow(simulations.unfinished, simulations.oldest)
+    meters.follow(answers.unfinished, answers.oldest)
     return simulations
+
+
+def _publication(shared: _Shared, twins: Twins, finished: FinishedSimulations) -> Publication:
+    settings = shared.settings
+    return Publication(
+        queue=shared.ports.queue,
+        twins=twins,
+        meters=shared.metrics.simulations,
+        clock=shared.clock,
+        on_weights=finished.archiving.weights,
+        window=PublicationWindow(QueueLimits(settings.published_runs_per_queue, settings.published_bytes_per_queue)),
+        batch_bytes=settings.batch_bytes,
+    )
 
 
 def _upkeep(shared: _Shared, twins: Twins) -> UpkeepController:
@@ -205,10 +224,15 @@ def _upkeep(shared: _Shared, twins: Twins) -> UpkeepController:
         twins=twins,
         ledger=shared.ledger,
         access=shared.access,
-        data_checks=DataChecks(shared.ports.queue, shared.settings.data_watch_seconds, shared.clock),
+        data_checks=_data_checks(shared),
         meters=shared.metrics.models,
         clock=shared.clock,
     )
+
+
+def _data_checks(shared: _Shared) -> DataChecks:
+    interval, served = shared.settings.data_watch_seconds, shared.requests.pools.serves
+    return DataChecks(shared.ports.queue, shared.queued, served, interval, shared.clock)
 
 
 def _models(
@@ -220,6 +244,7 @@ def _models(
 ) -> ModelReconciler:
     return ModelReconciler(
         queue=shared.ports.queue,
+        queued=shared.queued,
         resources=shared.resources,
         versions=shared.ports.versions,
         upkeep=upkeep,
@@ -241,6 +266,7 @@ def _jobs(
 ) -> JobReconciler:
     return JobReconciler(
         queue=shared.ports.queue,
+        queued=shared.queued,
         resources=shared.resources,
         versions=shared.ports.versions,
         registered=registered,

@@ -27,6 +27,13 @@ from tests.integration.conftest import WITHIN
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
 STOP_SECONDS = 120  # a worker finishes its tasks
+QUEUES = {"light": "simulations,trials,validation", "heavy": "training"}  # of each worker process
+POOL = {
+    "queues": ["simulations", "trials", "validation", "training"],
+    "autoscaling": {"minReplicas": 0, "maxReplicas": 1, "pollSeconds": 300},
+    "template": {"spec": {"nodeSelector": {"twinops.dev/tests": "none"}}},
+}
+"""A WorkerPool for the queues of the worker processes, without which nothing is published; its Pods have no node."""
 
 
 @dataclass
@@ -222,8 +229,7 @@ def running_platform(
     common = {**operator_environment(kube, redis_url, mlflow_url, namespace, folder), **allowed, **settings}
     operator = Program(["run"], common, folder / "operator.log")
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
-    queues_of = {"light": "simulations,trials,validation", "heavy": "training"}
-    for (name, queues), port in zip(queues_of.items(), free_ports(2), strict=True):
+    for (name, queues), port in zip(QUEUES.items(), free_ports(2), strict=True):
         environment = {
             **common,
             "TWINOPS_REDIS_URL": redis_users.address(redis_url, "worker"),
@@ -236,6 +242,7 @@ def running_platform(
     try:
         for program in programs:
             program.start()
+        platform.apply("WorkerPool", "processes", POOL)
         yield platform
     finally:
         for program in programs:

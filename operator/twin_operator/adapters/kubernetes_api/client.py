@@ -7,7 +7,7 @@ models cost four times the CPU of a request on the hot path.
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ LONGEST_WAIT: Final = 15.0  # seconds between two attempts
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=10)  # seconds
 PAGE: Final = 500  # objects a list request
 RETRIED: Final = frozenset({429, 500, 502, 503, 504})
+RETRIED_APPLY: Final = RETRIED - {500}  # server-side apply answers 500 for ever to a body that does not fit the schema
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -86,7 +87,7 @@ class KubernetesApi:
     async def apply(self, path: str, body: JSON, **query: str) -> JSON:
         """Apply `body` on the server's side as field manager `twin-operator`."""
         query = {"fieldManager": "twin-operator", "force": "true", **query}
-        return await self.request("PATCH", path, body, APPLY_PATCH, query=query)
+        return await self.request("PATCH", path, body, APPLY_PATCH, query=query, retried=RETRIED_APPLY)
 
     async def delete(self, path: str, uid: str) -> None:
         """Delete the object at `path` if it still is the one with this uid."""
@@ -153,8 +154,9 @@ class KubernetesApi:
         *,
         query: Mapping[str, str] | None = None,
         accept: str = "application/json",
+        retried: Collection[int] = RETRIED,
     ) -> JSON:
-        """Send a request; retry with jitter what the server could not take.
+        """Send a request; retry with jitter what the server could not take, by the HTTP statuses `retried`.
 
         Raises:
             ApiError: the server refused, or could not take it in `ATTEMPTS` attempts.
@@ -167,7 +169,7 @@ class KubernetesApi:
             try:
                 return await self._send(method, path, content, headers, query)
             except ApiError as error:
-                if error.status not in RETRIED or attempt == ATTEMPTS - 1:
+                if error.status not in retried or attempt == ATTEMPTS - 1:
                     raise
                 status = error.status
             except (aiohttp.ClientConnectionError, TimeoutError) as error:

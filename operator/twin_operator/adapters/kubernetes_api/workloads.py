@@ -18,6 +18,8 @@ MANAGER: Final = "twin-operator"
 SCALER: Final = "twin-operator-scale"  # not MANAGER: an apply without replicas must not remove those that were scaled
 OTHER: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY})
 """How the API server answers that an object is gone, or another one than the patch names by its uid."""
+LASTING: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.INTERNAL_SERVER_ERROR})
+"""How admission policies refuse a Deployment, and server-side apply one that does not fit the schema."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def _write_errors() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        if error.status == HTTPStatus.FORBIDDEN:  # by an admission policy: a retry does not help
+        if error.status in LASTING:
             raise Refused(error.message) from error
         if error.status == HTTPStatus.NOT_FOUND:
             raise Changed(error.message) from error

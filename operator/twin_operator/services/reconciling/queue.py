@@ -8,12 +8,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from twin_operator.services.reconciling.turns import NamespaceTurns
+
 K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
 FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
 LONGEST_BACKOFF_SECONDS = 60.0
 MOST_DOUBLINGS = 64  # beyond any cap; a double overflows after 1,023, which a day of failures reaches
 AT_ONCE = 16  # keys of a kind: as many as there are connections to the API server; more would only wait for those
+OF_ONE_NAMESPACE = 12  # of these: the rest is free for the first key of another namespace
 
 
 def exponential_backoff(failures: int, base: float, cap: float) -> float:
@@ -57,17 +60,19 @@ class ReconcileQueue(Generic[K]):
         keys: those to reconcile.
         reconcile: returns after how many seconds to reconcile again, or None.
         kind: of a key; those of one kind do not wait for a dependency of another kind, such as the registry.
+        namespace: of a key; the keys of one namespace do not wait for all those of another one.
     """
 
     keys: DirtyKeys[K]
     reconcile: Callable[[K], Awaitable[float | None]]
     kind: Callable[[K], str]
+    namespace: Callable[[K], str]
     _busy: set[K] = field(default_factory=set)
     _failures: dict[K, int] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _timers: dict[K, asyncio.TimerHandle] = field(default_factory=dict)
     _random: random.Random = field(default_factory=random.Random)
-    _turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    _turns: dict[str, NamespaceTurns] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Reconcile for ever."""
@@ -81,7 +86,8 @@ class ReconcileQueue(Generic[K]):
 
     async def _one(self, key: K) -> None:
         try:
-            async with self._turns.setdefault(self.kind(key), asyncio.Semaphore(AT_ONCE)):
+            turns = self._turns.setdefault(self.kind(key), NamespaceTurns(AT_ONCE, OF_ONE_NAMESPACE))
+            async with turns.turn(self.namespace(key)):
                 again = await self.reconcile(key)
             self._failures.pop(key, None)
         except Exception:

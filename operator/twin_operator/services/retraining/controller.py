@@ -15,6 +15,7 @@ from twin_operator.services.reconciling.active_version import names_other_namesp
 from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.queued_runs import QueuedRuns
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.jobs import archived, event_of, result_of
 from twin_operator.services.retraining.plan import plan
@@ -63,6 +64,7 @@ class JobReconciler:
 
     Args:
         queue: queues and runs.
+        queued: which runs have a message.
         resources: the API server.
         versions: the registry.
         registered: knows the owners of registered models.
@@ -78,6 +80,7 @@ class JobReconciler:
     """
 
     queue: RunQueue
+    queued: QueuedRuns
     resources: Resources
     versions: Versions
     registered: RegisteredModels
@@ -157,8 +160,8 @@ class JobReconciler:
 
     async def _work(self, model: TwinModel, step: Step, run_id: str | None, run: Run) -> Work:
         queue = task_queue(model, step)
-        waits = run_id is not None and run.outcome is None and not run.leased
-        published = waits and run_id in await self.queue.waiting([queue])
+        waits = run.outcome is None and not run.leased
+        published = run_id is not None and waits and await self.queued.has(queue, run_id)
         return Work(run, published=published, served=self.served(queue))
 
     async def _stop_others(self, job: RetrainingJob) -> None:

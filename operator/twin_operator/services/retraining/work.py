@@ -150,7 +150,7 @@ def _unfinished(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, st
     at = _retry_at(run)
     if not work.published and at > now:
         return replace(decision, again=at)
-    return replace(decision, publish=None if work.published else step, again=deadline_of(snapshot))
+    return replace(decision, publish=step if work.served and not work.published else None, again=deadline_of(snapshot))
 
 
 def _queued(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, step: Step, now: float) -> JobPlan:

@@ -64,6 +64,14 @@ class Answers:
     ended: dict[str, None] = field(default_factory=dict)
     """The uids of the last Simulations that ended here: their report may come later."""
 
+    def unfinished(self) -> int:
+        """Return how many Simulations are followed."""
+        return len(self.followed)
+
+    def oldest(self) -> float:
+        """Return for how many seconds the oldest unfinished one has been followed; 0 where there is none."""
+        return self.clock() - min((followed.seen for followed in self.followed.values()), default=self.clock())
+
     async def write_unfinished(self, followed: FollowedSimulation, run: Run, waiting: Waiting) -> None:
         """Write where a Simulation is, at most at the rate that the pace allows."""
         await self.pace.turn()

@@ -2,19 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.conditions import SimulationPhase
-from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, Unreadable
-from twin_operator.services.runs.run import Outcome, Run, Stop, Target, Task
+from twin_operator.services.runs.run import Outcome, Run, Stop, Target
 from twin_operator.services.runs.tracing import trace_of, within
 from twin_operator.services.simulations.answers import Answers, FollowedSimulation
 from twin_operator.services.simulations.decide import (
+    Decision,
     Enqueue,
     Finish,
     Running,
@@ -22,9 +22,9 @@ from twin_operator.services.simulations.decide import (
     decide,
     is_version_gone,
     model_of,
-    simulation_payload,
-    simulation_task,
+    queued,
 )
+from twin_operator.services.simulations.publication import Publication, Ready
 from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ class Simulations:
         answers: writes statuses.
         clock: seconds since the epoch.
         second_write_seconds: age at which an unfinished Simulation gets a status.
-        meters: counts published messages.
-        on_weights: called with tau weights by digest before a prediction is made with them.
+        meters: counts messages that are published again.
+        publication: publishes messages.
         served: whether a WorkerPool with workers serves a queue.
         version_gone: called with namespace and name of the TwinModel whose version a worker did not find.
     """
@@ -56,27 +56,18 @@ class Simulations:
     clock: Callable[[], float]
     second_write_seconds: float
     meters: SimulationMeters
-    on_weights: Callable[[Mapping[str, TauWeights]], Awaitable[None]]
+    publication: Publication
     served: Callable[[str], bool]
     version_gone: Callable[[tuple[str, str]], None]
     _dirty: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _elsewhere: set[str] = field(default_factory=set)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def unfinished(self) -> int:
-        """Return how many Simulations are followed."""
-        return len(self.answers.followed)
-
-    def oldest(self) -> float:
-        """Return for how many seconds the oldest unfinished one has been followed; 0 where there is none."""
-        return self.clock() - min((followed.seen for followed in self.answers.followed.values()), default=self.clock())
 
     async def observe(self, simulation: Simulation, *, deleted: bool) -> None:
         """Take note of what the watch says."""
         followed = self.answers.followed.get(simulation.uid)
         if simulation.status.phase.finished:
-            self.answers.followed.pop(simulation.uid, None)
+            self._forget(simulation.uid)
         elif deleted:
             await self._left(simulation.uid, followed)
         elif followed is None:
@@ -89,8 +80,12 @@ class Simulations:
 
     async def deleted(self, uid: str) -> None:
         """Forget a Simulation that was deleted before its end, and stop its run."""
-        self.answers.followed.pop(uid, None)
+        self._forget(uid)
         await self.queue.stop(uid, Stop.DELETED)
+
+    def _forget(self, uid: str) -> None:
+        self.answers.followed.pop(uid, None)
+        self._release(uid)
 
     async def _left(self, uid: str, followed: FollowedSimulation | None) -> None:
         """Stop the run of a Simulation that left the selection, unless its final status was or is being written.
@@ -106,14 +101,15 @@ class Simulations:
             uid for uid, t in self.answers.followed.items() if model_of(t.simulation) == key and t.published is None
         )
 
-    def outcomes_changed(self) -> None:
-        """Look again at the Simulations that are not on their way: they may have waited for outcomes."""
+    def review_unpublished(self) -> None:
+        """Review the Simulations that are not published: what they waited for, such as a WorkerPool, may be there."""
         self.mark(uid for uid, t in self.answers.followed.items() if t.published is None)
 
     def mark(self, uids: Iterable[str]) -> None:
         """Request that Simulations are reconciled soon."""
         self._dirty.update(uids)
-        self._wake.set()
+        if self._dirty:
+            self._wake.set()
 
     async def review_forever(self) -> None:
         """Review the marked Simulations in batches: one read and one write to Redis for each batch."""
@@ -131,7 +127,8 @@ class Simulations:
     async def review(self, uids: Collection[str]) -> None:
         """Decide what is next for each of these, and do it."""
         runs = await self.queue.runs([uid for uid in uids if uid in self.answers.followed])
-        ready: list[tuple[FollowedSimulation, Enqueue]] = []
+        ready: list[Ready] = []
+        accepted: dict[str, float] = {}
         for uid, run in runs.items():
             followed = self.answers.followed.get(uid)
             if followed is None or followed.writing:
@@ -139,24 +136,46 @@ class Simulations:
             if is_version_gone(run):
                 await self._unbind(followed, run)
                 continue
-            try:
-                model = await self.twins.resolve(followed.simulation)
-            except Exception:
-                logger.exception("The version that answers %s/%s could not be resolved.", *followed.simulation.key)
-                self._later(uid, RETRY_SECONDS)
-                continue
-            published = followed.published is not None or uid in self._elsewhere
-            served = self.served(followed.simulation.spec.task_queue)
-            decision = decide(followed.simulation, run, model, published=published, served=served, now=self.clock())
+            decision = await self._decide(followed, run)
             match decision:
+                case Enqueue(at=at) if at > self.clock():
+                    self._later(uid, at - self.clock())
                 case Enqueue():
-                    ready.append((followed, decision))
+                    ready.append(Ready(followed, decision, run))
                 case Finish(outcome):
                     followed.writing = True
                     self._spawn(self._finish(followed, run, outcome))
                 case Waiting() | Running():
-                    await self._wait(followed, run, decision)
-        await self._publish(ready, runs)
+                    await self._wait(followed, self._accepted(followed, run, decision, accepted), decision)
+        await self._publish(ready, accepted)
+
+    async def _decide(self, followed: FollowedSimulation, run: Run) -> Decision | None:
+        try:
+            model = await self.twins.resolve(followed.simulation)
+        except Exception:
+            logger.exception("The version that answers %s/%s could not be resolved.", *followed.simulation.key)
+            self._later(followed.simulation.uid, RETRY_SECONDS)
+            return None
+        published, served = self.publication.has_published(followed), self.served(followed.simulation.spec.task_queue)
+        return decide(followed.simulation, run, model, published=published, served=served, now=self.clock())
+
+    async def _publish(self, ready: Sequence[Ready], accepted: dict[str, float]) -> None:
+        """Publish what has a place in its queue; the others keep their time of queueing, and wait for one."""
+        chosen, others = self.publication.choose(ready)
+        self.mark(others)
+        places = {each.uid for each in chosen}
+        for each in (each for each in ready if each.uid not in places):
+            decision = queued(each.followed.simulation.spec.task_queue, served=True)
+            self._show(each.followed, self._accepted(each.followed, each.run, decision, accepted), decision)
+        await self.queue.mark_queued(accepted)
+        for each, waiting in await self.publication.publish(chosen):
+            await self._wait(each.followed, each.run, waiting)
+        for each in chosen:
+            self._watch_deadline(each.followed.simulation, each.run.queued or self.clock())
+            if each.uid not in self.answers.followed:  # it went meanwhile, and its stop may have been taken back
+                await self.queue.stop(each.uid, Stop.DELETED)
+            elif each.followed.reason is not None and each.followed.published is not None:
+                self.mark([each.uid])  # its status says why it waited
 
     async def finish_reported(self, uids: Collection[str]) -> None:
         """Write the answers that workers recorded; return when they stand in the API server."""
@@ -177,26 +196,36 @@ class Simulations:
     def attempt_ended(self, uids: Iterable[str]) -> None:
         """Review runs whose attempt failed: their message is gone."""
         for uid in uids:
-            self._elsewhere.discard(uid)
-            if uid in self.answers.followed:
-                self.answers.followed[uid].published = None
+            if (followed := self.answers.followed.get(uid)) is not None:
+                self._unpublished(followed)
                 self.mark([uid])
 
     async def resync(self) -> None:
         """Find unfinished Simulations without a message, and review all unfinished ones."""
         began = self.clock()
         queues = {t.simulation.spec.task_queue for t in self.answers.followed.values()} | {"simulations", "trials"}
-        self._elsewhere = await self.queue.waiting(queues)
+        found = await self.queue.waiting(queues)
+        self.publication.found(found, self.answers.followed)
         runs = await self.queue.runs(self.answers.followed)
         for uid, followed in self.answers.followed.items():
             run = runs.get(uid, Run())
-            somewhere = uid in self._elsewhere or run.leased or run.outcome is not None
+            somewhere = uid in found or run.leased or run.outcome is not None
             if followed.published is not None and not somewhere and followed.published < began - SETTLED_SECONDS:
                 with within(trace_of(followed.simulation.metadata).context):
                     logger.warning("The message of run %s is lost; it is published again.", uid)
                 self.meters.republished()
                 followed.published = None
         self.mark(self.answers.followed)
+
+    def _unpublished(self, followed: FollowedSimulation) -> None:
+        """Take note that the message of a Simulation is done with."""
+        followed.published = None
+        self._release(followed.simulation.uid)
+
+    def _release(self, uid: str) -> None:
+        """Give the place of a Simulation in its queue to the next one."""
+        if self.publication.release(uid):
+            self._wake.set()
 
     def _follow(self, simulation: Simulation) -> None:
         self.answers.followed[simulation.uid] = FollowedSimulation(simulation, self.clock())
@@ -206,63 +235,35 @@ class Simulations:
     def _later(self, uid: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(max(0.0, seconds), self.mark, (uid,))
 
-    async def _publish(self, ready: list[tuple[FollowedSimulation, Enqueue]], runs: dict[str, Run]) -> None:
-        now = self.clock()
-        due = [(followed, decision) for followed, decision in ready if decision.at <= now]
-        for followed, decision in ready:
-            if decision.at > now:
-                self._later(followed.simulation.uid, decision.at - now)
-        weighted = await self._with_weights(due, runs)
-        stopped = [t.simulation.uid for t, _, _ in weighted if runs[t.simulation.uid].stop is not None]
-        for uid in stopped:
-            await self.queue.resume(uid)
-        await self.on_weights({vector.digest: vector for _, _, vector in weighted})
-        await self.queue.bind({t.simulation.uid: decision.version.bound for t, decision, _ in weighted}, now)
-        tasks = [self._task(t, d, vector, runs[t.simulation.uid], now) for t, d, vector in weighted]
-        await self.queue.publish(tasks)
-        self.meters.published(len(tasks))
-        for followed, _, _ in weighted:
-            followed.published = now
-        for uid in [t.simulation.uid for t, _, _ in weighted if t.simulation.uid not in self.answers.followed]:
-            await self.queue.stop(uid, Stop.DELETED)  # it went meanwhile, and its stop may have been taken back above
+    def _accepted(
+        self, followed: FollowedSimulation, run: Run, decision: Waiting | Running, accepted: dict[str, float]
+    ) -> Run:
+        """Return the record of a run with its time of queueing: one that waits for workers or its turn has one, too."""
+        if run.queued is not None or not isinstance(decision, Running):
+            return run
+        known = followed.simulation.status.queued_time
+        moment = accepted[followed.simulation.uid] = self.clock() if known is None else known.timestamp()
+        self._watch_deadline(followed.simulation, moment)
+        return replace(run, queued=moment)
 
-    async def _with_weights(
-        self, due: list[tuple[FollowedSimulation, Enqueue]], runs: dict[str, Run]
-    ) -> list[tuple[FollowedSimulation, Enqueue, TauWeights]]:
-        """Return those of these that have their tau weights now; the others wait."""
-        weighted = []
-        for followed, decision in due:
-            weights = await self._weights(followed, decision)
-            if isinstance(weights, Waiting):
-                await self._wait(followed, runs[followed.simulation.uid], weights)
-            else:
-                weighted.append((followed, decision, weights))
-        return weighted
-
-    async def _weights(self, followed: FollowedSimulation, decision: Enqueue) -> TauWeights | Waiting:
-        intervention = followed.simulation.spec.intervention
-        contrast = decision.version.contrast(intervention.arm, intervention.against)
-        model = model_of(followed.simulation)
-        scale = self.twins.uncertainty(model).between_experiment_scale
-        return await self.twins.weights(model, decision.version, contrast, scale)
-
-    def _task(self, followed: FollowedSimulation, decision: Enqueue, weights: TauWeights, run: Run, now: float) -> Task:
-        simulation = followed.simulation
-        deadline = deadline_of(simulation, run if run.queued else Run(queued=now))
+    def _watch_deadline(self, simulation: Simulation, moment: float) -> None:
+        deadline = deadline_of(simulation, Run(queued=moment))
         if deadline is not None:
-            self._later(simulation.uid, deadline - now)
-        uncertainty = self.twins.uncertainty(model_of(simulation))
-        payload = simulation_payload(simulation, decision.version, uncertainty, weights)
-        return simulation_task(simulation, payload, deadline)
+            self._later(simulation.uid, deadline - self.clock())
 
     async def _wait(self, followed: FollowedSimulation, run: Run, decision: Waiting | Running) -> None:
-        suspended = decision.phase is SimulationPhase.SUSPENDED
-        if suspended and run.stop is None:
-            followed.published = None
-            self._elsewhere.discard(followed.simulation.uid)
+        if decision.phase is SimulationPhase.SUSPENDED and run.stop is None:
+            self._unpublished(followed)
             await self.queue.stop(followed.simulation.uid, Stop.SUSPENDED)
         elif isinstance(decision, Running) and run.stop is Stop.SUSPENDED:
             await self.queue.resume(followed.simulation.uid)  # its message or its worker goes on
+        if not self.publication.has_published(followed) and not run.leased:
+            self._release(followed.simulation.uid)
+        self._show(followed, run, decision)
+
+    def _show(self, followed: FollowedSimulation, run: Run, decision: Waiting | Running) -> None:
+        """Write where a Simulation is, once it is old enough that a user may look."""
+        suspended = decision.phase is SimulationPhase.SUSPENDED
         old_enough = self.clock() - followed.seen >= self.second_write_seconds or suspended
         if old_enough and followed.reason != decision.reason:
             followed.reason = decision.reason
@@ -284,13 +285,14 @@ class Simulations:
         if run.bound is not None:
             self.twins.forget_version(run.bound.registered_model, run.bound.version)
         await self.queue.forget([uid])
-        followed.published = None
-        self._elsewhere.discard(uid)
+        self._unpublished(followed)
         self.version_gone(model_of(followed.simulation))
         self.mark([uid])
 
     async def _finish(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
         await self.answers.write_finished(followed, run, outcome)
+        if followed.simulation.uid not in self.answers.followed:
+            self._release(followed.simulation.uid)
         if run.outcome is None and run.queued is not None:
             await self.queue.stop(followed.simulation.uid, Stop.CANCELLED)
 

@@ -82,8 +82,8 @@ def decide(  # noqa: PLR0911 - a table of cases, first match first
     if isinstance(model, Waiting):
         return model
     if published:
-        return _queued(simulation.spec.task_queue, served=served)
-    return _enqueue(simulation, run, model, now)
+        return queued(simulation.spec.task_queue, served=served)
+    return _enqueue(simulation, run, model, served=served, now=now)
 
 
 def expired(simulation: Simulation, run: Run, now: float) -> bool:
@@ -103,18 +103,23 @@ def attempt_limit(spec: SimulationSpec) -> int:
     return spec.backoff_limit + 1
 
 
-def _queued(queue: str, *, served: bool) -> Running:
+def queued(queue: str, *, served: bool) -> Running:
+    """Return the decision about a Simulation that waits for a worker of its queue, or for workers of it."""
     reason = Reason.QUEUED if served else Reason.NO_WORKERS
     return Running(SimulationPhase.QUEUED, reason, queued_message(queue, served=served))
 
 
-def _enqueue(simulation: Simulation, run: Run, version: Version, now: float) -> Enqueue | Finish:
+def _enqueue(
+    simulation: Simulation, run: Run, version: Version, *, served: bool, now: float
+) -> Enqueue | Finish | Running:
     try:
         version.contrast(simulation.spec.intervention.arm, simulation.spec.intervention.against)
     except Refusal as refusal:
         return Finish(refusal.outcome)
     except DomainError as error:
         return Finish(Outcome(Reason(error.reason), str(error)))
+    if not served:
+        return queued(simulation.spec.task_queue, served=False)
     if run.failed is None:
         return Enqueue(version, now)
     return Enqueue(version, run.failed + exponential_backoff(run.attempts, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS))

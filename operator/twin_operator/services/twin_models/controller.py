@@ -15,6 +15,7 @@ from twin_operator.services.reconciling.active_version import (
 )
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.queued_runs import QueuedRuns
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.runs.run import Run, Stop
 from twin_operator.services.twin_models.plan import (
@@ -48,6 +49,7 @@ class ModelReconciler:
 
     Args:
         queue: queues and runs.
+        queued: which runs have a message.
         resources: the API server.
         versions: the registry.
         upkeep: maintains active versions.
@@ -64,6 +66,7 @@ class ModelReconciler:
     """
 
     queue: RunQueue
+    queued: QueuedRuns
     resources: Resources
     versions: Versions
     upkeep: UpkeepController
@@ -157,7 +160,7 @@ class ModelReconciler:
         snapshot = ModelSnapshot(
             model,
             run,
-            published=run_id in await self.queue.waiting([model.spec.queue]),
+            published=await self.queued.has(model.spec.queue, run_id),
             served=self.served(model.spec.queue),
             chosen=found.chosen,
             absent=found.absent,

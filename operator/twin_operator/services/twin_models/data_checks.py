@@ -13,6 +13,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.twin_model_status import DataState, ServingModel
 from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.ports import RunQueue
+from twin_operator.services.reconciling.queued_runs import QueuedRuns
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.runs.run import Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.training_messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
@@ -60,23 +61,28 @@ class DataChecks:
 
     Args:
         queue: queues and runs.
+        queued: which runs have a message.
+        served: whether a WorkerPool with workers serves a queue.
         interval: seconds between two checks of a model's data.
         clock: seconds since the epoch.
     """
 
     queue: RunQueue
+    queued: QueuedRuns
+    served: Callable[[str], bool]
     interval: float
     clock: Callable[[], float]
     _checks: dict[Key, DataCheck] = field(default_factory=dict)
 
     async def observe(self, key: Key, model: TwinModel) -> DataState | None:
-        """Begin a check when one is due; return `status.data` by the checks so far."""
+        """Begin a check when one is due and workers serve its queue; return `status.data` by the checks so far."""
         subject, check = Subject.of(model), self._checks.get(key)
         if check is not None and not check.finished:
             await self._read(check)
-        if check is None or check.subject != subject or self.clock() >= check.begun + self.interval:
+        due = check is None or check.subject != subject or self.clock() >= check.begun + self.interval
+        if due and self.served(QUEUE):
             check = self._checks[key] = await self._begin(model, subject, check)
-        return _state(model, check)
+        return model.status.data if check is None else _state(model, check)
 
     def seen(self, key: Key, data: DataState | None, model: TwinModel) -> DataSeen | Obstacle:
         """Return what is known of the data by the present spec and version, or why nothing is."""
@@ -89,9 +95,9 @@ class DataChecks:
         return DataSeen(data.digest, data.rows, data.new_rows or 0, newest)
 
     def due(self, key: Key) -> float | None:
-        """Return when the next check is due, seconds since the epoch."""
+        """Return when the next check is due, seconds since the epoch; None while no workers serve its queue."""
         check = self._checks.get(key)
-        return None if check is None else check.begun + self.interval
+        return None if check is None or not self.served(QUEUE) else check.begun + self.interval
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a model that was deleted."""
@@ -107,7 +113,7 @@ class DataChecks:
         now = self.clock()
         same = before is not None and before.subject == subject
         if before is not None and not before.finished:
-            if same and before.run in await self.queue.waiting([QUEUE]):
+            if same and await self.queued.has(QUEUE, before.run):
                 return replace(before, begun=now)  # no worker has taken it yet: one message is enough
             await self.queue.stop(before.run, Stop.CANCELLED)
         check = DataCheck(f"{model.uid}-look-{subject.version}-{now:.3f}", subject, now)

@@ -174,7 +174,7 @@ def _on_its_way(snapshot: ModelSnapshot, cluster: str, now: float) -> ModelPlan:
     queue = model.spec.queue
     reason = Reason.WAITING_FOR_WORKER if snapshot.served else Reason.NO_WORKERS
     status = in_training(model, reason, queued_message(queue, served=snapshot.served), now)
-    return ModelPlan(status, None if snapshot.published else training_task(model, cluster))
+    return ModelPlan(status, training_task(model, cluster) if snapshot.served and not snapshot.published else None)
 
 
 def exhausted(run: Run) -> bool:

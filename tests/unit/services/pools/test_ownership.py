@@ -68,7 +68,7 @@ NOT_OWN: Final[dict[str, Sequence[JSON]]] = {
 async def test_a_deployment_that_the_pool_does_not_own_is_not_touched(
     spec: JSON, owners: Sequence[JSON], labels: JSON
 ) -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(a_deployment(owners=owners, labels=labels))
         site.workloads.settle()
         before = site.get("Deployment", "fast"), site.cluster.objects("Pod")
@@ -84,7 +84,7 @@ async def test_a_deployment_that_the_pool_does_not_own_is_not_touched(
 
 
 async def test_a_deployment_with_another_controller_is_not_touched_though_it_names_the_pool() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(a_deployment())
         uid = site.apply(pool(replicas=3))["metadata"]["uid"]
         await site.until(lambda: taken(site))
@@ -97,7 +97,7 @@ async def test_a_deployment_with_another_controller_is_not_touched_though_it_nam
 
 @pytest.mark.parametrize("labels", [{}, {"twinops.dev/pool": "fast"}], ids=["unlabelled", "labelled"])
 async def test_a_pool_goes_on_when_the_deployment_that_has_its_name_is_deleted(labels: JSON) -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(a_deployment(labels=labels))
         uid = site.apply(pool(replicas=1))["metadata"]["uid"]
         await site.until(lambda: taken(site))
@@ -109,7 +109,7 @@ async def test_a_pool_goes_on_when_the_deployment_that_has_its_name_is_deleted(l
 
 
 async def test_a_deployment_that_takes_the_place_of_the_pools_own_is_not_touched() -> None:
-    async with Installation(watch_delay=1.0) as site:
+    async with Installation(watch_delay=1.0, pool=None) as site:
         site.apply(pool(replicas=1))
         await site.until(lambda: deployed(site))
         await start_workers(site)
@@ -137,7 +137,7 @@ class LateDeployment(InMemoryWorkloads):
 
 
 async def test_a_deployment_that_appears_between_the_read_and_the_write_is_not_touched() -> None:
-    site = Installation()
+    site = Installation(pool=None)
     late = LateDeployment(site.cluster)
     site.workloads = late
     async with site:
@@ -147,7 +147,7 @@ async def test_a_deployment_that_appears_between_the_read_and_the_write_is_not_t
 
 
 async def test_a_deployment_of_an_earlier_pool_is_waited_for_and_not_touched() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(a_deployment(owners=[pool_owner("gone")]))
         before = site.get("Deployment", "fast")
         uid = site.apply(pool(replicas=1))["metadata"]["uid"]
@@ -160,7 +160,7 @@ async def test_a_deployment_of_an_earlier_pool_is_waited_for_and_not_touched() -
 
 
 async def test_a_deployment_of_an_earlier_pool_that_stays_is_adopted_with_its_pods() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(a_deployment(owners=[pool_owner("gone")], labels={"twinops.dev/pool": "fast"}))
         kept = site.get("Deployment", "fast")["metadata"]["uid"]
         uid = site.apply(pool(replicas=1))["metadata"]["uid"]
@@ -171,7 +171,7 @@ async def test_a_deployment_of_an_earlier_pool_that_stays_is_adopted_with_its_po
 
 
 async def test_a_deployment_of_an_earlier_pool_that_is_being_deleted_is_not_adopted() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         body = a_deployment(owners=[pool_owner("gone")])
         body["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
         site.apply(body)
@@ -183,7 +183,7 @@ async def test_a_deployment_of_an_earlier_pool_that_is_being_deleted_is_not_adop
 
 async def test_a_pool_that_is_created_again_leaves_a_newer_pools_deployment_alone() -> None:
     delay = 4 * GARBAGE_SECONDS
-    async with Installation(watch_delay=delay) as site:
+    async with Installation(watch_delay=delay, pool=None) as site:
         site.apply(pool(replicas=1))
         await site.advance(delay - 1)
         site.remove(POOL, "fast")
@@ -195,7 +195,7 @@ async def test_a_pool_that_is_created_again_leaves_a_newer_pools_deployment_alon
 
 
 async def test_pods_of_others_with_the_labels_of_a_pool_are_not_its_workers() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=2))
         await site.until(lambda: deployed(site))
         await start_workers(site)

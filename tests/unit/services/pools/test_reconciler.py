@@ -67,7 +67,7 @@ def keep_lease(site: Installation, delivery: Any) -> None:
 
 
 async def test_a_pool_with_a_fixed_number_gets_a_deployment_that_it_owns() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         body = site.apply(pool(replicas=2))
         await site.until(lambda: deployed(site))
         (owner,) = site.get("Deployment", "fast")["metadata"]["ownerReferences"]
@@ -80,7 +80,7 @@ async def test_a_pool_with_a_fixed_number_gets_a_deployment_that_it_owns() -> No
 
 
 async def test_a_pool_at_zero_wants_a_worker_as_soon_as_the_operator_publishes_a_task() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(autoscaling=SCALED))
         await site.until_phase(POOL, "fast", "Idle")
         assert (replicas(site), site.condition(POOL, "fast")["reason"]) == (0, "ScaledToZero")
@@ -92,7 +92,7 @@ async def test_a_pool_at_zero_wants_a_worker_as_soon_as_the_operator_publishes_a
 
 
 async def test_more_tasks_want_more_workers_up_to_the_limit() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(autoscaling=SCALED))
         await site.until_phase(POOL, "fast", "Idle")
         await publish(site, 50)
@@ -104,7 +104,7 @@ async def test_more_tasks_want_more_workers_up_to_the_limit() -> None:
 
 
 async def test_a_minimum_is_kept_without_tasks_and_shown_as_a_limit() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(autoscaling={**SCALED, "minReplicas": 2}))
         await site.until(lambda: deployed(site) and replicas(site) == 2)
         await start_workers(site)
@@ -114,7 +114,7 @@ async def test_a_minimum_is_kept_without_tasks_and_shown_as_a_limit() -> None:
 
 
 async def test_an_idle_pool_goes_to_zero_after_the_window_and_not_before() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(autoscaling=SCALED))
         await publish(site, 1)
         await site.until(lambda: deployed(site) and replicas(site) == 1)
@@ -130,7 +130,7 @@ async def test_an_idle_pool_goes_to_zero_after_the_window_and_not_before() -> No
 
 
 async def test_scaling_in_takes_the_idle_worker_and_no_other() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         names = await busy_pool(site)
         await site.until(lambda: replicas(site) == 2)
         assert costs(site) == {names[0]: None, names[1]: None, names[2]: "-1000"}
@@ -158,7 +158,7 @@ class LateFlag(InMemoryLoads):
 
 
 async def test_a_worker_that_takes_a_task_just_before_it_is_flagged_stays() -> None:
-    site = Installation()
+    site = Installation(pool=None)
     late = LateFlag(site.queue)
     site.loads = late
     async with site:
@@ -169,7 +169,7 @@ async def test_a_worker_that_takes_a_task_just_before_it_is_flagged_stays() -> N
 
 
 async def test_redis_out_of_reach_holds_the_number_of_workers_and_says_so_once() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         names = await busy_pool(site, workers=2)
         site.queue.reachable = False
         await site.until(lambda: site.condition(POOL, "fast", "ScalingActive").get("status") == "False")
@@ -184,7 +184,7 @@ async def test_redis_out_of_reach_holds_the_number_of_workers_and_says_so_once()
 
 @pytest.mark.parametrize("wanted", [0, 1, 4])
 async def test_a_fixed_number_is_followed_while_redis_is_out_of_reach(wanted: int) -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=2))
         await site.until(lambda: deployed(site))
         await start_workers(site)
@@ -195,7 +195,7 @@ async def test_a_fixed_number_is_followed_while_redis_is_out_of_reach(wanted: in
 
 
 async def test_a_smaller_fixed_number_takes_idle_workers_before_busy_ones() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=2))
         await site.until(lambda: deployed(site))
         await start_workers(site)
@@ -209,7 +209,7 @@ async def test_a_smaller_fixed_number_takes_idle_workers_before_busy_ones() -> N
 
 
 async def test_the_workers_of_a_refused_template_go_on_and_it_is_tried_again() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=1))
         await site.until(lambda: deployed(site))
         await start_workers(site)
@@ -229,7 +229,7 @@ def refuse_deployments(body: JSON) -> str | None:
 
 
 async def test_a_queue_belongs_to_the_older_pool_until_that_is_deleted() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool("older", replicas=1))
         await site.advance(2)
         site.apply(pool("younger", replicas=1))
@@ -242,7 +242,7 @@ async def test_a_queue_belongs_to_the_older_pool_until_that_is_deleted() -> None
 
 
 async def test_a_pool_of_another_namespace_is_refused() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply({**pool(), "metadata": {"name": "fast", "namespace": "tenant"}})
         await site.until(lambda: site.status(POOL, "fast", "tenant").get("phase") == "Failed")
         assert site.condition(POOL, "fast", "Stalled", "tenant")["reason"] == "NamespaceNotAllowed"
@@ -250,7 +250,7 @@ async def test_a_pool_of_another_namespace_is_refused() -> None:
 
 
 async def test_a_deployment_that_a_user_deleted_or_changed_is_applied_again() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=1))
         await site.until(lambda: deployed(site))
         site.remove("Deployment", "fast")
@@ -267,7 +267,7 @@ def containers(site: Installation) -> list[JSON]:
 
 
 async def test_replicas_that_another_writer_changed_meanwhile_are_not_overwritten_unseen() -> None:
-    async with Installation(watch_delay=1.0) as site:
+    async with Installation(watch_delay=1.0, pool=None) as site:
         site.apply(pool(replicas=3))
         await site.until(lambda: deployed(site))
         await start_workers(site)
@@ -278,7 +278,7 @@ async def test_replicas_that_another_writer_changed_meanwhile_are_not_overwritte
 
 async def test_a_deployment_that_was_changed_before_its_watch_event_came_is_read_again() -> None:
     delay = 20.0
-    async with Installation(watch_delay=delay) as site:
+    async with Installation(watch_delay=delay, pool=None) as site:
         site.apply(pool(replicas=3))
         await site.until(lambda: deployed(site))
         await site.advance(2 * delay)
@@ -289,7 +289,7 @@ async def test_a_deployment_that_was_changed_before_its_watch_event_came_is_read
 
 
 async def test_pods_that_do_not_start_are_shown_with_the_reason_of_kubernetes() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=1))
         await site.until(lambda: deployed(site))
         site.workloads.settle()
@@ -307,7 +307,7 @@ async def test_pods_that_do_not_start_are_shown_with_the_reason_of_kubernetes() 
 
 
 async def test_nothing_is_written_while_nothing_changes() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(autoscaling=SCALED))
         await site.until_phase(POOL, "fast", "Idle")
         await site.advance(20)
@@ -317,7 +317,7 @@ async def test_nothing_is_written_while_nothing_changes() -> None:
 
 
 async def test_figures_are_written_seconds_apart_and_facts_at_once() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         await busy_pool(site, workers=2)
         before = len(site.cluster.writes)
         for number in range(100, 130):
@@ -331,7 +331,7 @@ async def test_figures_are_written_seconds_apart_and_facts_at_once() -> None:
 
 
 async def test_a_new_leader_takes_back_the_flag_of_a_worker_that_is_needed_again() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         names = await busy_pool(site)
         await site.until(lambda: costs(site)[names[2]] == "-1000")
         await site.stop()
@@ -345,7 +345,7 @@ async def test_a_new_leader_takes_back_the_flag_of_a_worker_that_is_needed_again
 
 
 async def test_a_pool_that_is_gone_has_no_figures_any_more() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool(replicas=1))
         await site.until(lambda: deployed(site))
         await start_workers(site)
@@ -356,7 +356,7 @@ async def test_a_pool_that_is_gone_has_no_figures_any_more() -> None:
 
 
 async def test_a_pool_that_is_refused_has_no_figures_any_more() -> None:
-    async with Installation() as site:
+    async with Installation(pool=None) as site:
         site.apply(pool("older", replicas=1))
         site.apply(pool("fast", replicas=1, queues=["other"]))
         await site.until(lambda: figures(site, "fast") and figures(site, "older"))

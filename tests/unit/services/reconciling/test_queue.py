@@ -9,7 +9,13 @@ from itertools import pairwise
 
 import pytest
 
-from twin_operator.services.reconciling.queue import AT_ONCE, DirtyKeys, ReconcileQueue, exponential_backoff
+from twin_operator.services.reconciling.queue import (
+    AT_ONCE,
+    OF_ONE_NAMESPACE,
+    DirtyKeys,
+    ReconcileQueue,
+    exponential_backoff,
+)
 
 pytestmark = pytest.mark.looptime
 Reconcile = Callable[[str], Awaitable[float | None]]
@@ -19,7 +25,8 @@ Reconcile = Callable[[str], Awaitable[float | None]]
 async def running(reconcile: Reconcile) -> AsyncIterator[DirtyKeys[str]]:
     """Run a queue during the block, and return its keys."""
     keys = DirtyKeys[str]()
-    task = asyncio.create_task(ReconcileQueue(keys, reconcile, lambda key: key.partition("-")[0]).run())
+    queue = ReconcileQueue(keys, reconcile, lambda key: key.partition("-")[0], lambda key: key.rpartition("-")[2])
+    task = asyncio.create_task(queue.run())
     try:
         yield keys
     finally:
@@ -91,6 +98,18 @@ async def test_a_kind_that_waits_for_what_does_not_answer_keeps_no_other_waiting
         queue.mark("pool-0")
         await asyncio.sleep(1)
     assert calls.began[-1][0] == "pool-0"
+
+
+async def test_the_first_key_of_a_namespace_does_not_wait_for_those_of_another_one() -> None:
+    calls = Calls(takes=1000)
+    async with running(calls) as queue:
+        for number in range(2 * AT_ONCE):
+            queue.mark(f"pool-{number}-many")
+        await asyncio.sleep(1)
+        assert len(calls.began) == OF_ONE_NAMESPACE
+        queue.mark("pool-0-other")
+        await asyncio.sleep(1)
+    assert calls.began[-1][0] == "pool-0-other"
 
 
 async def test_a_key_comes_back_after_the_seconds_that_its_reconciliation_returned() -> None:

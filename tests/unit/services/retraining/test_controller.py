@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.installation import START, Installation
+from tests.fakes.installation import EVERY_QUEUE, START, Installation
 from tests.unit.services.letters import (
     LEARNER,
     MODEL,
@@ -681,9 +681,14 @@ async def test_a_new_leader_goes_on_where_the_one_before_was() -> None:
         assert (workers.count(TaskKind.RETRAIN), workers.count(TaskKind.GATE)) == (1, 1)
 
 
-async def test_a_queue_without_workers_is_named() -> None:
+async def test_a_queue_without_workers_is_named_and_gets_the_task_when_it_has_some() -> None:
     async with Installation() as site:
         await serving(site)
+        site.remove("WorkerPool", "workers")
         site.apply(job(**YES))
         await site.until(lambda: site.condition(*JOB).get("reason") == "NoWorkers")
         assert "queue training" in site.condition(*JOB)["message"]
+        assert await site.queue.depths(["training"]) == {"training": 0}
+        site.apply(EVERY_QUEUE)
+        await site.until(lambda: site.condition(*JOB)["reason"] == "Training", seconds=5)
+        assert await site.queue.depths(["training"]) == {"training": 1}

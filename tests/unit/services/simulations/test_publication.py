@@ -184,14 +184,18 @@ async def test_what_no_worker_can_answer_fails_without_one(spec: JSON, reason: s
         assert site.metric(PUBLISHED) == 0
 
 
-async def test_without_a_pool_for_its_queue_it_says_so_until_there_is_one() -> None:
-    async with Installation() as site:
+async def test_without_a_pool_for_its_queue_it_says_so_and_is_published_when_there_is_one() -> None:
+    async with Installation(pool=None) as site:
         install_twin(site)
         site.apply(simulation())
         await site.until(lambda: ready(site))
         assert (phase(site), ready(site)["reason"]) == ("Queued", "NoWorkers")
+        assert site.status("Simulation", "question")["queuedTime"]
+        await site.advance(200)
+        assert messages(site) == 0
         site.apply(workers_pool())
-        await site.until(lambda: ready(site)["reason"] == "Queued", seconds=61)
+        await site.until(lambda: messages(site) == 1, seconds=5)
+        await site.until(lambda: ready(site)["reason"] == "Queued", seconds=5)
 
 
 async def test_the_weights_wait_for_the_archive_before_the_message_waits_for_a_worker() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.installation import Installation
+from tests.fakes.installation import EVERY_QUEUE, Installation
 from tests.fakes.ready_twin import install_twin, simulation
 from tests.unit.services.letters import (
     COLUMNS,
@@ -28,6 +28,7 @@ from twin_operator.services.runs.run import Outcome, TaskKind
 
 pytestmark = pytest.mark.looptime
 OTHER_COLUMNS = {**COLUMNS, "features": [{"name": "income", "type": "Numeric"}]}
+RECONCILED = "twinops_reconciles_total"
 EMPTY = Outcome(Reason.DATA_INVALID, "s3://shop/past.csv is empty.")
 
 
@@ -37,14 +38,44 @@ def trainings(site: Installation, result: str) -> float | None:
     return site.operator.metrics.get_sample_value("twinops_model_trainings_total", labels)
 
 
+def model_writes(site: Installation) -> int:
+    return sum(write.kind == "TwinModel" for write in site.cluster.writes)
+
+
 async def test_a_new_model_asks_for_one_training_however_long_no_worker_comes() -> None:
     async with Installation() as site:
         site.apply(twin_model())
         await site.until_phase(*MODEL, "Training")
         await site.advance(200)
-        assert site.condition(*MODEL)["reason"] == "NoWorkers"
+        assert site.condition(*MODEL)["reason"] == "WaitingForWorker"
         assert await site.queue.depths(["training"]) == {"training": 1}
         assert Workers(site).work() == [TaskKind.TRAIN]
+
+
+async def test_a_training_is_published_when_a_pool_serves_its_queue() -> None:
+    async with Installation(pool=None) as site:
+        site.apply(twin_model())
+        await site.until(lambda: site.condition(*MODEL).get("reason") == "NoWorkers")
+        await site.advance(200)
+        assert await site.queue.depths(["training"]) == {"training": 0}
+        site.apply(EVERY_QUEUE)
+        await site.until(lambda: site.condition(*MODEL)["reason"] == "WaitingForWorker", seconds=5)
+        assert Workers(site).work() == [TaskKind.TRAIN]
+
+
+async def test_the_data_of_a_model_is_checked_only_while_workers_serve_the_queue_of_checks() -> None:
+    async with Installation() as site:
+        await serving(site)
+        Workers(site).work()
+        site.remove("WorkerPool", "workers")
+        await site.advance(1)
+        before = site.metric(RECONCILED, kind="TwinModel", result="ok")
+        await site.advance(3600)
+        assert await site.queue.depths(["validation"]) == {"validation": 0}
+        assert site.metric(RECONCILED, kind="TwinModel", result="ok") - before < 200  # a few a minute
+        site.apply(EVERY_QUEUE)
+        await site.advance(5)
+        assert await site.queue.depths(["validation"]) == {"validation": 1}
 
 
 async def test_the_task_of_a_training_says_what_to_learn_and_for_whom() -> None:
@@ -100,9 +131,9 @@ async def test_a_model_that_serves_is_written_no_more() -> None:
     async with Installation() as site:
         await serving(site)
         await site.advance(10)
-        writes = len(site.cluster.writes)
+        writes = model_writes(site)
         await site.advance(600)
-        assert len(site.cluster.writes) == writes
+        assert model_writes(site) == writes
 
 
 async def test_a_running_attempt_is_shown_with_its_worker() -> None:
