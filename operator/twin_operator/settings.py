@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SHORTEST_KEY: Final = 32  # characters: a random key of that many has the strength of SHA-256
@@ -32,6 +33,20 @@ class LimitedPrefix(BaseModel):
 
     prefix: str = Field(min_length=1)
     namespaces: frozenset[str] = Field(min_length=1)
+
+
+class AllowedInTemplates(BaseModel):
+    """What the templates of WorkerPools may name; in JSON as the chart's `workerPools.allowed` has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    service_accounts: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
+    config_maps: frozenset[str] = frozenset()
+    persistent_volume_claims: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
+    data_volume: dict[str, object] = {}
+    data_read_only: bool = True
 
 
 class Settings(BaseSettings):
@@ -109,6 +124,11 @@ class Settings(BaseSettings):
     )
     worker_template: dict[str, object] = Field(
         {}, description="A partial PodTemplateSpec of every worker Pod, under the template of its pool."
+    )
+    templates_allowed: AllowedInTemplates = Field(
+        AllowedInTemplates(),
+        description="What templates of WorkerPools may name besides the workers' account and image; dataVolume is a "
+        "volume source that they may have whatever its type.",
     )
     archive_url: str = Field(
         "sqlite:////var/lib/twin-operator/archive.db",

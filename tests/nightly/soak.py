@@ -110,7 +110,7 @@ class Soak:
 
     Args:
         platform: operator, Redis and cluster.
-        folder: of the journal.
+        folder: of the journal, in the platform's folder of data, which is what templates of pools may mount.
         question: makes the spec of a Simulation.
         restart_broker: kills the broker and starts it again.
         random: of load and kills.
@@ -152,10 +152,10 @@ class Soak:
         here = Path(__file__).parent
         worker = {
             "name": "worker",
-            "command": [sys.executable, str(here / "soaking.py"), POOL, "/soak"],
-            "volumeMounts": [{"name": "soak", "mountPath": "/soak"}],
+            "command": [sys.executable, str(here / "soaking.py"), POOL, f"/data/{self.folder.name}"],
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         }
-        volumes = [{"name": "soak", "hostPath": {"path": str(self.folder)}}]
+        volumes = [{"name": "data", "hostPath": {"path": str(self.folder.parent)}}]
         template = {"spec": {"containers": [worker], "volumes": volumes}}
         spec = {"queues": [POOL], "autoscaling": AUTOSCALING, "template": template}
         self.platform.apply("WorkerPool", POOL, spec)

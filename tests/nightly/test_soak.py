@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ BESIDE = 600.0  # seconds that a cluster, a model, and what is left at the end m
 
 @pytest.mark.timeout(SECONDS + BESIDE)
 def test_nothing_is_lost_or_done_twice_at_once(
-    trained: Platform, redis_restart: Callable[[], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Platform, redis_restart: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance = random.Random(7)  # noqa: S311 - the same load each time
 
@@ -31,7 +30,9 @@ def test_nothing_is_lost_or_done_twice_at_once(
             print(text, flush=True)  # noqa: T201 - people wait for long, and the table is what the soak is for
 
     tell("")
-    report = Soak(trained, tmp_path, question, redis_restart, chance, tell).run(SECONDS)
+    folder = trained.data / "soak"
+    folder.mkdir()
+    report = Soak(trained, folder, question, redis_restart, chance, tell).run(SECONDS)
     tell(f"\n{report.table()}")
     assert report.asked == report.succeeded == report.recorded
     assert report.overlaps == 0

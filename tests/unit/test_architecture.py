@@ -20,6 +20,8 @@ DECIDING: Final = frozenset(
         "pools/manifest",
         "pools/pool_index",
         "pools/status",
+        "pools/template_constraints",
+        "pools/template_rules",
         "pools/workers",
         "reconciling/active_version",
         "reconciling/errors",

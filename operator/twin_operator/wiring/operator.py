@@ -11,7 +11,6 @@ from twin_operator.services.operator import FinishedSimulations, ModelChanges, O
 from twin_operator.services.outcomes.backfill import Backfill
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.outcomes.ledger import Ledger
-from twin_operator.services.pools.manifest import WorkerDefaults
 from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import QueueLoads, Workloads
 from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
@@ -36,6 +35,7 @@ from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
+from twin_operator.wiring.worker_pods import template_allowance, worker_defaults
 
 
 @dataclass(frozen=True)
@@ -289,20 +289,18 @@ def _pools(shared: _Shared) -> PoolReconciler:
         workloads=workloads,
         loads=loads,
         index=shared.requests.pools,
-        deployer=Deployer(shared.resources, workloads, worker_defaults(shared.settings), shared.clock),
+        deployer=_deployer(shared),
         scaler=Scaler(loads, workloads),
         meters=shared.metrics.pools,
         clock=shared.clock,
     )
 
 
-def worker_defaults(settings: Settings) -> WorkerDefaults:
-    """Return what every worker Pod has in common."""
-    return WorkerDefaults(
-        image=settings.worker_image,
-        pull_policy=settings.worker_image_pull_policy,
-        service_account=settings.worker_service_account,
-        env=settings.worker_env,
-        metrics_port=settings.metrics_port,
-        template=settings.worker_template,
+def _deployer(shared: _Shared) -> Deployer:
+    return Deployer(
+        resources=shared.resources,
+        workloads=shared.ports.workloads,
+        defaults=worker_defaults(shared.settings),
+        allowance=template_allowance(shared.settings),
+        clock=shared.clock,
     )

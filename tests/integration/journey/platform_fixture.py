@@ -220,12 +220,16 @@ def running_platform(
     readable: Sequence[str] = (),
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Platform]:
-    """Run an operator and two workers until the end of the block.
+    """Run an operator and two workers until the end of the block; templates of pools may mount the folder `data`.
 
     `readable`: addresses from which workers may read data, besides the folder `data`. `settings`: variables of the
     operator and its workers in place of those of `operator_environment`, such as the archive's address.
     """
-    allowed = {"TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/", *readable])}
+    volume = {"dataVolume": {"hostPath": {"path": str(data)}}, "dataReadOnly": False}
+    allowed = {
+        "TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/", *readable]),
+        "TWINOPS_TEMPLATES_ALLOWED": json.dumps(volume),
+    }
     common = {**operator_environment(kube, redis_url, mlflow_url, namespace, folder), **allowed, **settings}
     operator = Program(["run"], common, folder / "operator.log")
     platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)

@@ -88,6 +88,6 @@ def test_the_deployment_of_an_earlier_pool_is_replaced(trained: Platform) -> Non
 
 
 def test_a_template_that_the_server_refuses_is_said(trained: Platform) -> None:
-    template = {"spec": {"containers": [{"name": "worker", "image": ""}]}}
+    template = {"spec": {"containers": [{"name": "worker", "resources": {"limits": {"cpu": "many"}}}]}}
     trained.apply("WorkerPool", "broken", {"queues": ["broken"], "template": template})
     trained.until_condition("WorkerPool", "broken", "Stalled", "InvalidTemplate")

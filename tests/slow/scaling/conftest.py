@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
 from collections.abc import Iterator
@@ -105,7 +106,12 @@ def scaling(kube: Kube, redis: KillableRedis, tmp_path_factory: pytest.TempPathF
     """An operator that has pools only."""
     folder = tmp_path_factory.mktemp("scaling")
     kube.kubectl("create", "namespace", NAMESPACE)
-    environment = operator_environment(kube, redis.service.url, NOWHERE, NAMESPACE, folder)
+    # Pools mount a folder of this machine, as the installation's data.
+    data = {"dataVolume": {"hostPath": {"path": str(folder)}}, "dataReadOnly": False}
+    environment = {
+        **operator_environment(kube, redis.service.url, NOWHERE, NAMESPACE, folder),
+        "TWINOPS_TEMPLATES_ALLOWED": json.dumps(data),
+    }
     operator = Program(["run"], environment, folder / "operator.log")
     messages = Messages(Signing(environment["TWINOPS_SIGNING_KEY"].encode(), b""))
     url, journal = redis.service.url, folder / "journal"

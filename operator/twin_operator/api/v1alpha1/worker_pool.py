@@ -87,10 +87,10 @@ class WorkerPoolSpec(ApiModel):
     template: PodTemplate | None = Field(
         default=None,
         description="A partial PodTemplateSpec, merged into the worker's Pods: containers, env and volumes by "
-        "name, volumeMounts by "
-        "path, other lists replace. The worker's container is called worker. This is how workers get "
-        "credentials, volumes "
-        "with data, resources, node selectors and service accounts.",
+        "name, volumeMounts by path, other lists replace. The worker's container is called worker. This is how workers "
+        "get credentials, volumes with data, resources and node selectors. It is held to the rules of the Pod Security "
+        "profile restricted, and may name only the service accounts, Secrets, ConfigMaps, claims and images of the "
+        "chart's workerPools.allowed (else InvalidTemplate).",
     )
 
 

@@ -30,7 +30,10 @@ class AppliedManifest:
 
 @dataclass(frozen=True)
 class RefusedManifest:
-    """A manifest that the API server refused: its digest, why, and when (seconds since the epoch)."""
+    """A manifest that is not applied: its digest, why, and when it was refused (seconds since the epoch).
+
+    One that breaks the rules of templates is not made, so its digest is empty.
+    """
 
     digest: str
     message: str

@@ -35,6 +35,8 @@ from twin_operator.services.pools.status import (
     unreachable_event,
     worth_writing,
 )
+from twin_operator.services.pools.template_constraints import TemplateAllowance
+from twin_operator.services.pools.template_rules import template_problem
 from twin_operator.services.pools.workers import startup_problem
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, read_again
 from twin_operator.services.runs.run import JSON
@@ -58,12 +60,14 @@ class Deployer:
         resources: the API server.
         workloads: Deployments.
         defaults: what the installation says of every worker Pod.
+        allowance: what it allows the templates of pools.
         clock: seconds since the epoch.
     """
 
     resources: Resources
     workloads: Workloads
     defaults: WorkerDefaults
+    allowance: TemplateAllowance
     clock: Callable[[], float]
 
     async def deploy(self, pool: PoolState) -> None:
@@ -95,6 +99,10 @@ class Deployer:
         pool.deployment_was_read(adopted, self.clock())
 
     async def _deploy_own(self, pool: PoolState) -> None:
+        problem = template_problem(pool.spec.template or {}, self.allowance)
+        if problem is not None:
+            pool.refused = RefusedManifest("", problem, self.clock())
+            return
         replicas = pool.replicas.desired if pool.deployment else policy(pool.spec).min_replicas
         manifest = deployment_manifest(pool.resource, self.defaults, replicas)
         mark = digest(manifest)
@@ -112,7 +120,7 @@ class Deployer:
         try:
             applied = await self._written(pool, manifest, mark)
         except Refused as error:
-            pool.refused = RefusedManifest(mark, str(error), self.clock())
+            pool.refused = RefusedManifest(mark, f"The Deployment was refused: {error}", self.clock())
             return
         pool.refused = None
         pool.observe_deployment(applied)

@@ -15,7 +15,7 @@ from twin_operator.services.runs.times import moment
 
 DIGITS: Final = 3  # significant, of smoothed numbers: the rest is noise that would be written again and again
 LEAST_RATE: Final = 0.01  # tasks a second: what is below it is the tail of a smoothing, not traffic
-REFUSAL_LIMIT: Final = 1000  # characters of an API server's refusal in a message
+REFUSAL_LIMIT: Final = 1000  # characters of what is wrong with a template: an API server's refusal may be long
 COUNTS_SECONDS: Final = 4.5  # between writes of depths and running tasks: five seconds for users who poll every 2 s
 SMOOTHED_SECONDS: Final = 15.0  # between writes of smoothed numbers alone
 MATERIAL: Final = 0.1  # share by which a smoothed number must change to be written
@@ -103,8 +103,7 @@ def _readiness(pool: PoolState) -> tuple[WorkerPoolPhase, list[Fact]]:
     counted = f"{replicas.ready} of {replicas.desired} workers are ready."
     if pool.refused is not None:
         rest = " The workers of the earlier template continue." if replicas.current else ""
-        message = f"The Deployment was refused: {pool.refused.message}"[:REFUSAL_LIMIT]
-        return WorkerPoolPhase.FAILED, stalled(Reason.INVALID_TEMPLATE, message + rest)
+        return WorkerPoolPhase.FAILED, stalled(Reason.INVALID_TEMPLATE, pool.refused.message[:REFUSAL_LIMIT] + rest)
     if replicas.desired == 0:
         return WorkerPoolPhase.IDLE, ready(Reason.SCALED_TO_ZERO, _scaled_to_zero(pool))
     if replicas.complete:
