@@ -189,6 +189,31 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 {{- mergeOverwrite (dict "spec" $spec) (default dict .pool.template) | toYaml }}
 {{- end }}
 
+{{- /* What templates of pools may name, as the operator reads it. */ -}}
+{{- define "twin-operator.templatesAllowed" -}}
+{{- $data := .Values.workers.data }}
+{{- merge (dict "dataVolume" (default dict $data.volume) "dataReadOnly" $data.readOnly) .Values.workerPools.allowed | toJson }}
+{{- end }}
+
+{{- /* A value of YAML as an expression of CEL, whose literals have to be told that their items differ in type. */ -}}
+{{- define "twin-operator.celLiteral" -}}
+{{- if kindIs "map" . }}
+{{- $fields := list }}
+{{- range $key, $value := . }}
+{{- $fields = append $fields (printf "%s: %s" (toJson $key) (include "twin-operator.celLiteral" $value)) }}
+{{- end }}
+{{- printf "dyn({%s})" (join ", " $fields) }}
+{{- else if kindIs "slice" . }}
+{{- $items := list }}
+{{- range . }}
+{{- $items = append $items (include "twin-operator.celLiteral" .) }}
+{{- end }}
+{{- printf "dyn([%s])" (join ", " $items) }}
+{{- else }}
+{{- printf "dyn(%s)" (toJson .) }}
+{{- end }}
+{{- end }}
+
 {{- /* Annotations of what exists only before an upgrade; the argument is the order. */ -}}
 {{- define "twin-operator.upgradeHook" -}}
 helm.sh/hook: pre-upgrade

@@ -71,6 +71,7 @@ BUNDLED_TLS = (
 BARE = (
     *(*ADDRESSES, "--set-json", 'archive.volume={"emptyDir":{}}'),
     *("--set", "approvalPolicy.enabled=false", "--set", "userRoles.create=false"),
+    *("--set", "workerPools.templatePolicy.enabled=false"),
 )
 VALUE_SETS = {
     "addresses": ADDRESSES,
@@ -157,6 +158,16 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ),
         ((*ADDRESSES, "--set", "workerPools.pools.light.queue=a"), ("pools/light'", "'queue' not allowed")),
         ((*ADDRESSES, "--set-json", "workerPools.pools.light.queues=[]"), ("pools/light/queues': minItems",)),
+        ((*ADDRESSES, "--set", "workerPools.allowed.pods={a}"), ("at '/workerPools/allowed'", "'pods' not allowed")),
+        ((*ADDRESSES, "--set", "workerPools.allowed.secrets={A}"), ("at '/workerPools/allowed/secrets/0'", "pattern")),
+        (
+            (*ADDRESSES, "--set", "workerPools.allowed.serviceAccounts={twin-operator}"),
+            ("Workers must not have the operator's service account twin-operator",),
+        ),
+        (
+            (*ADDRESSES, "--set", "workers.serviceAccount.name=a", "--set", "operator.serviceAccount.name=a"),
+            ("Workers must not have the operator's service account a",),
+        ),
         ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
     ],
 )
@@ -308,12 +319,12 @@ def test_workers_do_not_know_the_archive(helm: Helm) -> None:
     assert "TWINOPS_ARCHIVE_URL" not in {each["name"] for each in workers}
 
 
-def test_the_approval_policies_can_be_left_out(helm: Helm) -> None:
+def test_the_policies_can_be_left_out(helm: Helm) -> None:
     def policies(values: Sequence[str]) -> list[str]:
         return [each["metadata"]["name"] for each in helm.template(values) if each["kind"].startswith("Validating")]
 
-    assert sorted(set(policies(ADDRESSES))) == ["twin-operator-retraining-jobs", "twin-operator-twin-models"]
-    assert len(policies(ADDRESSES)) == 4
+    names = ["twin-operator-pool-templates", "twin-operator-retraining-jobs", "twin-operator-twin-models"]
+    assert sorted(policies(ADDRESSES)) == sorted([*names, *names])
     assert policies(BARE) == []
 
 
@@ -321,6 +332,15 @@ def test_the_approval_policies_hold_in_the_watched_namespaces(helm: Helm) -> Non
     binding = pick(helm.template(NAMESPACED), "ValidatingAdmissionPolicyBinding", "twin-operator-twin-models")
     selector = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
     assert selector[0]["values"] == ["default", "kube-public"]
+
+
+@pytest.mark.parametrize(("values", "namespaces"), [(ADDRESSES, ["default"]), (NAMESPACED, ["default", "kube-public"])])
+def test_the_policy_for_templates_holds_in_the_namespaces_of_pools(
+    helm: Helm, values: Sequence[str], namespaces: list[str]
+) -> None:
+    binding = pick(helm.template(values), "ValidatingAdmissionPolicyBinding", "twin-operator-pool-templates")
+    selector = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert selector[0]["values"] == namespaces
 
 
 def test_references_in_worker_variables_are_left_to_the_workers_pod(helm: Helm) -> None:

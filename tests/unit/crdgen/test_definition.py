@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from twin_operator.crdgen import generate
-from twin_operator.crdgen.__main__ import differing
-from twin_operator.crdgen.guarded_fields import generate_guards
+from twin_operator.crdgen.__main__ import differing, generate_policies
 
 REPOSITORY: Final = Path(__file__).parents[3]
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -80,7 +79,7 @@ def test_a_crd_fits_into_an_annotation(name: str) -> None:
 
 
 def test_the_repository_holds_what_the_models_say() -> None:
-    assert differing(REPOSITORY, generate(), generate_guards()) == []
+    assert differing(REPOSITORY, generate(), generate_policies()) == []
 
 
 def test_every_field_is_described() -> None:
