@@ -20,7 +20,7 @@ from twin_operator.services.reconciling.ports import Unreadable
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R", bound=Resource)
-WATCHES: Final = 5  # the four kinds and the Deployments of pools, each for every watched namespace
+WATCHES: Final = 4  # of the four kinds, each for every watched namespace
 SPARE: Final = 16  # connections beside the watches, for lists
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
@@ -66,15 +66,8 @@ class NoProgress(kopf.ProgressStorage):
 
 
 def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: KubernetesApi, namespaces: int) -> None:
-    """Register a handler a kind, and how kopf reaches the API server: as the rest of the operator does.
-
-    Connections are bounded, which saves memory, but each watch holds one: `namespaces` are watched, or the cluster.
-    """
-
-    @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.AiohttpSession:  # noqa: ANN401 - kopf's names
-        session = await api.session_for(WATCHES * max(1, namespaces) + SPARE)
-        return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
+    """Register a handler a kind, and how kopf reaches the API server; `namespaces` are watched, or the cluster (0)."""
+    _register_login(registry, api, WATCHES * max(1, namespaces))
 
     @kopf.on.event(GROUP, VERSION, "simulations", registry=registry)
     async def simulation(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401 - kopf's names
@@ -97,9 +90,28 @@ def register(registry: kopf.OperatorRegistry, loop: OperatorLoop, api: Kubernete
     async def retraining_job(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
         await _deliver(loop, RetrainingJob, body, partial(loop.job_seen, deleted=type == "DELETED"))
 
+
+def register_deployments(
+    registry: kopf.OperatorRegistry, loop: OperatorLoop, api: KubernetesApi, namespaces: int
+) -> None:
+    """Register the handler of Deployments of pools, which are watched in the `namespaces` of pools and in no others."""
+    _register_login(registry, api, namespaces)
+
     @kopf.on.event("apps", "v1", "deployments", labels=OWNED, registry=registry)
     async def deployment(body: kopf.Body, type: str | None, **_: Any) -> None:  # noqa: A002, ANN401
         loop.deployment_seen(deployment_view(body), deleted=type == "DELETED")
+
+
+def _register_login(registry: kopf.OperatorRegistry, api: KubernetesApi, watches: int) -> None:
+    """Have kopf reach the API server as the rest of the operator does.
+
+    Connections are bounded, which saves memory, but each watch holds one.
+    """
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:  # noqa: ANN401 - kopf's names
+        session = await api.session_for(watches + SPARE)
+        return kopf.AiohttpSession(server=api.configuration.host, aiohttp_session=session)
 
 
 async def _read(loop: OperatorLoop, kind: type[R], body: Mapping[str, Any]) -> R | None:

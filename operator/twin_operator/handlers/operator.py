@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import signal
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -83,21 +84,35 @@ class OperatorProcess:
         self.leading = True
         logger.info("This process leads.")
         self.graph.loop.last_resync = self.graph.loop.clock()
-        registry = kopf.OperatorRegistry()
-        events.register(registry, self.graph.loop, self.graph.api, len(self.settings.watch_namespaces))
         async with asyncio.TaskGroup() as group:
             loops = group.create_task(self.graph.loop.run())
-            await kopf.operator(
-                registry=registry,
-                settings=events.settings(),
-                clusterwide=not self.settings.watch_namespaces,
-                namespaces=self.settings.watch_namespaces,
-                stop_flag=self._stop,
-                # Else kopf asks for the user's name, and a container's user has none. Its type is not public.
-                identity=cast("Any", self.settings.identity),
-            )
+            watches = [group.create_task(self._watch(*each)) for each in self._watched()]
+            await asyncio.wait(watches)
             loops.cancel()
-        self.end()  # kopf takes the signals while it runs, and returns after one
+
+    def _watched(self) -> Iterator[tuple[kopf.OperatorRegistry, Collection[str]]]:
+        """Yield what is watched, and in which namespaces; none of them stands for the whole cluster.
+
+        Kopf watches everything of one registry in the same namespaces, and Deployments are ours in those of pools only.
+        """
+        resources, everywhere = kopf.OperatorRegistry(), self.settings.watch_namespaces
+        events.register(resources, self.graph.loop, self.graph.api, len(everywhere))
+        yield resources, everywhere
+        deployments, of_pools = kopf.OperatorRegistry(), sorted(self.graph.loop.pools.index.namespaces)
+        events.register_deployments(deployments, self.graph.loop, self.graph.api, len(of_pools))
+        yield deployments, of_pools
+
+    async def _watch(self, registry: kopf.OperatorRegistry, namespaces: Collection[str]) -> None:
+        await kopf.operator(
+            registry=registry,
+            settings=events.settings(),
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=self._stop,
+            # Else kopf asks for the user's name, and a container's user has none. Its type is not public.
+            identity=cast("Any", self.settings.identity),
+        )
+        self.end()  # kopf takes the signals while it runs, and returns after one; the other watch ends as well
 
 
 def _error(end: object) -> BaseException | None:

@@ -33,11 +33,12 @@ UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connection
 UNUSED_MLFLOW = "http://127.0.0.1:1"
 
 
-def settings(namespaces: tuple[str, ...] = ()) -> Settings:
+def settings(namespaces: tuple[str, ...] = (), pool_namespaces: tuple[str, ...] = ()) -> Settings:
     """Return the settings of an operator with ports of its own."""
     health, metrics = free_ports(2)
-    chosen = {"health_port": health, "metrics_port": metrics, "identity": "first", "watch_namespaces": namespaces}
-    return Settings.model_validate(chosen)
+    ports = {"health_port": health, "metrics_port": metrics}
+    watched = {"watch_namespaces": namespaces, "pool_namespaces": pool_namespaces}
+    return Settings.model_validate({**ports, **watched, "identity": "first"})
 
 
 async def no_dead_letters() -> int:

@@ -27,6 +27,7 @@ from twin_operator.services.reconciling.ports import Event
 
 DEADLINE: Final = 20  # seconds for what takes less than one
 POOL: Final = ("home", "light")
+POOL_NAMESPACES: Final = ("home",)
 
 
 def body(plural: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
@@ -46,23 +47,31 @@ async def until(condition: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def watching(server: WatchedServer, loop: OperatorLoop, namespaces: tuple[str, ...] = ()) -> AsyncIterator[None]:
     """Run the watches until the end of the block; no controller runs."""
-    registry = kopf.OperatorRegistry()
-    events.register(registry, loop, client_of_a_user(Configuration(host=server.url)), len(namespaces))
-    operator = asyncio.create_task(
-        kopf.operator(
-            registry=registry,
-            settings=events.settings(),
-            clusterwide=not namespaces,
-            namespaces=namespaces,
-            identity=cast("Any", "first"),  # else kopf asks DNS for the name of this machine
-        )
-    )
+    api = client_of_a_user(Configuration(host=server.url))
+    registry, deployments = kopf.OperatorRegistry(), kopf.OperatorRegistry()
+    events.register(registry, loop, api, len(namespaces))
+    events.register_deployments(deployments, loop, api, len(POOL_NAMESPACES))
+    watches = [run_kopf(registry, namespaces), run_kopf(deployments, POOL_NAMESPACES)]
     try:
         await until(lambda: set(server.queries) == set(KINDS))
         yield
     finally:
-        operator.cancel()  # a stop flag would give every task of the test 5 s to end
-        await asyncio.wait({operator}, timeout=DEADLINE)
+        for watch in watches:
+            watch.cancel()  # a stop flag would give every task of the test 5 s to end
+        await asyncio.wait(watches, timeout=DEADLINE)
+        await api.close()
+
+
+def run_kopf(registry: kopf.OperatorRegistry, namespaces: tuple[str, ...]) -> asyncio.Task[None]:
+    """Have kopf watch in some namespaces, or in the cluster."""
+    running = kopf.operator(
+        registry=registry,
+        settings=events.settings(),
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        identity=cast("Any", "first"),  # else kopf asks DNS for the name of this machine
+    )
+    return asyncio.create_task(running)
 
 
 UNCERTAINTY: Final = {"confidence": 0.9, "betweenExperimentScale": 1, "acceptPrior": False}

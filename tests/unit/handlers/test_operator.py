@@ -31,9 +31,11 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def process_on(server: WatchedServer, folder: Path, queue: InMemoryQueue | None = None) -> OperatorProcess:
+def process_on(
+    server: WatchedServer, folder: Path, queue: InMemoryQueue | None = None, pool_namespaces: tuple[str, ...] = ()
+) -> OperatorProcess:
     """Return a process that elects and watches on a server."""
-    chosen = settings()
+    chosen = settings(pool_namespaces=pool_namespaces)
     lease = LeaderLease(Configuration(host=server.url), "twin-operator", "home", chosen.identity, INTERVALS)
     return OperatorProcess(chosen, graph_on_fakes(loop_on_fakes(chosen, queue), lease, folder))
 
@@ -88,6 +90,17 @@ async def test_a_standby_that_is_stopped_leaves_the_lease_alone(server: WatchedS
         process.end()
         assert await asyncio.wait_for(ending, DEADLINE) == 0
     assert server.holder == "another"
+
+
+async def test_a_process_watches_deployments_in_the_namespaces_of_pools_and_the_rest_everywhere(
+    server: WatchedServer, tmp_path: Path
+) -> None:
+    process = process_on(server, tmp_path, pool_namespaces=("teams",))
+    async with running(process):
+        await until(lambda: server.namespaces["deployments"] == {process.settings.namespace, "teams"})
+        await leads(server, process)
+    others = {namespace for plural in KINDS if plural != "deployments" for namespace in server.namespaces[plural]}
+    assert others == {""}
 
 
 async def test_a_leader_that_loses_the_lease_ends(server: WatchedServer, tmp_path: Path) -> None:

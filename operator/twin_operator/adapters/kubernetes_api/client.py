@@ -70,6 +70,7 @@ class KubernetesApi:
     retried: Callable[[str, int], None]
     before_write: Callable[[], Awaitable[None]]
     _session: aiohttp.ClientSession | None = None
+    _lent: list[aiohttp.ClientSession] = field(default_factory=list)
     _random: random.Random = field(default_factory=random.Random)
 
     async def get(self, path: str, **query: str) -> JSON:
@@ -181,14 +182,19 @@ class KubernetesApi:
         raise AssertionError("the last attempt returns or raises")
 
     async def session_for(self, connections: int) -> aiohttp.ClientSession:
-        """Return a session of its own for a client of another kind, with the credentials of this moment."""
+        """Return a session of its own for a client of another kind, with the credentials of this moment.
+
+        That client may close it; `close` closes it otherwise.
+        """
         connector = aiohttp.TCPConnector(limit=connections, ssl=self._tls())
-        return aiohttp.ClientSession(connector=connector, headers=await self._credentials())
+        session = aiohttp.ClientSession(connector=connector, headers=await self._credentials())
+        self._lent.append(session)
+        return session
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the connections, and those of the sessions for others: a client that was cancelled left them open."""
+        for session in (*self._lent, *([self._session] if self._session else [])):
+            await session.close()
 
     async def _send(
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str], query: Mapping[str, str] | None
