@@ -16,6 +16,7 @@ ROLES: Final = {
     "vera": "twin-viewer",
     "ed": "twin-editor",
     "ann": "twin-approver",
+    "paul": "twin-pool-editor",
     "emma": "edit",
     "adam": "admin",
     "nell": APPROVE_NAMED,

@@ -16,11 +16,12 @@ ROLES = {
     "vera": "twin-viewer",
     "ed": "twin-editor",
     "ann": "twin-approver",
+    "paul": "twin-pool-editor",
     "vincent": "view",
     "emma": "edit",
     "adam": "admin",
 }
-OURS = ("twin-viewer", "twin-editor", "twin-approver", "twin-operator-twins", "twin-operator-pools")
+OURS = ("twin-viewer", "twin-editor", "twin-approver", "twin-pool-editor", "twin-operator-twins", "twin-operator-pools")
 
 
 def may(kube: Kube, user: str, question: str, namespace: str) -> bool:
@@ -63,6 +64,7 @@ def may(kube: Kube, user: str, question: str, namespace: str) -> bool:
         ("get core/namespaces=kube-system", EVERYWHERE),
         ("create events.k8s.io/events", EVERYWHERE),
         ("create apps/deployments", HERE),
+        ("watch apps/deployments", HERE),
         ("list apps/replicasets", HERE),
         ("list core/pods", HERE),
         ("patch core/pods", HERE),
@@ -87,6 +89,8 @@ def test_the_operator_may_do_its_work(kube: Kube, release: str, question: str, n
         (f"patch {TWINS}/retrainingjobs", HERE),
         (f"deletecollection {TWINS}/retrainingjobs", HERE),
         ("create apps/deployments", ELSEWHERE),
+        ("list apps/deployments", ELSEWHERE),
+        ("watch apps/deployments", EVERYWHERE),
         ("list apps/replicasets", ELSEWHERE),
         ("patch apps/replicasets", HERE),
         ("delete core/pods", HERE),
@@ -137,7 +141,15 @@ def people(kube: Kube, release: str) -> None:
         ("vera", "get core/pods", False),
         ("ed", f"create {TWINS}/twinmodels", True),
         ("ed", f"deletecollection {TWINS}/simulations", True),
-        ("ed", f"patch {TWINS}/workerpools/scale", True),
+        ("ed", f"get {TWINS}/workerpools/scale", True),
+        ("ed", f"patch {TWINS}/workerpools/scale", False),
+        ("ed", f"create {TWINS}/workerpools", False),
+        ("emma", f"create {TWINS}/workerpools", False),
+        ("emma", f"patch {TWINS}/workerpools/scale", False),
+        ("paul", f"create {TWINS}/workerpools", True),
+        ("paul", f"patch {TWINS}/workerpools/scale", True),
+        ("paul", f"create {TWINS}/simulations", False),
+        ("adam", f"create {TWINS}/workerpools", True),
         ("ed", f"patch {TWINS}/simulations/status", False),
         ("ed", f"approve {TWINS}/retrainingjobs", False),
         ("ann", f"approve {TWINS}/retrainingjobs", True),
@@ -171,6 +183,7 @@ def test_no_role_says_everything_and_approve_is_the_approvers_alone(kube: Kube) 
 
 
 @pytest.mark.usefixtures("release")
-def test_only_the_role_admin_takes_in_the_approvers(kube: Kube) -> None:
-    labels = kube.get("clusterrole", "twin-approver")["metadata"]["labels"]
+@pytest.mark.parametrize("role", ["twin-approver", "twin-pool-editor"])
+def test_only_the_role_admin_takes_in_approvers_and_pool_editors(kube: Kube, role: str) -> None:
+    labels = kube.get("clusterrole", role)["metadata"]["labels"]
     assert [name for name in labels if "aggregate" in name] == ["rbac.authorization.k8s.io/aggregate-to-admin"]

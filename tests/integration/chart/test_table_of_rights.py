@@ -16,7 +16,7 @@ from tests.integration.chart.people import DRY, People, job, model, resource
 from tests.integration.conftest import Kube
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "security.md"
-USERS: Final = {"viewer": "vera", "editor": "ed", "approver": "ann", "admin": "adam"}
+USERS: Final = {"viewer": "vera", "editor": "ed", "approver": "ann", "pool editor": "paul", "admin": "adam"}
 HARMLESS: Final = {"metadata": {"annotations": {"tried": "yes"}}}
 
 Cell = tuple[str, str, str]
