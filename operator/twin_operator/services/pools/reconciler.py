@@ -106,7 +106,9 @@ class Deployer:
         replicas = pool.replicas.desired if pool.deployment else policy(pool.spec).min_replicas
         manifest = deployment_manifest(pool.resource, self.defaults, replicas)
         mark = digest(manifest)
-        if not self._is_applied(pool, mark) and not self._was_refused_lately(pool, mark):
+        if self._is_applied(pool, mark):
+            pool.refused = None  # a template that was taken back
+        elif not self._was_refused_lately(pool, mark):
             await self._apply(pool, manifest, mark)
 
     def _is_applied(self, pool: PoolState, mark: str) -> bool:

@@ -49,6 +49,25 @@ async def test_the_workers_of_the_last_good_template_go_on_and_are_scaled() -> N
         assert "earlier template continue" in site.condition(POOL, "fast")["message"]
 
 
+def refuse_classes(body: JSON) -> str | None:
+    refused = body["kind"] == "Deployment" and "priorityClassName" in body["spec"]["template"]["spec"]
+    return "no such class" if refused else None
+
+
+@pytest.mark.parametrize("template", [{"spec": {"hostPID": True}}, {"spec": {"priorityClassName": "absent"}}], ids=str)
+async def test_a_refused_template_that_is_taken_back_is_refused_no_longer(template: JSON) -> None:
+    async with Installation() as site:
+        site.cluster.policies.append(refuse_classes)
+        site.apply(pool(replicas=1))
+        await site.until(lambda: deployed(site))
+        await start_workers(site)
+        site.patch(POOL, "fast", {"spec": {"template": template}})
+        await site.until(lambda: site.condition(POOL, "fast", "Stalled").get("reason") == "InvalidTemplate")
+        site.patch(POOL, "fast", {"spec": {"template": None}})
+        await site.until(lambda: site.condition(POOL, "fast").get("reason") == "WorkersReady")
+        assert site.condition(POOL, "fast", "Stalled") == {}
+
+
 async def test_the_settings_say_what_templates_may_name() -> None:
     template = {"spec": {"containers": [{"name": "worker", "envFrom": [{"secretRef": {"name": "s3"}}]}]}}
     async with Installation({"templates_allowed": {"secrets": ["s3"]}}) as site:
