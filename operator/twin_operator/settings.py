@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasChoices, BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -153,10 +153,14 @@ class Settings(BaseSettings):
         ge=1,
         description="Most Simulations of a queue in Redis at a time; the others wait in the operator.",
     )
-    published_bytes_per_queue: int = Field(
-        32 << 20, ge=1, description="Most bytes of their messages, about: large Simulations must not fill Redis."
+    published_bytes_per_queue: ByteSize = Field(
+        ByteSize(32 << 20),
+        gt=0,
+        description="Most bytes of their messages, about: large Simulations must not fill Redis.",
     )
-    batch_bytes: int = Field(1 << 20, ge=1, description="Most bytes of messages in one request to Redis, about.")
+    batch_bytes: ByteSize = Field(
+        ByteSize(1 << 20), gt=0, description="Most bytes of messages in one request to Redis, about."
+    )
     lease_seconds: float = Field(
         10,
         gt=1,

@@ -67,8 +67,8 @@ class OperatorPorts:
 
 def build_requests(settings: Settings, metrics: OperatorMetrics) -> ReconcileRequests:
     """Return what collects requests to reconcile; the queue reports to it what was published."""
-    namespaces = frozenset([settings.namespace, *settings.pool_namespaces])
-    return ReconcileRequests(PoolIndex(namespaces, metrics.pools.forget_pool), metrics.models)
+    pools = PoolIndex({settings.namespace, *settings.pool_namespaces}, metrics.pools.forget_pool)
+    return ReconcileRequests(pools, metrics.models)
 
 
 def assemble(
@@ -91,12 +91,10 @@ def assemble(
         tracer: records spans.
         clock: seconds since the epoch.
     """
-    versions, archive = ports.versions, ports.archive
-    typed = TypedResources(ports.resources)
+    versions, archive, typed = ports.versions, ports.archive, TypedResources(ports.resources)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access, cluster, requests.outcomes.set)
-    traces = RunTraces(tracer, clock)
-    queued = QueuedRuns(ports.queue)
+    traces, queued = RunTraces(tracer, clock), QueuedRuns(ports.queue)
     shared = _Shared(settings, ports, requests, cluster, metrics, clock, typed, queued, access, ledger, traces)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
     twins = Twins(versions, ledger.outcomes, registered.refusal)
@@ -219,20 +217,16 @@ def _publication(shared: _Shared, twins: Twins, finished: FinishedSimulations) -
 
 
 def _upkeep(shared: _Shared, twins: Twins) -> UpkeepController:
+    interval, served = shared.settings.data_watch_seconds, shared.requests.pools.serves
     return UpkeepController(
         resources=shared.resources,
         twins=twins,
         ledger=shared.ledger,
         access=shared.access,
-        data_checks=_data_checks(shared),
+        data_checks=DataChecks(shared.ports.queue, shared.queued, served, interval, shared.clock),
         meters=shared.metrics.models,
         clock=shared.clock,
     )
-
-
-def _data_checks(shared: _Shared) -> DataChecks:
-    interval, served = shared.settings.data_watch_seconds, shared.requests.pools.serves
-    return DataChecks(shared.ports.queue, shared.queued, served, interval, shared.clock)
 
 
 def _models(

@@ -89,7 +89,7 @@ def knows_twin(loop: OperatorLoop) -> bool:
 
 
 SEEN: Final[dict[str, tuple[dict[str, Any], Callable[[OperatorLoop], bool]]]] = {
-    "simulations": (SIMULATION, lambda loop: loop.simulations.unfinished() == 1),
+    "simulations": (SIMULATION, lambda loop: loop.simulations.answers.unfinished() == 1),
     "twinmodels": (TWIN, knows_twin),
     "workerpools": (WORKER_POOL, lambda loop: loop.pools.index.keys == [POOL]),
     "retrainingjobs": (JOB, lambda loop: loop.upkeep.unfinished_jobs(("home", "letters")) == [("home", "again")]),
@@ -119,7 +119,7 @@ async def test_an_object_that_cannot_be_read_gets_an_event_and_stops_no_other(se
         server.send("simulations", "ADDED", {**UNREADABLE, "metadata": {**UNREADABLE["metadata"], "name": "bad"}})
         await until(lambda: bool(events_of))
         server.send("simulations", "ADDED", body("simulations", "good", ASKED))
-        await until(lambda: loop.simulations.unfinished() == 1)
+        await until(lambda: loop.simulations.answers.unfinished() == 1)
     assert (events_of[0].regarding.name, events_of[0].reason, events_of[0].warning) == ("bad", "Unreadable", True)
     assert "spec.observed.effect" in events_of[0].message
 
@@ -129,11 +129,11 @@ async def test_a_simulation_that_became_unreadable_is_forgotten_when_it_is_delet
     loop.resources = RecordedEvents([])
     async with watching(server, loop):
         server.send("simulations", "ADDED", SIMULATION)
-        await until(lambda: loop.simulations.unfinished() == 1)
+        await until(lambda: loop.simulations.answers.unfinished() == 1)
         server.send(
             "simulations", "DELETED", {**UNREADABLE, "metadata": {**SIMULATION["metadata"], "resourceVersion": "8"}}
         )
-        await until(lambda: loop.simulations.unfinished() == 0)
+        await until(lambda: loop.simulations.answers.unfinished() == 0)
 
 
 class RecordedEvents(TypedResources):

@@ -11,6 +11,7 @@ from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Res
 from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import Outcome, Run
+from twin_operator.services.simulations.decide import Running
 from twin_operator.services.simulations.status import answered_by, finished, unfinished
 from twin_operator.services.versions import Twins, Waiting
 
@@ -72,7 +73,7 @@ class Answers:
         """Return for how many seconds the oldest unfinished one has been followed; 0 where there is none."""
         return self.clock() - min((followed.seen for followed in self.followed.values()), default=self.clock())
 
-    async def write_unfinished(self, followed: FollowedSimulation, run: Run, waiting: Waiting) -> None:
+    async def write_unfinished(self, followed: FollowedSimulation, run: Run, waiting: Waiting | Running) -> None:
         """Write where a Simulation is, at most at the rate that the pace allows."""
         await self.pace.turn()
         simulation = followed.simulation

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
@@ -46,7 +46,7 @@ class Simulations:
         meters: counts messages that are published again.
         publication: publishes messages.
         served: whether a WorkerPool with workers serves a queue.
-        version_gone: called with namespace and name of the TwinModel whose version a worker did not find.
+        version_gone: called with the key of the TwinModel whose version a worker did not find.
     """
 
     queue: RunQueue
@@ -128,7 +128,6 @@ class Simulations:
         """Decide what is next for each of these, and do it."""
         runs = await self.queue.runs([uid for uid in uids if uid in self.answers.followed])
         ready: list[Ready] = []
-        accepted: dict[str, float] = {}
         for uid, run in runs.items():
             followed = self.answers.followed.get(uid)
             if followed is None or followed.writing:
@@ -145,9 +144,11 @@ class Simulations:
                 case Finish(outcome):
                     followed.writing = True
                     self._spawn(self._finish(followed, run, outcome))
-                case Waiting() | Running():
-                    await self._wait(followed, self._accepted(followed, run, decision, accepted), decision)
-        await self._publish(ready, accepted)
+                case Running():
+                    await self._wait(followed, self._accept(followed, run), decision)
+                case Waiting():
+                    await self._wait(followed, run, decision)
+        await self._publish(ready)
 
     async def _decide(self, followed: FollowedSimulation, run: Run) -> Decision | None:
         try:
@@ -159,15 +160,14 @@ class Simulations:
         published, served = self.publication.has_published(followed), self.served(followed.simulation.spec.task_queue)
         return decide(followed.simulation, run, model, published=published, served=served, now=self.clock())
 
-    async def _publish(self, ready: Sequence[Ready], accepted: dict[str, float]) -> None:
+    async def _publish(self, ready: Sequence[Ready]) -> None:
         """Publish what has a place in its queue; the others keep their time of queueing, and wait for one."""
         chosen, others = self.publication.choose(ready)
         self.mark(others)
         places = {each.uid for each in chosen}
         for each in (each for each in ready if each.uid not in places):
             decision = queued(each.followed.simulation.spec.task_queue, served=True)
-            self._show(each.followed, self._accepted(each.followed, each.run, decision, accepted), decision)
-        await self.queue.mark_queued(accepted)
+            self._show(each.followed, self._accept(each.followed, each.run), decision)
         for each, waiting in await self.publication.publish(chosen):
             await self._wait(each.followed, each.run, waiting)
         for each in chosen:
@@ -203,9 +203,7 @@ class Simulations:
     async def resync(self) -> None:
         """Find unfinished Simulations without a message, and review all unfinished ones."""
         began = self.clock()
-        queues = {t.simulation.spec.task_queue for t in self.answers.followed.values()} | {"simulations", "trials"}
-        found = await self.queue.waiting(queues)
-        self.publication.found(found, self.answers.followed)
+        self.publication.found(found := await self.queue.waiting(self._queues()), self.answers.followed)
         runs = await self.queue.runs(self.answers.followed)
         for uid, followed in self.answers.followed.items():
             run = runs.get(uid, Run())
@@ -216,6 +214,11 @@ class Simulations:
                 self.meters.republished()
                 followed.published = None
         self.mark(self.answers.followed)
+
+    def _queues(self) -> set[str]:
+        """Return the queues that may have messages of Simulations: not every name that a user gave one."""
+        names = {(t.simulation.spec.task_queue, t.published is not None) for t in self.answers.followed.values()}
+        return {queue for queue, published in names if published or self.served(queue)} | {"simulations", "trials"}
 
     def _unpublished(self, followed: FollowedSimulation) -> None:
         """Take note that the message of a Simulation is done with."""
@@ -235,16 +238,12 @@ class Simulations:
     def _later(self, uid: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(max(0.0, seconds), self.mark, (uid,))
 
-    def _accepted(
-        self, followed: FollowedSimulation, run: Run, decision: Waiting | Running, accepted: dict[str, float]
-    ) -> Run:
+    def _accept(self, followed: FollowedSimulation, run: Run) -> Run:
         """Return the record of a run with its time of queueing: one that waits for workers or its turn has one, too."""
-        if run.queued is not None or not isinstance(decision, Running):
-            return run
-        known = followed.simulation.status.queued_time
-        moment = accepted[followed.simulation.uid] = self.clock() if known is None else known.timestamp()
-        self._watch_deadline(followed.simulation, moment)
-        return replace(run, queued=moment)
+        if run.queued is None:
+            run = self.publication.accept(followed.simulation, run)
+            self._watch_deadline(followed.simulation, run.queued or self.clock())
+        return run
 
     def _watch_deadline(self, simulation: Simulation, moment: float) -> None:
         deadline = deadline_of(simulation, Run(queued=moment))
@@ -267,8 +266,7 @@ class Simulations:
         old_enough = self.clock() - followed.seen >= self.second_write_seconds or suspended
         if old_enough and followed.reason != decision.reason:
             followed.reason = decision.reason
-            waiting = Waiting(decision.phase, decision.reason, decision.message)
-            self._spawn(self.answers.write_unfinished(followed, run, waiting))
+            self._spawn(self.answers.write_unfinished(followed, run, decision))
 
     async def _finish_reported(self, uid: str, run: Run) -> None:
         followed = self.answers.followed.get(uid)

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import RunQueue
@@ -56,6 +57,7 @@ class Publication:
     window: PublicationWindow
     batch_bytes: int
     _elsewhere: set[str] = field(default_factory=set)
+    _accepted: dict[str, float] = field(default_factory=dict)
 
     def found(self, uids: AbstractSet[str], followed: Mapping[str, FollowedSimulation]) -> None:
         """Take note of the runs that have a message: an earlier leader may have published it."""
@@ -72,6 +74,12 @@ class Publication:
         self._elsewhere.discard(uid)
         return self.window.release(uid)
 
+    def accept(self, simulation: Simulation, run: Run) -> Run:
+        """Return the record of a run that waits in the operator, with its time of queueing; `publish` writes it."""
+        known = simulation.status.queued_time
+        moment = self._accepted[simulation.uid] = self.clock() if known is None else known.timestamp()
+        return replace(run, queued=moment)
+
     def choose(self, ready: Collection[Ready]) -> tuple[list[Ready], list[str]]:
         """Return those of these that have a place now, and the other Simulations that got one."""
         for each in ready:
@@ -83,6 +91,9 @@ class Publication:
 
     async def publish(self, ready: Sequence[Ready]) -> list[tuple[Ready, Waiting]]:
         """Publish tasks; return those that have no tau weights now, with the reason."""
+        accepted, self._accepted = self._accepted, {}
+        if accepted:
+            await self.queue.mark_queued(accepted)
         weighted, waiting = [], []
         for each in ready:
             weights = await self._weights(each)

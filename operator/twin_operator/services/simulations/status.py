@@ -13,6 +13,7 @@ from twin_operator.services.runs.run import BoundVersion, Outcome, Run
 from twin_operator.services.runs.simulation_messages import SimulationResult
 from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
+from twin_operator.services.simulations.decide import Running
 from twin_operator.services.simulations.recommendation import Conclusion, Unwritable, conclude
 from twin_operator.services.versions import Waiting
 
@@ -101,7 +102,7 @@ def _read(outcome: Outcome) -> SimulationResult:
         raise Unwritable(".".join(map(str, error.errors()[0]["loc"]))) from error
 
 
-def unfinished(simulation: Simulation, run: Run, waiting: Waiting, now: float) -> SimulationStatus:
+def unfinished(simulation: Simulation, run: Run, waiting: Waiting | Running, now: float) -> SimulationStatus:
     """Return the status of a Simulation that waits, is queued, runs, or is suspended."""
     facts = reconciling(waiting.reason, waiting.message)
     if waiting.phase is SimulationPhase.SUSPENDED:

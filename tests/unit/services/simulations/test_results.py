@@ -200,7 +200,7 @@ async def test_an_object_that_ended_before_its_report_is_not_read_again() -> Non
         site.cluster.reachable = False
         simulations = site.operator.loop.simulations
         await simulations.follow_unknown(Target("Simulation", "default", "question", uid))
-        assert simulations.unfinished() == 0
+        assert simulations.answers.unfinished() == 0
         with pytest.raises(ApiError):
             await simulations.follow_unknown(Target("Simulation", "default", "question", "another"))
 
