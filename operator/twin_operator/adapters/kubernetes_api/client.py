@@ -6,10 +6,13 @@ models cost four times the CPU of a request on the hot path.
 
 import asyncio
 import random
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -29,6 +32,8 @@ APPLY_PATCH: Final = "application/apply-patch+yaml"
 TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
 WATCH_SECONDS: Final = 300  # until the API server ends a watch; the next one resumes at its resource version
 READ_BYTES: Final = 1 << 16
+NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")  # of namespaces and of the kinds that are used here
+NAME_LIMIT: Final = 253  # characters
 
 
 class ApiError(Exception):
@@ -43,6 +48,17 @@ class ApiError(Exception):
         super().__init__(f"{status}: {message}")
         self.status = status
         self.message = message
+
+
+def segment(name: str) -> str:
+    """Return the name of an object or a namespace as a part of a path.
+
+    Raises:
+        ApiError: no object can have this name (404): a path with it would be another one.
+    """
+    if len(name) > NAME_LIMIT or not NAME.fullmatch(name):
+        raise ApiError(HTTPStatus.NOT_FOUND, "No object has a name like this.")
+    return quote(name, safe="")
 
 
 async def load_configuration() -> Configuration:

@@ -21,6 +21,7 @@ from twin_operator.adapters.kubernetes_api.client import (
     KubernetesApi,
     client_of_a_user,
     load_configuration,
+    segment,
 )
 from twin_operator.adapters.kubernetes_api.resources import ClusterResources
 from twin_operator.adapters.kubernetes_api.typed_resources import parse
@@ -56,7 +57,7 @@ class UserClient:
 
     async def read(self, kind: str, name: str) -> JSON:
         """Return an object."""
-        return await self.api.get(f"{self._collection(kind)}/{name}")
+        return await self.api.get(f"{self._collection(kind)}/{segment(name)}")
 
     async def list(self, kind: str, *, everywhere: bool = False) -> list[JSON]:
         """Return the objects of a kind, in the namespace or in all."""
@@ -69,10 +70,10 @@ class UserClient:
 
     async def change(self, kind: str, name: str, patch: JSON) -> JSON:
         """Merge a patch into an object."""
-        return await self.api.merge(f"{self._collection(kind)}/{name}", patch, fieldManager=FIELD_MANAGER)
+        return await self.api.merge(f"{self._collection(kind)}/{segment(name)}", patch, fieldManager=FIELD_MANAGER)
 
     def _collection(self, kind: str) -> str:
-        return f"/apis/{API_VERSION}/namespaces/{self.namespace}/{PLURALS[kind]}"
+        return f"/apis/{API_VERSION}/namespaces/{segment(self.namespace)}/{PLURALS[kind]}"
 
 
 @asynccontextmanager

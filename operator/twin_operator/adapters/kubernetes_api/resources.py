@@ -16,7 +16,7 @@ from typing import Final
 
 import aiohttp
 
-from twin_operator.adapters.kubernetes_api.client import JSON, PAGE, ApiError, KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import JSON, PAGE, ApiError, KubernetesApi, segment
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
 from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, GradedObject, Refused
 from twin_operator.services.reconciling.queue import exponential_backoff
@@ -179,7 +179,9 @@ class ClusterResources:
         """Emit an Event, once for the same occasion; one that cannot be written is logged, and work goes on."""
         namespace = event.regarding.namespace
         try:
-            await self.api.create(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event_manifest(event))
+            await self.api.create(
+                f"/apis/events.k8s.io/v1/namespaces/{segment(namespace)}/events", event_manifest(event)
+            )
         except ApiError as error:
             if error.status != HTTPStatus.CONFLICT:
                 logger.warning("Event %s of %s: %s", event.reason, event.regarding.name, error)
@@ -194,11 +196,11 @@ class ClusterResources:
 
 
 def _collection(kind: str, namespace: str) -> str:
-    return f"{ROOT}/namespaces/{namespace}/{PLURALS[kind]}"
+    return f"{ROOT}/namespaces/{segment(namespace)}/{PLURALS[kind]}"
 
 
 def _path(kind: str, namespace: str, name: str) -> str:
-    return f"{_collection(kind, namespace)}/{name}"
+    return f"{_collection(kind, namespace)}/{segment(name)}"
 
 
 def port_error(error: ApiError) -> Exception:

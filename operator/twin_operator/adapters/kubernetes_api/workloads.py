@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi
+from twin_operator.adapters.kubernetes_api.client import JSON, ApiError, KubernetesApi, segment
 from twin_operator.adapters.kubernetes_api.resources import port_error
 from twin_operator.api.v1alpha1 import OwnerReference
 from twin_operator.services.pools.ports import ContainerState, Deployment, Pod, ReplicaCounts, WorkloadCondition
@@ -111,15 +111,17 @@ class ClusterWorkloads:
     async def list_pods(self, deployment: Deployment, selector: str) -> list[Pod]:
         """Return the Pods of a Deployment's ReplicaSets that a label selector matches."""
         namespace = deployment.namespace
-        sets = self.api.items(f"/apis/apps/v1/namespaces/{namespace}/replicasets", labelSelector=selector)
+        sets = self.api.items(f"/apis/apps/v1/namespaces/{segment(namespace)}/replicasets", labelSelector=selector)
         uids = {each["metadata"]["uid"] async for each in sets if controller_uid(each) == deployment.uid}
-        pods = self.api.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
+        pods = self.api.items(f"/api/v1/namespaces/{segment(namespace)}/pods", labelSelector=selector)
         return [pod_view(body) async for body in pods if controller_uid(body) in uids]
 
     async def set_deletion_cost(self, pod: Pod, cost: int | None) -> None:
         """Set or remove the deletion cost of a Pod, unless it is gone or another one has its name."""
         try:
-            await self.api.merge(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", deletion_cost_patch(pod, cost))
+            await self.api.merge(
+                f"/api/v1/namespaces/{segment(pod.namespace)}/pods/{segment(pod.name)}", deletion_cost_patch(pod, cost)
+            )
         except ApiError as error:
             if error.status not in OTHER:
                 raise
@@ -172,11 +174,11 @@ def _is_ours(entry: JSON, operation: str) -> bool:
 
 
 def _collection(namespace: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    return f"/apis/apps/v1/namespaces/{segment(namespace)}/deployments"
 
 
 def _deployment_path(namespace: str, name: str) -> str:
-    return f"{_collection(namespace)}/{name}"
+    return f"{_collection(namespace)}/{segment(name)}"
 
 
 def controller_uid(body: Mapping[str, Any]) -> str | None:
