@@ -104,10 +104,8 @@ class EventsProcess:
             await asyncio.sleep(READ_SECONDS)
 
     async def _read_depths(self) -> None:
-        queues = self.graph.events.queues
-        for queue in sorted(await self.graph.feed.queues()):
-            queues.admit(queue)
-        self.graph.metrics.lengths(await self.graph.depths(sorted(queues.known)))
+        queues = self.graph.events.shown_queues(await self.graph.feed.queues())
+        self.graph.metrics.lengths(await self.graph.depths(queues))
         if self._up:  # a worker does not count as silent while this process is not connected
             self.graph.events.sweep()
 

@@ -109,6 +109,7 @@ class TaskEvents:
     queues: Names = field(default_factory=Names)
     _errors: Names = field(default_factory=Names)
     _workers: dict[str, Presence] = field(default_factory=dict)
+    _shown: list[str] = field(default_factory=list)
     _sent: "OrderedDict[str, tuple[float, object]]" = field(default_factory=OrderedDict)
 
     def take(self, event: JSON) -> None:
@@ -129,6 +130,19 @@ class TaskEvents:
             elif known.state == "up" and now - known.seen > self.silent_seconds:
                 self._show(hostname, replace(known, state="silent", active=0))
         self._show_queues()
+
+    def shown_queues(self, published: Collection[str]) -> list[str]:
+        """Return the queues whose lengths are shown, at most `MOST_NAMES`.
+
+        Those that workers or tasks were heard of come first, then others of Redis: whoever invents names of queues
+        must not push those off the list that are in use.
+
+        Args:
+            published: queues that tasks were ever published to.
+        """
+        ranked = dict.fromkeys([*sorted(self.queues.known), *sorted(published)])
+        self._shown = sorted(list(ranked)[:MOST_NAMES])
+        return self._shown
 
     def listen_again(self) -> None:
         """After a time in which nothing could be heard: nobody was silent."""
@@ -194,7 +208,8 @@ class TaskEvents:
 
     def _show_queues(self) -> None:
         present = [worker for worker in self._workers.values() if worker.state == "up"]
-        self.meter.served({queue: [w for w in present if queue in w.queues] for queue in self.queues.known})
+        queues = {*self.queues.known, *self._shown}
+        self.meter.served({queue: [w for w in present if queue in w.queues] for queue in queues})
 
 
 def _node(event: JSON) -> tuple[str, str]:

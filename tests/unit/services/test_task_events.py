@@ -52,6 +52,27 @@ def exporter() -> Exporter:
     return Exporter()
 
 
+def test_queues_that_somebody_invented_do_not_push_those_in_use_off_the_list(exporter: Exporter) -> None:
+    invented = {f"aeve{number}" for number in range(100)}
+    exporter.worker("heartbeat", queues=["simulations", "training"])
+    exporter.task("sent", queue="trials")
+    shown = exporter.events.shown_queues({*invented, "simulations", "training", "trials"})
+    assert {"simulations", "training", "trials"} < set(shown)
+    assert len(shown) == task_events.MOST_NAMES
+
+
+def test_names_of_queues_in_redis_are_no_labels_of_tasks_yet(exporter: Exporter) -> None:
+    exporter.events.shown_queues({f"aeve{number}" for number in range(100)})
+    exporter.task("sent")
+    assert exporter.value("celery_task_sent_total", **SENT) == 1
+
+
+def test_a_queue_that_no_worker_serves_shows_no_worker(exporter: Exporter) -> None:
+    exporter.events.shown_queues({"simulations"})
+    exporter.events.sweep()
+    assert exporter.value("celery_active_worker_count", queue_name="simulations") == 0
+
+
 @pytest.mark.parametrize("state", ["received", "started", "succeeded", "retried", "rejected", "revoked"])
 def test_an_event_of_a_task_counts_in_its_own_counter_only(exporter: Exporter, state: str) -> None:
     exporter.task(state)
