@@ -166,7 +166,7 @@ class Archiving:
             simulations = _readable(
                 (entry["simulation"] for _, entry in entries if "simulation" in entry), self.cluster
             )
-            vectors = {e["digest"]: _weights(e["weights"]) for _, e in entries if "weights" in e}
+            vectors = _vectors(entry for _, entry in entries if "weights" in entry)
             await self.access.call(self.archive.store, simulations, vectors)
             await self.outbox.drop([identity for identity, _ in entries])
         return len(entries)
@@ -222,8 +222,15 @@ class Archiving:
             self.finished(simulation)
 
 
-def _weights(value: JSON) -> TauWeights:
-    return TauWeightsOnTheWire.model_validate(value).weights()
+def _vectors(entries: Iterable[JSON]) -> dict[str, TauWeights]:
+    """Return the vectors of these by digest; one that cannot be read must not keep the others from the archive."""
+    vectors = {}
+    for entry in entries:
+        try:
+            vectors[str(entry["digest"])] = TauWeightsOnTheWire.model_validate(entry["weights"]).weights()
+        except (ValidationError, KeyError):
+            logger.exception("The weights %s cannot be archived.", entry.get("digest"))
+    return vectors
 
 
 def _readable(bodies: Iterable[JSON], cluster: str) -> list[ArchivedSimulation]:
@@ -233,7 +240,7 @@ def _readable(bodies: Iterable[JSON], cluster: str) -> list[ArchivedSimulation]:
         try:
             records.append(archived(Simulation.model_validate(body), cluster))
         except ValidationError:
-            logger.exception("Simulation %s cannot be archived.", (body.get("metadata") or {}).get("name"))
+            logger.exception("A Simulation cannot be archived.")
     return records
 
 

@@ -142,10 +142,24 @@ async def test_an_archive_that_stops_answering_unasked_is_noticed_within_a_quart
         await site.until(lambda: site.metric("twinops_archive_up") == 0, seconds=15)
 
 
-async def test_an_entry_that_cannot_be_read_keeps_no_other_from_the_archive() -> None:
+BROKEN = {"metadata": {"namespace": "default", "name": "broken", "uid": "u"}, "spec": {}, "status": {}}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"simulation": BROKEN},
+        {"simulation": "x"},
+        {"simulation": {"metadata": "x"}},
+        {"weights": {}, "digest": "d"},
+        {"weights": "x", "digest": "d"},
+        {"weights": {}},
+        {"other": 1},
+    ],
+)
+async def test_an_entry_that_cannot_be_read_keeps_no_other_from_the_archive(entry: dict[str, Any]) -> None:
     async with Installation() as site:
-        broken = {"metadata": {"namespace": "default", "name": "broken", "uid": "u"}, "spec": {}, "status": {}}
-        await site.outbox.put([{"simulation": broken}])
+        await site.outbox.put([entry])
         (body,) = await answered(site, "question")
         await site.until(lambda: site.archive.known(uids([body])))
         await site.until(lambda: not site.queue.server.content().outbox)
