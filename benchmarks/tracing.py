@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from devcluster import services
 from tests.otlp_collector import collector
+from twin_operator.adapters.redis_queue.bad_records import BadRecords, KeyTypes
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.services.runs.run import Target, Task, TaskKind
@@ -52,11 +53,11 @@ async def compare(redis: Redis) -> dict[str, list[float]]:
     """Return CPU seconds of publishing by way."""
     settings = Settings()
     tracer = build_tracer(settings, "twin-operator")
-    silent = NoTracer()
+    silent, types = NoTracer(), KeyTypes(redis, BadRecords(lambda _kind: None))
     ways: dict[str, tuple[Broker, Tracer, bool]] = {
-        "no trace": (Broker(redis, DAY, _ignore, Messages(), None), silent, False),
-        "trace, no endpoint": (build_queue(redis, settings, silent, _ignore), silent, True),
-        "trace, spans sent": (build_queue(redis, settings, tracer, _ignore), tracer, True),
+        "no trace": (Broker(redis, DAY, _ignore, Messages(), None, types), silent, False),
+        "trace, no endpoint": (build_queue(redis, settings, silent, _ignore, types), silent, True),
+        "trace, spans sent": (build_queue(redis, settings, tracer, _ignore, types), tracer, True),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):

@@ -18,6 +18,7 @@ from devcluster import Cluster, services
 from devcluster.layout import free_ports
 from twin_operator.adapters.kubernetes_api.client import KubernetesApi, client_of_a_user
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.bad_records import BadRecords, KeyTypes
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.handlers.operator import OperatorProcess
@@ -90,7 +91,8 @@ async def measure(folder: Path, trials: int) -> dict[str, Seconds]:
         process = OperatorProcess(settings, graph)
         running = asyncio.create_task(process.run())
         try:
-            stranger = Broker(graph.redis, 60, lambda _queues: None, Messages(), None)
+            types = KeyTypes(graph.redis, BadRecords(lambda _kind: None))
+            stranger = Broker(graph.redis, 60, lambda _queues: None, Messages(), None, types)
             return await _measure(Bench(client_of_a_user(configuration), graph, stranger), trials)
         finally:
             process.end()

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
 
 from tests.contracts.queue_system import DONE, QUEUE, QueueSystem, new_reports, run_of, taken, task
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.services.runs.run import BoundVersion, Run, Stop, Target, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, span_context
+
+
+def report(**changes: Any) -> bytes:
+    """Return a report of a run that succeeded, with changes of it or of its target."""
+    target = {"kind": "Simulation", "namespace": "n", "name": "s", "uid": "u"}
+    own = {"event": "recorded", "run": "r", "kind": "simulate"}
+    target |= {name: value for name, value in changes.items() if name in target}
+    own |= {name: value for name, value in changes.items() if name not in target}
+    return orjson.dumps({**own, "target": target})
 
 
 async def test_what_is_published_is_found_in_its_queue(system: QueueSystem) -> None:
@@ -174,6 +185,44 @@ async def test_a_record_lives_its_time_from_the_latest_claim(system: QueueSystem
     assert system.life(work.run) == 0
     system.claims().claim(work)
     assert system.life(work.run) == pytest.approx(60, abs=2)
+
+
+BAD_REPORTS = {
+    "no JSON": b"{",
+    "another form": b"[1]",
+    "without a target": b'{"event": "recorded", "run": "r", "kind": "simulate"}',
+    "of another event": report(event="nonsense"),
+    "a path as namespace": report(namespace="t1/../../../../../api/v1/namespaces/twin-operator"),
+    "a path as name": report(name="../secrets/redis"),
+    "dots as name": report(name=".."),
+    "a number as name": report(name=1),
+    "of a kind that has no runs": report(kind="Secret"),
+    "a list as run": report(run=["r"]),
+}
+
+
+@pytest.mark.parametrize("content", BAD_REPORTS.values(), ids=BAD_REPORTS)
+async def test_a_report_that_cannot_be_read_is_dropped_and_keeps_no_other(system: QueueSystem, content: bytes) -> None:
+    work, holder = task(), system.claims()
+    await new_reports(system)
+    system.report(content)
+    holder.claim(work)
+    holder.record(work, DONE)
+    found = await new_reports(system)
+    assert [each.run for each in found] == [work.run]
+    assert system.bad_records() == ["report"]
+    await system.queue.acknowledge([each.entry for each in found])
+    assert await system.queue.reports(pending=True) == []
+    assert system.bad_records() == ["report"]
+
+
+async def test_a_delivered_message_that_cannot_be_read_is_dropped_and_keeps_no_other(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.publish([work])
+    system.deliver(b"nonsense")
+    assert await system.queue.waiting([QUEUE]) == {work.run}
+    assert await system.queue.targets([]) == {work.run: work.target}
+    assert system.bad_records() == ["delivered"]
 
 
 async def test_reports_come_again_until_they_are_acknowledged(system: QueueSystem) -> None:

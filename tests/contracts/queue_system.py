@@ -124,6 +124,18 @@ class QueueSystem(Protocol):
         """Put bytes of another program into a queue."""
         ...
 
+    def report(self, content: bytes) -> None:
+        """Append bytes of another program to the results stream."""
+        ...
+
+    def deliver(self, content: bytes) -> None:
+        """Put bytes of another program among the delivered messages."""
+        ...
+
+    def bad_records(self) -> list[str]:
+        """Return the kinds of the records so far that could not be read."""
+        ...
+
     def sound_message(self) -> bytes:
         """Return the bytes of a message that a worker would take."""
         ...

@@ -205,7 +205,7 @@ class Installation:
             outbox=wrap("outbox", self.outbox),
             loads=wrap("loads", self.loads),
             workloads=wrap("workloads", self.workloads),
-            ping=wrap("ping", self.queue.ping),
+            keep_redis=wrap("ping", self.queue.ping),
             dead_letters=wrap("dead_letters", self.queue.count_dead_letters),
         )
 

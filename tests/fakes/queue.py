@@ -17,8 +17,9 @@ import orjson
 
 from tests.fakes.claims import InMemoryClaims
 from tests.fakes.dead_letters import InMemoryDeadLetters
-from tests.fakes.redis_content import Server, Unacknowledged
+from tests.fakes.redis_content import Content, Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.bad_records import BadRecord, RecordKind
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
 from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Target, Task, object_of
 from twin_operator.services.runs.tracing import RunTrace, parse, traceparent_of
@@ -68,6 +69,7 @@ class InMemoryQueue:
         self.lease_seconds = lease_seconds
         self.visibility_timeout = visibility_timeout
         self.on_publish: Callable[[Collection[str]], None] = lambda _queues: None
+        self.bad_records: list[str] = []
         self.dead_letters = InMemoryDeadLetters(self.server)
 
     @property
@@ -136,11 +138,18 @@ class InMemoryQueue:
                 self._stop(run, Stop.CANCELLED)
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
-        await self.server.round_trip()
+        self._drop_unreadable(await self.server.round_trip())
         return {run for run in map(_run_of, self._messages(queues)) if run is not None}
+
+    def _drop_unreadable(self, content: Content) -> None:
+        """Drop delivered messages that are none."""
+        for tag in [tag for tag, each in content.unacknowledged.items() if _run_of(each.message) is None]:
+            del content.unacknowledged[tag]
+            self.bad_records.append(RecordKind.DELIVERED)
 
     async def targets(self, followed: Collection[str]) -> dict[str, Target]:
         content = await self.server.round_trip()
+        self._drop_unreadable(content)
         runs = {_run_of(message): message for message in self._messages(content.published)}
         strange = [message for run, message in runs.items() if run is not None and object_of(run) not in followed]
         return {task.run: task.target for task in map(_task, strange) if task.run.startswith(task.target.uid)}
@@ -164,8 +173,14 @@ class InMemoryQueue:
         if not pending:
             fresh = [results.unread.popleft() for _ in range(min(count, len(results.unread)))]
             results.pending += fresh
-        entries = results.pending[:count] if pending else fresh
-        return [keys.read_report(entry, results.entries[entry]) for entry in entries]
+        read, entries = [], results.pending[:count] if pending else fresh
+        for entry in entries:
+            try:
+                read.append(keys.read_report(entry, results.entries[entry]))
+            except BadRecord:
+                self.bad_records.append(RecordKind.REPORT)
+                await self.acknowledge([entry])
+        return read
 
     async def acknowledge(self, entries: Collection[str]) -> None:
         if entries:

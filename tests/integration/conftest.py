@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 import pytest
 
 from devcluster import Cluster, services
+from tests.integration import redis_users
 from tests.integration.api_requests import ApiRequests
+from tests.integration.brokers import load_scripts
 
 CRDS = Path(__file__).parents[2] / "crds"
 _CALL = 300  # seconds for one call of kubectl, with all it may wait for
@@ -100,9 +102,19 @@ def running_cluster(directory: Path) -> Iterator[Kube]:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.Service]:
-    """A Redis with an append-only file."""
+    """A Redis with an append-only file, and the scripts of workers."""
     with services.redis(tmp_path_factory.mktemp("redis")) as service:
+        load_scripts(service.url)
         yield service
+
+
+@pytest.fixture(scope="session")
+def guarded_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Redis with the chart's users, and the scripts of workers."""
+    folder = tmp_path_factory.mktemp("guarded")
+    with services.redis(folder, users=redis_users.write_users(folder / "users.acl")) as service:
+        load_scripts(redis_users.address(service.url, "admin"))
+        yield service.url
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Final
 from redis import Redis
 
 USERS: Final = Path(__file__).parents[2] / "charts" / "twin-operator" / "files" / "redis-users.acl"
+TAKER: Final = "taker"  # a worker that may take a message without waiting for one, as tests do
 ADMIN: Final = "user admin on >admin ~* &* +@all"
 
 
@@ -24,7 +25,10 @@ def rules() -> list[str]:
 
 def write_users(file: Path) -> Path:
     """Write an ACL file that a Redis can load, and return its path."""
-    text = re.sub(r"#([A-Z]+)_PASSWORD", lambda found: f"#{digest(found[1].lower())}", "\n".join(rules()))
+    worker = next(line for line in rules() if line.startswith("user worker "))
+    taker = worker.replace("worker", TAKER).replace("WORKER", TAKER.upper())
+    lines = [*rules(), f"{taker} (~twinops:* +rpop)"]
+    text = re.sub(r"#([A-Z]+)_PASSWORD", lambda found: f"#{digest(found[1].lower())}", "\n".join(lines))
     file.write_text(f"{text}\n{ADMIN}\n")
     return file
 
@@ -39,11 +43,17 @@ def address(url: str, user: str) -> str:
     return re.sub(r"^(rediss?://)([^@/]*@)?", rf"\1{user}:{user}@", url)
 
 
+def forget_refusals(url: str) -> None:
+    """Begin the record of refusals again."""
+    with Redis.from_url(address(url, "admin")) as redis:
+        redis.acl_log_reset()
+
+
 def refusals(url: str) -> list[str]:
-    """Return what users were refused since the server started, newest first."""
+    """Return what users were refused since the server started, or since they were forgotten, newest first."""
     with Redis.from_url(address(url, "admin"), decode_responses=True) as redis:
         return [
             f"{entry['username']}: {entry['object']} ({entry['reason']}, {entry['context']})"
             for entry in redis.acl_log()
-            if entry["username"] in ("operator", "worker", "events")
+            if entry["username"] in ("operator", "worker", "events", TAKER)
         ]

@@ -11,6 +11,7 @@ from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # 
 from redis.retry import Retry
 
 from twin_operator.adapters.mlflow_rest.api import MlflowServer
+from twin_operator.adapters.redis_queue.bad_records import KeyTypes
 from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, Signing
@@ -24,6 +25,7 @@ ERRORS: Final[list[type[Exception]]] = [ConnectionError, TimeoutError, BusyLoadi
 SOCKET_SECONDS: Final = 10.0
 READ_SECONDS: Final = 2.0  # of a reading of the queues: scaling keeps what there is rather than wait
 IMPATIENT_SECONDS: Final = 1.0  # of a caller that asks again soon, and meanwhile must do other things
+SCRIPT_SECONDS: Final = 120.0  # that a worker waits for its scripts, as long as for Redis itself (`RETRIES`)
 OPTIONS: Final[dict[str, Any]] = {
     "socket_timeout": SOCKET_SECONDS,
     "socket_keepalive": True,
@@ -103,11 +105,15 @@ def mlflow_server(settings: Settings) -> MlflowServer:
 
 
 def build_queue(
-    redis: AsyncRedis, settings: Settings, tracer: Tracer, on_publish: Callable[[Collection[str]], None]
+    redis: AsyncRedis,
+    settings: Settings,
+    tracer: Tracer,
+    on_publish: Callable[[Collection[str]], None],
+    types: KeyTypes,
 ) -> Broker:
     """Return the queue; one that records publications where spans are recorded at all."""
     sent = SentEvents(database_of(redis)) if settings.task_events else None
     messages = Messages(build_signing(settings))
     if isinstance(tracer, NoTracer):
-        return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent)
-    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, tracer)
+        return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent, types)
+    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, types, tracer)

@@ -50,7 +50,7 @@ class OperatorPorts:
         outbox: what waits for the archive.
         loads: readings of queues for scaling.
         workloads: Deployments and Pods of WorkerPools.
-        ping: answers while Redis does.
+        keep_redis: keeps Redis fit for workers; fails while it does not answer.
         dead_letters: counts dead letters.
     """
 
@@ -61,7 +61,7 @@ class OperatorPorts:
     outbox: Outbox
     loads: QueueLoads
     workloads: Workloads
-    ping: Callable[[], Awaitable[object]]
+    keep_redis: Callable[[], Awaitable[object]]
     dead_letters: Callable[[], Awaitable[int]]
 
 
@@ -123,7 +123,7 @@ def assemble(
         resources=typed,
         meters=metrics.models,
         process=metrics.process,
-        broker=BrokerWatch(ports.ping, metrics.process),
+        broker=BrokerWatch(ports.keep_redis, metrics.process),
         dead_letters=ports.dead_letters,
         resync_seconds=settings.resync_seconds,
         clock=clock,

@@ -17,11 +17,14 @@ from twin_operator.adapters.kubernetes_api.workloads import ClusterWorkloads
 from twin_operator.adapters.leader_lease import LeaderLease
 from twin_operator.adapters.metrics import ProcessMetrics
 from twin_operator.adapters.metrics.operator import OperatorMetrics
+from twin_operator.adapters.metrics.process import bad_record_counter
 from twin_operator.adapters.mlflow_rest.api import MlflowApi
 from twin_operator.adapters.mlflow_rest.versions import RestVersions
+from twin_operator.adapters.redis_queue.bad_records import BadRecords, KeyTypes, RecordKind
 from twin_operator.adapters.redis_queue.dead_letters import count_dead_letters
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.outbox import Outbox
+from twin_operator.adapters.redis_queue.scripts import ServerUpkeep
 from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import Tracer
@@ -70,17 +73,19 @@ async def build_operator(
     tracer, archive = build_tracer(settings, "twin-operator"), SqlArchive(settings.archive_url, cluster)
     metrics = OperatorMetrics.of(registry, process)
     requests = build_requests(settings, metrics)
+    bad = BadRecords(bad_record_counter(RecordKind, registry))
+    types = KeyTypes(redis, bad)
     mlflow = MlflowApi(mlflow_server(settings), lease.wait_until_renewed)
     ports = OperatorPorts(
-        queue=build_queue(redis, settings, tracer, requests.published),
+        queue=build_queue(redis, settings, tracer, requests.published, types),
         resources=resources,
         versions=RestVersions(mlflow, clock),
         archive=archive,
-        outbox=Outbox(redis),
-        loads=Loads(looking),
+        outbox=Outbox(redis, types),
+        loads=Loads(looking, KeyTypes(looking, bad)),
         workloads=ClusterWorkloads(api),
-        ping=redis.ping,
-        dead_letters=partial(count_dead_letters, redis),
+        keep_redis=ServerUpkeep(redis, types).keep,
+        dead_letters=partial(count_dead_letters, redis, types),
     )
     loop = assemble(settings, ports, requests, cluster, metrics, tracer, clock)
     return OperatorGraph(loop, lease, api, redis=redis, looking=looking, mlflow=mlflow, archive=archive, tracer=tracer)

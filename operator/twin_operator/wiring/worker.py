@@ -7,19 +7,19 @@ from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.settings import Settings
-from twin_operator.wiring.connections import impatient_redis, worker_redis
+from twin_operator.wiring.connections import IMPATIENT_SECONDS, SCRIPT_SECONDS, impatient_redis, worker_redis
 
 
 def build_claims(settings: Settings) -> Claims:
     """Return the worker's side of runs."""
     redis = worker_redis(settings.redis_url)
-    return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds)
+    return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds, SCRIPT_SECONDS)
 
 
 def build_parent_claims(settings: Settings) -> Claims:
     """Return what the parent asks and gives back: it has an event loop, and little time at its end."""
     redis = impatient_redis(settings.redis_url)
-    return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds)
+    return Claims(redis, settings.identity, settings.lease_seconds, settings.run_ttl_seconds, IMPATIENT_SECONDS)
 
 
 def build_registry(settings: Settings) -> MlflowRegistry:

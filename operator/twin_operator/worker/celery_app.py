@@ -13,6 +13,9 @@ from twin_operator.settings import Settings
 SOCKET_SECONDS: Final = 10  # a dead connection is noticed within this time
 VISIBILITY_LEASES: Final = 1.5
 """Visibility timeout in lives of a lease: longer than one, or a message returns while its claim still holds."""
+RESTORE_LOCK_SECONDS: Final = 10
+"""A worker that died, or whose Redis had forgotten the script that ends the lock, keeps the others so long from looking
+for messages to restore; kombu's own 5 minutes are longer than a Simulation may wait. Restoring is a transaction."""
 RESTORE_SECONDS: Final = 2  # between two looks for messages whose visibility timeout has passed
 HEALTH_SECONDS: Final = 5  # between two checks of an idle connection: a half-open one waits for ever
 
@@ -63,6 +66,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         "sep": keys.PRIORITY_SEPARATOR,
         "visibility_timeout": math.ceil(VISIBILITY_LEASES * settings.lease_seconds),
         "unacked_restore_interval": RESTORE_SECONDS,
+        "unacked_mutex_expire": RESTORE_LOCK_SECONDS,
         "unacked_restore_throttle": 1,
         "socket_timeout": SOCKET_SECONDS,
         "socket_keepalive": True,

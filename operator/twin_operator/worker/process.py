@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from celery.worker import WorkController, state
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from twin_operator.adapters.health_pages import serve_from_thread
-from twin_operator.adapters.metrics.process import dead_letter_counter
+from twin_operator.adapters.metrics.process import bad_record_counter, dead_letter_counter
+from twin_operator.adapters.redis_queue.bad_records import BadRecords, RecordKind
 from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
 from twin_operator.adapters.redis_queue.delivery import Check, Reason
 from twin_operator.settings import Settings
@@ -24,6 +25,7 @@ from twin_operator.worker.tasks import Frame, register
 from twin_operator.worker.transport import Guard, guarded_transport
 
 logger = logging.getLogger(__name__)
+WORKER_FINDS: Final = (RecordKind.RUN, RecordKind.DELIVERED)  # the records that a worker reads
 
 
 def serve(
@@ -62,7 +64,7 @@ def build_worker(
 
     draining = Draining(claims.draining)
     grace = Grace(seconds_to_finish(settings.grace_seconds), claims.give_back_of_worker)
-    register(app, frame, requests_that(draining, guard.put_aside, of_dead_child(grace, claims)))
+    register(app, frame, requests_that(draining, guard.put_aside, guard.drop_record, of_dead_child(grace, claims)))
     stop_while_draining(app, draining)
     grace.install()
     show_worker(registry, draining)
@@ -109,7 +111,8 @@ def build_guard(settings: Settings, registry: CollectorRegistry) -> Guard:
         logger.warning(NOT_SIGNED)
     count = dead_letter_counter([str(reason) for reason in Reason], registry)
     letters = DeadLetters(worker_redis(settings.redis_url))
-    return Guard(Check(signing, settings.run_ttl_seconds), letters, settings.identity, count)
+    bad = BadRecords(bad_record_counter(WORKER_FINDS, registry))
+    return Guard(Check(signing, settings.run_ttl_seconds), letters, settings.identity, count, bad)
 
 
 def show_worker(registry: CollectorRegistry, draining: Draining) -> None:

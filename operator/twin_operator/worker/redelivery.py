@@ -16,10 +16,14 @@ from twin_operator.worker.draining import DRAINING, Draining
 
 logger = logging.getLogger(__name__)
 EXHAUSTED: Final = "exhausted"  # the verdict of a claim on a run that has had all its attempts
-GIVEN_UP: Final[Mapping[str, bool]] = {DRAINING: True, EXHAUSTED: False}
+UNREADABLE: Final = "unreadable"  # the verdict of a claim that found a bad record, and dropped it
+GIVEN_UP: Final[Mapping[str, bool]] = {DRAINING: True, EXHAUSTED: False, UNREADABLE: True}
 """Verdicts of claims that end in a rejection, and whether the message goes back into its queue."""
 
 PutAside = Callable[[bytes, str, Refusal], None]
+
+DropRecord = Callable[[str], None]
+"""Takes the run whose record was dropped."""
 
 EndAttempt = Callable[[str, str], bool]
 """Takes a run and its queue; ends this worker's lease, and returns whether it held one."""
@@ -30,12 +34,15 @@ def giving_up(verdict: str) -> Reject:
     return Reject(verdict, requeue=GIVEN_UP[verdict])
 
 
-def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttempt) -> type[Request]:
+def requests_that(
+    draining: Draining, put_aside: PutAside, drop_record: DropRecord, end_attempt: EndAttempt
+) -> type[Request]:
     """Return Celery's request class with an eye on messages that are given up.
 
     Args:
         draining: begins before a message that a draining worker's claim refused is back in its queue.
         put_aside: makes a dead letter.
+        drop_record: counts a record that could not be read.
         end_attempt: is called before the message of a child that died is back in its queue. Celery puts it there at
             once (`worker_lost_wait` is for other pools), and the next claim would be refused for the dead one's lease.
     """
@@ -64,6 +71,8 @@ def requests_that(draining: Draining, put_aside: PutAside, end_attempt: EndAttem
                 message = self.message
                 refusal = Refusal(Reason.EXHAUSTED, "its run has had all its attempts", self.id)
                 put_aside(orjson.dumps(message._raw), message.delivery_info["routing_key"], refusal)  # noqa: SLF001
+            elif verdict == UNREADABLE:
+                drop_record(self.id)
 
     return ObservedRequest
 

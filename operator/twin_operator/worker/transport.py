@@ -13,9 +13,10 @@ from time import time
 from typing import Any, Protocol
 
 from kombu.transport import redis as kombu_redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.bad_records import BadRecords, RecordKind
 from twin_operator.adapters.redis_queue.delivery import Check, Refusal
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,18 @@ class Guard:
         letters: where the others go.
         worker: this worker's name.
         count: called with the reason of each dead letter.
+        bad: counts other records that cannot be read.
     """
 
     check: Check
     letters: Letters
     worker: str
     count: Callable[[str], None]
+    bad: BadRecords
+
+    def drop_record(self, run: str) -> None:
+        """Count a run's record that a claim could not read, and dropped."""
+        self.bad.found(RecordKind.RUN, keys.run_key(run))
 
     def lets_in(self, message: bytes, queue: str) -> bool:
         """Judge a message that was taken from the list of `queue`; put it aside when it is not sound."""
@@ -84,7 +91,7 @@ class _GuardedRedis(kombu_redis.PrefixedStrictRedis):
         return answer if self._guard.lets_in(bytes(message), queue) else None
 
 
-class _ForgettingQoS(kombu_redis.QoS):
+class _RobustQoS(kombu_redis.QoS):
     """Forgets a delivery before it asks Redis to, so that one failed acknowledgement does not stop all consuming.
 
     kombu asks Redis first. When that fails, the delivery tag still counts against the prefetch count, and Celery logs
@@ -92,8 +99,9 @@ class _ForgettingQoS(kombu_redis.QoS):
     that Redis still keeps is delivered again after its visibility timeout; its claim is refused if the run has ended.
     """
 
+    channel: Any  # a `_GuardedChannel`
     _quick_ack: Callable[[str], None]  # kombu's; its type stubs lack both
-    _remove_from_indices: Callable[[str], Any]
+    _remove_from_indices: Callable[[str | bytes], Any]
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a delivery.
@@ -121,10 +129,38 @@ class _ForgettingQoS(kombu_redis.QoS):
         if delivery_tag in (self._delivered or ()):  # a tag that is not there would make room for one message too many
             self._quick_ack(delivery_tag)
 
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        """Return messages whose visibility timeout has passed, if no other worker does so now."""
+        try:
+            super().restore_visible(start, num, interval)
+        except ResponseError as error:  # such as the script that ends the lock, which Redis forgot: it ends by itself
+            logger.warning("Messages of workers that vanished are returned later: %s", error)
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 - kombu's
+        """Return a message to its queue; what is no message is dropped, or none after it would be returned.
+
+        Raises:
+            RedisError: Redis could not be asked.
+        """
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except RedisError:
+            raise
+        except Exception:  # noqa: BLE001 - kombu reads it without a check, so that it may fail in any way
+            self._drop(tag)
+
+    def _drop(self, tag: str | bytes) -> None:
+        shown = tag.decode(errors="replace") if isinstance(tag, bytes) else tag
+        self.channel.guard.bad.found(RecordKind.DELIVERED, f"{keys.UNACKED} {shown}")
+        self._remove_from_indices(tag).execute()
+
 
 class _GuardedChannel(kombu_redis.Channel):
-    QoS = _ForgettingQoS
+    QoS = _RobustQoS
     guard: Guard
+
+    def _queue_bind(self, *_binding: object) -> None:
+        """Write no binding: the list of a queue has its name, so nothing looks one up, and no user needs the right."""
 
     def _get_client(self) -> Callable[..., _GuardedRedis]:
         return partial(_GuardedRedis, guard=self.guard, global_keyprefix=self.global_keyprefix)

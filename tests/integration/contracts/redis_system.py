@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from time import time
 from typing import Any
@@ -14,8 +14,9 @@ from redis.asyncio import Redis as AsyncRedis
 from tests.contracts.queue_system import Taken, task
 from tests.integration.brokers import unsigned_broker
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.adapters.redis_queue.claims import UNACKED_INDEX, Claims
-from twin_operator.adapters.redis_queue.dead_letters import DeadLetters
+from twin_operator.adapters.redis_queue.claims import Claims
+from twin_operator.adapters.redis_queue.dead_letters import DeadLetter, DeadLetters
+from twin_operator.adapters.redis_queue.delivery import Refusal
 from twin_operator.adapters.redis_queue.loads import Loads
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.adapters.redis_queue.outbox import Outbox
@@ -62,29 +63,63 @@ class KombuConsumer:
         self.channel.qos.restore_by_tag(taken.tag)
 
 
-class RedisSystem:
-    """The adapters on one Redis."""
+@dataclass(frozen=True)
+class OwnLetters:
+    """The dead letters: workers put messages there, and the operator's commands do the rest."""
 
-    def __init__(self, url: str) -> None:
-        self.redis = Redis.from_url(url)
-        self.connection = AsyncRedis.from_url(url)
-        self.queue = unsigned_broker(self.connection, 60)
-        self.loads = Loads(self.connection)
-        self.outbox = Outbox(self.connection)
-        self.letters = DeadLetters(self.redis)
-        self._app = create_app(Settings(redis_url=url), [])
+    worker: DeadLetters
+    operator: DeadLetters
+
+    def add(self, message: bytes, queue: str, refusal: Refusal, worker: str) -> str:
+        return self.worker.add(message, queue, refusal, worker)
+
+    def newest(self, count: int) -> Iterator[DeadLetter]:
+        return self.operator.newest(count)
+
+    def find(self, entry: str) -> DeadLetter | None:
+        return self.operator.find(entry)
+
+    def requeue(self, letter: DeadLetter) -> None:
+        self.operator.requeue(letter)
+
+    def purge(self) -> int:
+        return self.operator.purge()
+
+
+class RedisSystem:
+    """The adapters on one Redis, each with the rights of its user.
+
+    Args:
+        operator: address for the operator.
+        worker: address for workers.
+        taker: address for a worker that takes messages without waiting.
+        admin: address for what the test does.
+    """
+
+    def __init__(self, operator: str, worker: str, taker: str, admin: str) -> None:
+        self.redis = Redis.from_url(admin)
+        self.connection = AsyncRedis.from_url(operator)
+        self._bad: list[str] = []
+        self.queue = unsigned_broker(self.connection, 60, found=self._bad)
+        self.loads = Loads(self.connection, self.queue.types)
+        self.outbox = Outbox(self.connection, self.queue.types)
+        self._worker = Redis.from_url(worker)
+        self._operator = Redis.from_url(operator)
+        self.letters = OwnLetters(DeadLetters(self._worker), DeadLetters(self._operator))
+        self._app = create_app(Settings(redis_url=taker), [])
         self._kombu = self._app.connection_for_read()
 
     async def close(self) -> None:
         self._kombu.release()
-        self.redis.close()
+        for each in (self.redis, self._worker, self._operator):
+            each.close()
         await self.connection.aclose()
 
     def on_publish(self, call: Callable[[Collection[str]], None]) -> None:
         self.queue.on_publish = call
 
     def claims(self, worker: str = "worker") -> Claims:
-        return Claims(self.redis, worker, 10, 60)
+        return Claims(self._worker, worker, 10, 60, 1)
 
     def consumer(self) -> KombuConsumer:
         channel: Any = self._kombu.channel()
@@ -103,7 +138,7 @@ class RedisSystem:
 
     def pass_visibility_timeout(self, *tags: str) -> None:
         overdue = {tag: time() - 3_600 + number for number, tag in enumerate(tags)}
-        self.redis.zadd(UNACKED_INDEX, overdue, xx=True)
+        self.redis.zadd(keys.UNACKED_INDEX, overdue, xx=True)
 
     def life(self, run: str) -> float:
         seconds: Any = self.redis.ttl(keys.run_key(run))
@@ -114,6 +149,15 @@ class RedisSystem:
 
     def push(self, queue: str, message: bytes) -> None:
         self.redis.lpush(keys.queue_key(queue, PRIORITY), message)
+
+    def report(self, content: bytes) -> None:
+        self._worker.xadd(keys.RESULTS, {"report": content})
+
+    def deliver(self, content: bytes) -> None:
+        self._worker.hset(keys.UNACKED, "tag", content)
+
+    def bad_records(self) -> list[str]:
+        return self._bad
 
     def sound_message(self) -> bytes:
         return Messages().write(task())[1]

@@ -22,7 +22,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from devcluster import services
 from devcluster.layout import free_ports
-from tests.integration.brokers import unsigned_broker
+from tests.integration.brokers import load_scripts, unsigned_broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.services.runs.run import Stop, Target, Task, TaskKind
 
@@ -65,6 +65,7 @@ class Bench:
 
     def start_redis(self) -> None:
         self.service = self.redis.enter_context(services.redis(self.redis_directory, self.port))
+        load_scripts(self.service.url)
 
     def kill_redis(self) -> None:
         self.service.process.kill()

@@ -24,7 +24,7 @@ DONE = Outcome(Reason.SUCCEEDED, "done", {"effect": 1})
 
 
 def claims(url: str, lease: float = 10) -> Claims:
-    return Claims(Redis.from_url(url), "worker", lease, 60)
+    return Claims(Redis.from_url(url), "worker", lease, 60, 1)
 
 
 def task(limit: int = 2, kind: TaskKind = TaskKind.SIMULATE, **changes: Any) -> Task:

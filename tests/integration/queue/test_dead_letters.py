@@ -18,6 +18,7 @@ import pytest
 from redis import Redis
 
 from devcluster.layout import free_ports
+from tests.integration import redis_users
 from tests.unit.adapters.messages import KEY, OTHER_KEY, body_of, changed, task, without, written
 from twin_operator.adapters.redis_queue.keys import queue_key
 from twin_operator.adapters.redis_queue.message import SIGNATURE_HEADER, SignedFields, Signing
@@ -40,9 +41,14 @@ def until(look: Callable[[], Any], what: str) -> Any:
 
 @dataclass
 class Site:
-    """A Redis, a worker of two queues on it, and the commands of an administrator."""
+    """A Redis, a worker of two queues on it, and the commands of an administrator; each has the rights of its user.
+
+    Attributes:
+        operator: address of the Redis for the commands.
+    """
 
     redis: Redis
+    operator: str
     environment: dict[str, str]
     log: Path
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -77,7 +83,7 @@ class Site:
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [COMMAND, "dead-letters", *arguments],
-            env={**self.environment, **environment},
+            env={**self.environment, "TWINOPS_REDIS_URL": self.operator, **environment},
             capture_output=True,
             text=True,
             timeout=300,
@@ -103,20 +109,21 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(guarded_redis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("worker")
     environment = {
         **os.environ,
-        "TWINOPS_REDIS_URL": redis_server.url,
+        "TWINOPS_REDIS_URL": redis_users.address(guarded_redis, "worker"),
         "TWINOPS_SIGNING_KEY": KEY.decode(),
         "TWINOPS_BANK_DIRECTORY": str(folder),
         "TWINOPS_METRICS_PORT": str(free_ports(1)[0]),
         "TWINOPS_IDENTITY": "worker-1",
         "TWINOPS_LOG_FORMAT": "text",
     }
-    redis = Redis.from_url(redis_server.url)
+    redis = Redis.from_url(redis_users.address(guarded_redis, "admin"))
     redis.flushall()
-    site = Site(redis, environment, folder / "worker.log")
+    redis_users.forget_refusals(guarded_redis)
+    site = Site(redis, redis_users.address(guarded_redis, "operator"), environment, folder / "worker.log")
     site.start()
     try:
         assert site.works()
@@ -124,6 +131,7 @@ def site(redis_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         site.stop()
         redis.close()
+    assert redis_users.refusals(guarded_redis) == []
 
 
 @pytest.fixture(autouse=True)
@@ -196,6 +204,23 @@ def test_a_message_that_was_moved_while_unacknowledged_is_turned_away(site: Site
     site.redis.hset(UNACKED, "tag", json.dumps([message, "", "trials"]))
     site.redis.zadd("twinops:unacked_index", {"tag": time.time() - 60})
     assert site.newest()[b"reason"] == b"Forged"
+
+
+def test_a_delivered_message_that_cannot_be_read_does_not_keep_others_from_coming_back(site: Site) -> None:
+    message = json.loads(written(task("behind-nonsense")))
+    site.redis.hset(UNACKED, mapping={"bad": "nonsense", "tag": json.dumps([message, "", "simulations"])})
+    site.redis.zadd("twinops:unacked_index", {"bad": time.time() - 50, "tag": time.time() - 60})
+    until(lambda: site.redis.hget("twinops:run:behind-nonsense", "error"), "an attempt of the message behind it")
+    until(lambda: site.redis.hlen(UNACKED) == 0, "nothing delivered")
+    assert 'twinops_bad_records_total{kind="delivered"} 1.0' in site.metrics()
+
+
+def test_a_run_whose_record_cannot_be_read_is_carried_out_and_counted(site: Site) -> None:
+    site.redis.hset("twinops:run:bad-record", "attempts", "many")
+    site.send(written(task("bad-record")))
+    until(lambda: site.redis.hget("twinops:run:bad-record", "error"), "an attempt")
+    assert site.redis.hget("twinops:run:bad-record", "attempts") == b"1"
+    until(lambda: 'twinops_bad_records_total{kind="run"} 1.0' in site.metrics(), "the count")
 
 
 def test_only_the_newest_are_kept_and_not_all_of_a_long_one(site: Site) -> None:

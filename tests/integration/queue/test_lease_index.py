@@ -29,7 +29,7 @@ def redis(redis_server: Any) -> Iterator[Redis]:
 
 
 def worker(redis: Redis, name: str = "worker") -> Claims:
-    return Claims(redis, name, 10, 60)
+    return Claims(redis, name, 10, 60, 1)
 
 
 def task() -> Task:
@@ -146,7 +146,7 @@ def test_a_draining_worker_is_refused_and_no_attempt_is_counted(redis: Redis) ->
 
 def test_a_worker_whose_flag_is_gone_is_given_work_again(redis: Redis) -> None:
     work, drained = task(), worker(redis, "pod-1")
-    redis.set("twinops:draining:pod-1", 1)
+    redis.set("twinops:draining:pod-1", 1, ex=60)
     redis.delete("twinops:draining:pod-1")
     assert drained.claim(work) == "claimed"
 

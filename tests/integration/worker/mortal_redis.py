@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devcluster import services
 from devcluster.layout import free_ports
+from tests.integration.brokers import load_scripts
 
 
 @dataclass
@@ -20,8 +21,9 @@ class MortalRedis:
     _service: services.Service | None = None
 
     def start(self) -> str:
-        """Start it, and wait until it answers; return its address."""
+        """Start it, wait until it answers, and load the scripts, as the operator does; return its address."""
         self._service = self._running.enter_context(services.redis(self.directory, self.port))
+        load_scripts(self._service.url)
         return self._service.url
 
     def kill(self) -> None:

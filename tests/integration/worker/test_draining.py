@@ -11,7 +11,7 @@ FLAG = "twinops:draining:one"
 
 async def test_a_draining_worker_leaves_messages_to_others(place: Workplace) -> None:
     drained = place.ready(place.worker("one"))
-    place.redis.set(FLAG, 1)
+    place.redis.set(FLAG, 1, ex=300)
     until(lambda: drained.metric("twinops_worker_draining") == 1)
     until(lambda: "takes no more" in drained.log.read_text())
     work = place.task(0)
@@ -25,7 +25,7 @@ async def test_a_draining_worker_leaves_messages_to_others(place: Workplace) -> 
 async def test_a_message_refused_in_the_same_moment_goes_back_untouched_and_once(place: Workplace) -> None:
     drained = place.ready(place.worker("one"))
     work = place.task(0)
-    place.redis.set(FLAG, 1)
+    place.redis.set(FLAG, 1, ex=300)
     await place.broker.publish([work])  # most likely before the worker has read its flag
     until(lambda: drained.metric("twinops_worker_draining") == 1)
     until(lambda: place.queued() == 1)
@@ -36,7 +36,7 @@ async def test_a_message_refused_in_the_same_moment_goes_back_untouched_and_once
 
 @pytest.mark.slow
 async def test_a_worker_whose_flag_is_gone_takes_tasks_again(place: Workplace) -> None:
-    place.redis.set(FLAG, 1)
+    place.redis.set(FLAG, 1, ex=300)
     worker = place.worker("one")  # it starts with its flag set
     until(lambda: worker.log.exists() and "takes no more" in worker.log.read_text())
     work = place.task(0)
@@ -55,6 +55,6 @@ async def test_a_draining_worker_finishes_its_task(place: Workplace) -> None:
     await place.broker.publish([work])
     until(lambda: place.begun(work))
     assert drained.metric("twinops_worker_running_tasks") == 1
-    place.redis.set(FLAG, 1)
+    place.redis.set(FLAG, 1, ex=300)
     until(lambda: place.outcome(work))
     assert place.attempts(work) == 1

@@ -17,6 +17,7 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.loads import InMemoryLoads
 from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.queue import Delivery, InMemoryQueue, message_of
+from tests.fakes.redis_content import Unacknowledged
 
 START = 1_772_000_000.25  # seconds since the epoch
 
@@ -83,6 +84,15 @@ class InMemorySystem:
 
     def push(self, queue: str, message: bytes) -> None:
         self.queue.push(queue, message)
+
+    def report(self, content: bytes) -> None:
+        self.queue.server.append_report(content)
+
+    def deliver(self, content: bytes) -> None:
+        self.queue.server.content().unacknowledged["tag"] = Unacknowledged(content, "", self.now)
+
+    def bad_records(self) -> list[str]:
+        return self.queue.bad_records
 
     def sound_message(self) -> bytes:
         return message_of(task(), self.now)

@@ -57,7 +57,7 @@ def loop_on_fakes(chosen: Settings, queue: InMemoryQueue | None = None) -> Opera
         outbox=InMemoryOutbox(queue),
         loads=InMemoryLoads(queue),
         workloads=InMemoryWorkloads(cluster),
-        ping=queue.ping,
+        keep_redis=queue.ping,
         dead_letters=no_dead_letters,
     )
     metrics = OperatorMetrics.of(registry, ProcessMetrics(registry, "0"))

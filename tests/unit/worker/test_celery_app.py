@@ -7,6 +7,7 @@ from kombu.transport import redis as kombu_redis
 
 from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.redis_content import Server
+from twin_operator.adapters.redis_queue.bad_records import BadRecords
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.settings import Settings
 from twin_operator.worker.celery_app import configuration, create_app
@@ -56,7 +57,13 @@ def test_a_queue_is_the_list_of_its_name() -> None:
 
 
 def test_a_worker_reads_by_the_transport_that_it_is_given() -> None:
-    guard = Guard(Check(None, 60), InMemoryDeadLetters(Server(lambda: 0.0)), "one", lambda _reason: None)
+    guard = Guard(
+        Check(None, 60),
+        InMemoryDeadLetters(Server(lambda: 0.0)),
+        "one",
+        lambda _reason: None,
+        BadRecords(lambda _kind: None),
+    )
     transport = guarded_transport(guard)
     assert isinstance(create_app(Settings(), ["trials"], transport).connection_for_read().transport, transport)
     assert isinstance(create_app(Settings(), ["trials"]).connection_for_read().transport, kombu_redis.Transport)

@@ -12,6 +12,7 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.queue import InMemoryQueue
 from tests.unit.worker.scripted_redis import Script, deliver, open_channel
 from tests.unit.worker.simple_task import START, Clock
+from twin_operator.adapters.redis_queue.bad_records import BadRecords
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.settings import Settings
 from twin_operator.worker.celery_app import create_app
@@ -32,7 +33,9 @@ def draining(queue: InMemoryQueue) -> Draining:
 @pytest.fixture
 def channel(queue: InMemoryQueue) -> Iterator[Any]:
     script = Script()
-    guard = Guard(Check(None, 60), InMemoryDeadLetters(queue.server), "one", lambda _reason: None)
+    guard = Guard(
+        Check(None, 60), InMemoryDeadLetters(queue.server), "one", lambda _reason: None, BadRecords(lambda _kind: None)
+    )
     channel = open_channel(script, guard)
     yield channel
     channel.close()

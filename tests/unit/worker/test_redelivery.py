@@ -17,9 +17,10 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.queue import InMemoryQueue
 from tests.unit.worker.celery_parts import Channel, information, request_of
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, task
+from twin_operator.adapters.redis_queue.bad_records import BadRecords
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.worker.draining import DRAINING, Draining
-from twin_operator.worker.redelivery import EXHAUSTED, giving_up, requests_that
+from twin_operator.worker.redelivery import EXHAUSTED, UNREADABLE, giving_up, requests_that
 from twin_operator.worker.transport import Guard
 
 
@@ -30,6 +31,7 @@ class Parent:
     channel: Channel = field(default_factory=Channel)
     error: Exception | None = None
     order: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.queue = InMemoryQueue(Clock())
@@ -40,8 +42,8 @@ class Parent:
 
     def request(self) -> Any:
         """Return the request of the run, whose child works."""
-        guard = Guard(Check(None, 60), self.letters, "one", lambda _reason: None)
-        kind: type[Request] = requests_that(self.draining, guard.put_aside, self._end)
+        guard = Guard(Check(None, 60), self.letters, "one", lambda _reason: None, BadRecords(self.found.append))
+        kind: type[Request] = requests_that(self.draining, guard.put_aside, guard.drop_record, self._end)
         request = request_of(kind, task(), channel=self.channel)
         state.task_reserved(request)
         state.task_accepted(request)
@@ -128,6 +130,12 @@ def test_the_message_of_an_exhausted_run_becomes_a_dead_letter(parent: Parent) -
     assert (letter.reason, letter.queue, letter.run, letter.worker) == ("Exhausted", QUEUE, RUN, "one")
     assert parent.channel.ended == ["rejected"]
     assert parent.draining.active is False
+
+
+def test_the_message_of_a_run_whose_record_could_not_be_read_goes_back_and_is_counted(parent: Parent) -> None:
+    parent.request().on_failure(information(giving_up(UNREADABLE)))
+    assert parent.found == ["run"]
+    assert (parent.channel.ended, list(parent.letters.newest(2))) == (["requeued"], [])
 
 
 def test_a_message_that_goes_back_because_redis_was_away_is_no_dead_letter(parent: Parent) -> None:

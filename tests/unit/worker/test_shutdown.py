@@ -18,6 +18,7 @@ from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.queue import InMemoryQueue
 from tests.unit.worker.scripted_redis import Script, deliver, kept, open_channel
 from tests.unit.worker.simple_task import QUEUE, RUN, Clock, task
+from twin_operator.adapters.redis_queue.bad_records import BadRecords
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.worker.shutdown import Grace, seconds_to_finish
 from twin_operator.worker.transport import Guard
@@ -48,7 +49,13 @@ class Parent:
     def __post_init__(self) -> None:
         self.queue = InMemoryQueue(Clock())
         self.claims = self.queue.claims("one")
-        guard = Guard(Check(None, 60), InMemoryDeadLetters(self.queue.server), "one", lambda _reason: None)
+        guard = Guard(
+            Check(None, 60),
+            InMemoryDeadLetters(self.queue.server),
+            "one",
+            lambda _reason: None,
+            BadRecords(lambda _kind: None),
+        )
         self.channel = open_channel(self.script, guard)
         self.claims.claim(task())
         self.request = self.begin(RUN)

@@ -8,12 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from redis.exceptions import ConnectionError, ReadOnlyError, RedisError, TimeoutError  # noqa: A004 - Redis' own
+from redis.exceptions import (
+    ConnectionError,  # noqa: A004 - Redis' own
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,  # noqa: A004 - likewise
+)
 
 from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.redis_content import Server
 from tests.unit.worker.scripted_redis import QUEUE, Script, brpop, deliver, kept, open_channel
 from tests.unit.worker.simple_task import task
+from twin_operator.adapters.redis_queue.bad_records import BadRecords
 from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.adapters.redis_queue.message import Messages
 from twin_operator.worker.transport import Guard
@@ -28,10 +35,13 @@ class Door:
 
     server: Server = field(default_factory=lambda: Server(lambda: 0.0))
     counted: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
 
     @property
     def guard(self) -> Guard:
-        return Guard(Check(None, 60), InMemoryDeadLetters(self.server), "one", self.counted.append)
+        return Guard(
+            Check(None, 60), InMemoryDeadLetters(self.server), "one", self.counted.append, BadRecords(self.found.append)
+        )
 
     def letters(self) -> list[tuple[str, str, bytes]]:
         """Return worker, queue and message of each dead letter."""
@@ -135,6 +145,54 @@ def test_what_is_rejected_with_requeue_goes_behind_all_others_of_its_queue(chann
     pushed = [command[:2] for command in script.commands if str(command[0]).endswith("PUSH")]
     assert pushed == [("LPUSH", f"twinops:{QUEUE}")]
     assert channel.qos.can_consume() is True
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"nonsense", ["delivered"]),
+        (b"[1]", ["delivered"]),
+        (b"{}", ["delivered"]),
+        (b"\xff", ["delivered"]),
+        (b'["x", "", "q"]', []),  # kombu drops these itself, with a line in the log
+        (b'[{"headers": 1}, "", "q"]', []),
+    ],
+)
+def test_a_delivered_message_that_cannot_be_read_is_dropped_and_the_next_is_returned(
+    channel: Any, script: Script, door: Door, content: bytes, found: list[str]
+) -> None:
+    message = deliver(channel, "first")
+    script.hashes |= {"first": kept(message), "bad": content}
+    script.commands.clear()
+    for tag in ("bad", "first"):
+        channel.qos.restore_by_tag(tag)
+    assert ("HDEL", "twinops:unacked", "bad") in script.commands
+    assert ("ZREM", "twinops:unacked_index", "bad") in script.commands
+    assert [command[:2] for command in script.commands if str(command[0]).endswith("PUSH")] == [
+        ("RPUSH", f"twinops:{QUEUE}")
+    ]
+    assert door.found == found
+
+
+def test_a_delivered_message_stays_while_redis_does_not_answer(channel: Any, script: Script, door: Door) -> None:
+    script.error = ConnectionError("gone")
+    with pytest.raises(ConnectionError):
+        channel.qos.restore_by_tag("first")
+    assert door.found == []
+
+
+def test_a_worker_goes_on_where_redis_forgot_the_script_that_ends_the_lock(
+    channel: Any, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    script.error = NoScriptError("NOSCRIPT")
+    channel.qos.restore_visible(interval=1)
+    assert "are returned later: NOSCRIPT" in caplog.text
+
+
+def test_a_worker_that_begins_to_serve_a_queue_writes_no_binding(channel: Any, script: Script) -> None:
+    script.commands.clear()
+    channel._queue_bind(QUEUE, QUEUE, "", QUEUE)  # noqa: SLF001 - as kombu does for each queue
+    assert script.commands == []
 
 
 def test_a_sound_message_comes_in(channel: Any, script: Script, door: Door) -> None:

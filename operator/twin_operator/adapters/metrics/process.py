@@ -55,6 +55,19 @@ class ProcessMetrics:
         self._retries.labels(method, str(status)).inc()
 
 
+def bad_record_counter(kinds: Iterable[str], registry: CollectorRegistry) -> Callable[[str], None]:
+    """Return what counts a record in Redis that cannot be read, by its kind; each is shown from the start."""
+    counter = Counter(
+        "twinops_bad_records",
+        "Records in Redis that could not be read and were dropped, by kind.",
+        ("kind",),
+        registry=registry,
+    )
+    for kind in kinds:
+        counter.labels(kind)
+    return lambda kind: counter.labels(kind).inc()
+
+
 def dead_letter_counter(reasons: Iterable[str], registry: CollectorRegistry) -> Callable[[str], None]:
     """Return what counts a dead letter by its reason; each is shown from the start, so that the first one is a rise."""
     counter = Counter(

@@ -1,24 +1,33 @@
 """The operator's side of Redis: publish tasks, read results and records, stop runs."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from secrets import randbits
 from time import time
 from typing import Any, Final
 
-import orjson
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.bad_records import (
+    Answer,
+    BadRecord,
+    BadRecords,
+    KeyTypes,
+    RecordKind,
+    is_wrong_type,
+)
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of, target_of
+from twin_operator.adapters.redis_queue.results_stream import ResultsStream
 from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task, object_of
 from twin_operator.services.runs.spans import publication
 from twin_operator.services.runs.tracing import SPAN_BITS, Tracer
 
+NO_INTEGER: Final = "is not an integer"  # how Redis names a count that it cannot add to
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
 
 
@@ -32,6 +41,7 @@ class Broker:
         on_publish: called with the queues that tasks went into.
         messages: writes them, signed where the installation has a key.
         sent: sends the event that a task was sent; None where Celery's events are off.
+        types: removes keys of another type, and counts records that cannot be read.
     """
 
     redis: Redis
@@ -39,25 +49,49 @@ class Broker:
     on_publish: Callable[[Collection[str]], None]
     messages: Messages
     sent: SentEvents | None
+    types: KeyTypes
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
 
         The first time of queueing is kept in the run's record.
         """
+        counts = Counter(task.queue for task in tasks)
+        messages = [self.messages.write(task) for task in tasks]
+        uncounted = await self.types.repaired(
+            keys.types_of(*{task.queue for task in tasks}), lambda: self._publish(tasks, messages, counts)
+        )
+        for queue in uncounted:
+            self.types.bad.found(RecordKind.PUBLISHED, f"{keys.PUBLISHED} {queue}")
+            await self.types.repaired(keys.types_of(keys.PUBLISHED), partial(self._begin_count, queue, counts[queue]))
+        self.on_publish(counts)
+
+    async def _publish(
+        self, tasks: Collection[Task], messages: Collection[tuple[str, bytes]], counts: Mapping[str, int]
+    ) -> list[str]:
+        """Put messages into their lists; return the queues whose count of publications cannot be read."""
         async with self.redis.pipeline(transaction=False) as pipe:
-            for task in tasks:
-                if self.sent:  # before the message: a worker may be quicker than the rest of the pipeline
+            if self.sent:  # before the messages: a worker may be quicker than the rest of the pipeline
+                for task in tasks:
                     pipe.publish(*self.sent.write(task, time()))
-                pipe.execute_command("LPUSH", *self.messages.write(task))
-            counts = Counter(task.queue for task in tasks)
+            for key, message in messages:
+                pipe.execute_command("LPUSH", key, message)
             for queue, count in counts.items():
                 pipe.hincrby(keys.PUBLISHED, queue, count)
-            await pipe.execute()
-        self.on_publish(counts)
+            answers = await pipe.execute(raise_on_error=False)
+        counted = dict(zip(counts, answers[-len(counts) :], strict=True)) if counts else {}
+        uncounted = [queue for queue, answer in counted.items() if is_wrong_type(answer) or NO_INTEGER in str(answer)]
+        _raise_first([*answers[: len(answers) - len(counts)], *(counted[queue] for queue in counts.keys() - uncounted)])
+        return uncounted
+
+    async def _begin_count(self, queue: str, count: int) -> None:
+        await self.redis.hset(keys.PUBLISHED, queue, str(count))
 
     async def mark_queued(self, queued: Mapping[str, float]) -> None:
         """Write the time of queueing of runs that have none; seconds since the epoch by run."""
+        await self._of_runs(queued, lambda: self._mark_queued(queued))
+
+    async def _mark_queued(self, queued: Mapping[str, float]) -> None:
         async with self.redis.pipeline(transaction=False) as pipe:
             for run, moment in queued.items():
                 pipe.hsetnx(keys.run_key(run), "queued", repr(moment))
@@ -66,6 +100,9 @@ class Broker:
 
     async def bind(self, bound: Mapping[str, BoundVersion], queued: float) -> None:
         """Write which version answers each run, and the time of queueing (seconds since the epoch) of those without."""
+        await self._of_runs(bound, lambda: self._bind(bound, queued))
+
+    async def _bind(self, bound: Mapping[str, BoundVersion], queued: float) -> None:
         async with self.redis.pipeline(transaction=False) as pipe:
             for run, version in bound.items():
                 pipe.hsetnx(keys.run_key(run), "queued", repr(queued))
@@ -74,23 +111,48 @@ class Broker:
             await pipe.execute()
 
     async def runs(self, ids: Iterable[str]) -> dict[str, Run]:
-        """Read the records of runs; a run that Redis does not know is an empty record."""
+        """Read the records of runs; a run that Redis does not know is an empty record.
+
+        A record that cannot be read is dropped: its run begins again, and the others do not wait.
+        """
         order = list(ids)
         if not order:
             return {}
+        (seconds, micros), *hashes = await self._of_runs(order, lambda: self._records(order))
+        now, read, bad = seconds + micros / 1e6, {}, []
+        for run, fields in zip(order, hashes, strict=True):
+            try:
+                read[run] = keys.read_run(fields, now)
+            except BadRecord:
+                read[run] = Run()
+                bad.append(keys.run_key(run))
+        await self._drop_records(bad)
+        return read
+
+    async def _records(self, runs: Collection[str]) -> list[Any]:
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.time()
-            for run in order:
+            for run in runs:
                 pipe.hgetall(keys.run_key(run))
-            (seconds, micros), *hashes = await pipe.execute()
-        now = seconds + micros / 1e6
-        return {run: keys.read_run(fields, now) for run, fields in zip(order, hashes, strict=True)}
+            return list(await pipe.execute())
+
+    async def _drop_records(self, bad: Collection[str]) -> None:
+        for key in bad:
+            self.types.bad.found(RecordKind.RUN, key)
+        if bad:
+            await self.redis.delete(*bad)
+
+    async def _of_runs(self, runs: Iterable[str], ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        return await self.types.repaired({keys.run_key(run): "hash" for run in runs}, ask)
 
     async def stop(self, run: str, why: Stop) -> None:
         """Make the worker end the run at its next renewal, and later claims be refused.
 
         The stop is kept longer than any message of the run: workers take none that is older than a run's record.
         """
+        await self._of_runs([run], lambda: self._stop_run(run, why))
+
+    async def _stop_run(self, run: str, why: Stop) -> None:
         async with self.redis.pipeline() as pipe:
             self._stop(pipe, run, why)
             await pipe.execute()
@@ -101,6 +163,9 @@ class Broker:
 
     async def resume(self, run: str) -> None:
         """Let a stopped run be claimed again."""
+        await self._of_runs([run], lambda: self._resume(run))
+
+    async def _resume(self, run: str) -> None:
         await self.redis.hdel(keys.run_key(run), "stop")
 
     async def forget(self, runs: Collection[str]) -> None:
@@ -114,14 +179,20 @@ class Broker:
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
+        return await self.types.repaired(keys.types_of(keys.UNACKED, *queues), lambda: self._waiting(queues))
+
+    async def _waiting(self, queues: Collection[str]) -> set[str]:
         found = {run_of(message) async for message in self._messages(queues)}
         return {run for run in found if run is not None}
 
     async def targets(self, followed: Collection[str]) -> dict[str, Target]:
         """Return the objects of runs with a message in any queue or unacknowledged, but for uids that are followed."""
+        return await self.types.repaired(keys.types_of(keys.PUBLISHED, keys.UNACKED), lambda: self._targets(followed))
+
+    async def _targets(self, followed: Collection[str]) -> dict[str, Target]:
         names: Any = await self.redis.hkeys(keys.PUBLISHED)
         found: dict[str, Target] = {}
-        async for message in self._messages([name.decode() for name in names]):
+        async for message in self._messages([name.decode(errors="replace") for name in names]):
             run = run_of(message)
             target = None if run is None or object_of(run) in followed else target_of(message)
             if run is not None and target is not None and run.startswith(target.uid):
@@ -133,8 +204,11 @@ class Broker:
             for key in keys.queue_keys(queue):
                 async for message in self._list(key):
                     yield message
-        async for _tag, content in self.redis.hscan_iter(f"{keys.PREFIX}unacked", count=PAGE):
-            yield orjson.dumps(orjson.loads(content)[0])
+        async for tag, content in self.redis.hscan_iter(keys.UNACKED, count=PAGE):
+            try:
+                yield keys.read_delivered(content)[0]
+            except BadRecord:
+                await drop_delivered(self.redis, self.types.bad, tag)
 
     async def depths(self, queues: Collection[str]) -> dict[str, int]:
         """Return how many messages stand in each queue, over its priorities."""
@@ -148,33 +222,11 @@ class Broker:
             block_ms: longest wait for news, milliseconds.
             count: most entries a read.
         """
-        start = "0" if pending else ">"
-        try:
-            answer: Any = await self.redis.xreadgroup(
-                keys.GROUP, keys.CONSUMER, {keys.RESULTS: start}, count=count, block=None if pending else block_ms
-            )
-        except ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            await self._create_group()
-            return []
-        streams = answer.items() if isinstance(answer, dict) else (answer or [])
-        return [report for _stream, entries in streams for report in _reports(entries)]
-
-    async def _create_group(self) -> None:
-        try:
-            await self.redis.xgroup_create(keys.RESULTS, keys.GROUP, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):  # another process, such as the leader before, created it meanwhile
-                raise
+        return await ResultsStream(self.redis, self.types).read(None if pending else block_ms, count)
 
     async def acknowledge(self, entries: Collection[str]) -> None:
         """Drop entries whose consequences stand in the API server."""
-        if entries:
-            async with self.redis.pipeline(transaction=False) as pipe:
-                pipe.xack(keys.RESULTS, keys.GROUP, *entries)
-                pipe.xdel(keys.RESULTS, *entries)
-                await pipe.execute()
+        await ResultsStream(self.redis, self.types).acknowledge(entries)
 
     async def _list(self, key: str) -> AsyncIterator[bytes]:
         start = 0
@@ -213,11 +265,16 @@ class TracedBroker(Broker):
                 self.tracer.record(publication(task, published[task.run], start, end))
 
 
-def _reports(entries: Iterable[Any]) -> list[Report]:
-    flat = [entry for entry in entries if entry]
-    if flat and isinstance(flat[0], list):  # RESP3 wraps the entries of a stream once more
-        flat = flat[0]
-    return [keys.read_report(entry.decode(), fields[b"report"]) for entry, fields in flat if fields]
+def _raise_first(answers: Iterable[object]) -> None:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+
+
+async def drop_delivered(redis: Redis, bad: BadRecords, tag: bytes) -> None:
+    """Remove a delivered message that cannot be read: a worker cannot return it to its queue either."""
+    bad.found(RecordKind.DELIVERED, f"{keys.UNACKED} {tag.decode(errors='replace')}")
+    await redis.hdel(keys.UNACKED, tag)
 
 
 async def queue_depths(redis: Redis, queues: Collection[str]) -> dict[str, int]:

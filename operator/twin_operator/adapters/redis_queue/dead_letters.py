@@ -13,6 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ResponseError
 
 from twin_operator.adapters.redis_queue import keys
+from twin_operator.adapters.redis_queue.bad_records import KeyTypes
 from twin_operator.adapters.redis_queue.delivery import Refusal
 
 MOST: Final = 1_000  # entries; with the next one, at most 32 MB of Redis
@@ -105,21 +106,23 @@ class DeadLetters:
             return int(pipe.execute()[0])
 
 
-async def count_dead_letters(redis: AsyncRedis) -> int:
+async def count_dead_letters(redis: AsyncRedis, types: KeyTypes) -> int:
     """Return how many there are, for the operator."""
-    return int(await redis.xlen(keys.DEAD_LETTERS))
+    return int(await types.repaired(keys.types_of(keys.DEAD_LETTERS), lambda: redis.xlen(keys.DEAD_LETTERS)))
 
 
 def _read(entry: bytes, fields: Mapping[bytes, bytes]) -> DeadLetter:
-    text = {name.decode(): value.decode(errors="replace") for name, value in fields.items() if name != b"message"}
+    """Read an entry; a field that is not there is empty: whoever may write to Redis may have made the entry."""
+    text = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()}
+    message, size = fields.get(b"message", b""), text.get("size", "")
     return DeadLetter(
         id=entry.decode(),
         time=int(entry.split(b"-")[0]) * _MILLISECOND,
-        queue=text["queue"],
-        reason=text["reason"],
-        because=text["because"],
-        run=text["run"] or None,
-        worker=text["worker"],
-        size=int(text["size"]),
-        message=fields[b"message"],
+        queue=text.get("queue", ""),
+        reason=text.get("reason", ""),
+        because=text.get("because", ""),
+        run=text.get("run") or None,
+        worker=text.get("worker", ""),
+        size=int(size) if size.isdecimal() else len(message),
+        message=message,
     )

@@ -123,4 +123,4 @@ class EventFeed:
     async def queues(self) -> set[str]:
         """Return the queues that tasks were ever published to."""
         names = await self.redis.hkeys(keys.PUBLISHED)
-        return {name.decode() if isinstance(name, bytes) else name for name in names}
+        return {name.decode(errors="replace") if isinstance(name, bytes) else name for name in names}

@@ -21,7 +21,6 @@ from twin_operator.adapters.redis_queue import keys
 from twin_operator.services.runs.run import JSON, Target, Task
 from twin_operator.services.runs.tracing import traceparent_of
 
-NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")  # of objects in Kubernetes, and uids: part of a path
 SIGNATURE_HEADER: Final = "twinops-signature"
 SCHEME: Final = "v1"
 _ID_DIGITS: Final = 8  # hexadecimal digits of a digest of the key: tells keys apart, and nothing about them
@@ -150,7 +149,7 @@ def target_of(message: bytes) -> Target | None:
     try:
         ((task,), _keywords, _follow_ups) = orjson.loads(base64.b64decode(orjson.loads(message)["body"]))
         target = Target(**task["target"])
-        named = all(NAME.fullmatch(each) for each in (target.namespace, target.name, target.uid))
+        named = keys.is_named(target)
     except (ValueError, LookupError, TypeError):
         return None
     return target if named else None

@@ -32,7 +32,7 @@ class EndedSimulation:
     recommendation: tuple[str, str] | None
 
 
-POLL_SECONDS = 5.0  # between two pings: a third of the usual scrape interval of Prometheus
+POLL_SECONDS = 1.0  # between two requests: so long workers wait for their scripts after a restart of Redis
 PATIENCE_SECONDS = 3.0  # for an answer that takes a millisecond
 Key = tuple[str, str]
 
@@ -127,14 +127,14 @@ class ProcessMeters(Protocol):
 
 @dataclass
 class BrokerWatch:
-    """Shows whether Redis answers.
+    """Keeps Redis fit for workers, and shows whether it answers.
 
     Args:
-        ping: asks; raises or takes long when there is no answer.
+        keep: loads what Redis forgot, and removes what hinders workers; raises or takes long when there is no answer.
         meters: shows it.
     """
 
-    ping: Callable[[], Awaitable[object]]
+    keep: Callable[[], Awaitable[object]]
     meters: ProcessMeters
 
     async def run(self) -> None:
@@ -146,7 +146,7 @@ class BrokerWatch:
     async def _answers(self) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self.ping()
+                await self.keep()
         except Exception:  # noqa: BLE001 - whatever went wrong: there was no answer
             return False
         return True
