@@ -111,7 +111,8 @@ class Settings(BaseSettings):
     data_allow: list[str | LimitedPrefix] = Field(
         ["file:///data/", "s3://", "gs://", "abfs://"],
         description="Prefixes of addresses that training may read: a TwinModel must not read a cluster's insides. An "
-        'entry {"prefix": .., "namespaces": [..]} is for these namespaces only. The longest prefix that fits decides.',
+        'entry {"prefix": .., "namespaces": [..]} is for these namespaces only. The longest prefix that fits decides. '
+        "Hosts on loopback, link-local and private networks are read only where an entry names the host.",
     )
     bank_directory: Path = Field(
         Path("/var/cache/twin-operator"), description="Where a worker keeps the banks that it downloaded."

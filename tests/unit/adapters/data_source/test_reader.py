@@ -6,6 +6,8 @@ import bz2
 import gzip
 import hashlib
 import os
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,11 +15,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as papq
 import pytest
 from fsspec import AbstractFileSystem
+from fsspec.registry import _registry
 
 from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.services.reconciling.errors import Stalled
@@ -249,7 +251,7 @@ def test_an_etag_is_the_stamp_and_a_server_that_tells_nothing_gives_none(store: 
 class Broken(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A store whose library raises an exception of its own."""
 
-    protocol = "broken"
+    protocol = "s3"
 
     class NoCredentials(Exception):  # noqa: N818 - named like those of the libraries
         """Neither an OSError nor a ValueError."""
@@ -262,6 +264,17 @@ class Broken(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         self.info(path)
 
 
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a library for s3 that fails, none for gs, and an account for abfs."""
+    monkeypatch.setitem(_registry, "s3", Broken)
+    monkeypatch.delitem(_registry, "gs", raising=False)
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.setenv("AZURE_STORAGE_ANON", "true")
+
+
+@pytest.mark.usefixtures("stores")
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
@@ -271,22 +284,129 @@ class Broken(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         ("{store}short", "cannot be read: its server closed the connection before the end"),
         ("http://127.0.0.1:9/x.csv", "cannot be read: the workers cannot reach its server"),
         ("http://no.invalid/x.csv", "cannot be read: the workers cannot reach its server"),
-        ("http://127.0.0.1:9x/x.csv", "cannot be read; check its protocol, its host and the settings of its store"),
-        ("unknown://x.csv", "cannot be read; check its protocol, its host and the settings of its store"),
-        ("dask://x.csv", "cannot be read: the image of the workers lacks the package for its protocol"),
+        ("gs://bucket/x.csv", "cannot be read: the image of the workers lacks the package for its protocol"),
         ("file:///", "is a folder; write the address of one file"),
-        ("broken://x.csv", "cannot be read (NoCredentials); the log of the worker has the details"),
+        ("file://{folder}/pipe", "is a pipe, a socket or a device; write the address of a regular file"),
+        ("file://{folder}/x.csv/y.csv", "does not exist where the worker looks for it"),
+        (
+            "abfs://box/a?b#c",
+            "names another object to the library of its store: write a key without ?, # and a final /",
+        ),
+        ("s3://bucket/x.csv", "cannot be read (NoCredentials); the log of the worker has the details"),
     ],
 )
 def test_a_store_that_fails_is_named_without_the_words_of_its_library(
-    store: str, address: str, sentence: str, caplog: pytest.LogCaptureFixture
+    store: str, tmp_path: Path, address: str, sentence: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fsspec.register_implementation("broken", Broken, clobber=True)
-    uri = address.format(store=store)
+    (tmp_path / "x.csv").touch()
+    os.mkfifo(tmp_path / "pipe")
+    uri = address.format(store=store, folder=tmp_path)
     source = allowing(uri)
     with pytest.raises(Stalled) as refusal:
         source.read(Source(uri, None, None, COLUMNS, []))
     assert (refusal.value.reason, refusal.value.message) == ("DataNotReadable", f"{uri} {sentence}.")
     assert any(record.exc_info for record in caplog.records)
-    if address not in {"{store}short", "file:///"}:  # these have a stamp, and fail later
+    if address != "{store}short":  # this has a stamp, and fails later
         assert stamp(source, uri) is None
+
+
+def no_names(*_arguments: object, **_options: object) -> None:
+    raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///data/" + "x/" * 900,
+        "s3://b/x::file:///etc/passwd",
+        "http://[/x.csv",
+        "https://h/[x]?#::",
+        "https://no.invalid/%",
+        "gs://b/[",
+        "abfs://b@c/[",
+        "",
+        "::",
+        "file://",
+        "http://" + "x" * 2000,
+        "http://xn--/",
+        "http://1.2.3.4.5/",
+    ],
+)
+def test_no_address_raises_an_error_of_python(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_names)
+    source = allowing("file:///", "s3://", "gs://", "abfs://", "http://", "https://")
+    with pytest.raises(Stalled) as refusal:
+        source.read(Source(address, "CSV", None, COLUMNS, []))
+    assert refusal.value.reason in {"AddressNotAllowed", "DataNotReadable"}
+    try:
+        assert stamp(source, address) is None
+    except Stalled as stalled:
+        assert stalled.reason == "AddressNotAllowed"  # noqa: PT017 - either is right
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://growth/x.csv", "DataNotReadable"),
+        ("s3://payments/x.csv", "AddressNotAllowed"),
+        ("gs://growth/x.csv", "AddressNotAllowed"),
+    ],
+)
+def test_an_object_outside_the_allow_list_is_not_asked_for(uri: str, reason: str) -> None:
+    entries = [AllowedPrefix("s3://"), AllowedPrefix("s3://payments/", {"payments"})]
+    with pytest.raises(Stalled) as refusal:
+        FileDataSource(entries, "growth").read(Source(uri, None, None, COLUMNS, []))
+    assert refusal.value.reason == reason
+
+
+def test_links_are_followed_within_the_allow_list_and_not_out_of_it(tmp_path: Path) -> None:
+    for name in ("data", "data/..2026_11_30", "secret"):
+        (tmp_path / name).mkdir()
+    for path in ("data/..2026_11_30/x.csv", "secret/x.csv"):
+        (tmp_path / path).write_text(ROWS)
+    (tmp_path / "data/..data").symlink_to("..2026_11_30")
+    (tmp_path / "data/x.csv").symlink_to("..data/x.csv")
+    (tmp_path / "data/out.csv").symlink_to(tmp_path / "secret/x.csv")
+    (tmp_path / "data/sub").symlink_to("../secret")
+    (tmp_path / "mounted").symlink_to("data")
+    assert read(tmp_path / "data/x.csv").rows == 3
+    assert read(tmp_path / "mounted/x.csv").rows == 3
+    source = allowing(f"file://{tmp_path}/data/")
+    for path in ("data/out.csv", "data/sub/x.csv", "data/sub/nothing.csv"):
+        for action in (source.read, source.stamp):
+            with pytest.raises(Stalled, match=r"x?\.csv may not be read: a symbolic link leads from it") as refusal:
+                action(Source(f"file://{tmp_path}/{path}", None, None, COLUMNS, []))
+            assert refusal.value.reason == "AddressNotAllowed"
+            assert "secret" not in refusal.value.message
+    assert allowing(f"file://{tmp_path}/data/", f"file://{tmp_path}/secret/").read(
+        Source(f"file://{tmp_path}/data/out.csv", None, None, COLUMNS, ["arm", "code"])
+    )
+
+
+@pytest.mark.parametrize("suffix", ["?", "#"])
+def test_a_folder_with_a_query_in_its_name_does_not_lead_out(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"data/sub{suffix}").mkdir(parents=True)
+    (tmp_path / "x.csv").write_text(ROWS)
+    source = allowing(f"file://{tmp_path}/data/")
+    for action in (source.read, source.stamp):
+        with pytest.raises(Stalled) as refusal:
+            action(Source(f"file://{tmp_path}/data/sub{suffix}/../../x.csv", None, None, COLUMNS, []))
+        assert refusal.value.reason == "AddressNotAllowed"
+
+
+@pytest.mark.parametrize(
+    "name", ["a#b.parquet", "a?b.parquet", "a[1].parquet", "a::b.parquet", "%2e.parquet", "a;b.pq"]
+)
+def test_a_parquet_file_is_one_whatever_else_is_in_its_name(tmp_path: Path, name: str) -> None:
+    _parquet(tmp_path / name)
+    assert read(tmp_path / name).rows == 3
+    assert stamp(allowing(f"file://{tmp_path}/"), f"file://{tmp_path}/{name}")
+
+
+def test_a_stamp_is_what_earlier_releases_gave(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(ROWS)
+    os.utime(path, (1e9, 1e9))
+    assert stamp(allowing(f"file://{tmp_path}/"), f"file://{path}") == f"1000000000.0, {len(ROWS)} bytes"
