@@ -36,6 +36,35 @@ async def test_what_is_published_is_found_in_its_queue(system: QueueSystem) -> N
     assert await system.queue.depths([QUEUE, "training"]) == {QUEUE: 2, "training": 0}
 
 
+async def test_the_message_of_a_stopped_run_is_removed_and_no_other(system: QueueSystem) -> None:
+    runs = [task(priority=priority) for priority in (0, 9) for _ in range(150)]
+    await system.queue.publish(runs)
+    gone = {each.run for each in runs[::3]}
+    for run in gone:
+        await system.queue.stop(run, Stop.DELETED)
+    await system.queue.withdraw()
+    assert await system.queue.waiting([QUEUE]) == {each.run for each in runs} - gone
+
+
+async def test_the_message_of_a_run_that_goes_on_is_kept(system: QueueSystem) -> None:
+    first, second = task(), task()
+    await system.queue.publish([first, second])
+    for each in (first, second):
+        await system.queue.stop(each.run, Stop.SUSPENDED)
+    await system.queue.resume(second.run)
+    await system.queue.withdraw()
+    assert await system.queue.waiting([QUEUE]) == {second.run}
+
+
+async def test_a_message_that_a_worker_has_taken_is_its_own(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.publish([work])
+    taken(system)
+    await system.queue.stop(work.run, Stop.DELETED)
+    await system.queue.withdraw()
+    assert await system.queue.waiting([QUEUE]) == {work.run}
+
+
 async def test_a_publication_is_announced_by_its_queues(system: QueueSystem) -> None:
     announced: list[set[str]] = []
     system.on_publish(lambda queues: announced.append(set(queues)))

@@ -21,6 +21,7 @@ from tests.fakes.redis_content import Content, Server, Unacknowledged
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.bad_records import BadRecord, RecordKind
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
+from twin_operator.adapters.redis_queue.withdrawal import StoppedRuns
 from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Target, Task, object_of
 from twin_operator.services.runs.tracing import RunTrace, parse, traceparent_of
 
@@ -71,6 +72,7 @@ class InMemoryQueue:
         self.on_publish: Callable[[Collection[str]], None] = lambda _queues: None
         self.bad_records: list[str] = []
         self.dead_letters = InMemoryDeadLetters(self.server)
+        self._stopped = StoppedRuns()
 
     @property
     def reachable(self) -> bool:
@@ -119,12 +121,23 @@ class InMemoryQueue:
     async def stop(self, run: str, why: Stop) -> None:
         await self.server.round_trip()
         self._stop(run, why)
+        self._stopped.add(run)
+
+    async def withdraw(self) -> None:
+        stopped = await self._stopped.gathered()
+        taken = frozenset(stopped)
+        content = await self.server.round_trip()
+        for messages in content.lists.values():
+            for message in [each for each in messages if _run_of(each) in stopped]:
+                messages.remove(message)
+        self._stopped.done(taken)
 
     def _stop(self, run: str, why: Stop) -> None:
         record = self.server.written_record(run)
         record.stop, record.expires = why, self.server.clock() + self.run_ttl_seconds + keys.STOP_MARGIN_SECONDS
 
     async def resume(self, run: str) -> None:
+        self._stopped.discard(run)
         await self.server.round_trip()
         record = self.server.record(run)
         if record is not None:

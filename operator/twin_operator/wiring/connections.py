@@ -12,9 +12,10 @@ from redis.retry import Retry
 
 from twin_operator.adapters.mlflow_rest.api import MlflowServer
 from twin_operator.adapters.redis_queue.bad_records import KeyTypes
-from twin_operator.adapters.redis_queue.broker import Broker, TracedBroker
+from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, Signing
+from twin_operator.adapters.redis_queue.traced_broker import TracedBroker
 from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.services.runs.tracing import NoTracer, Tracer
 from twin_operator.settings import Settings
@@ -116,4 +117,4 @@ def build_queue(
     messages = Messages(build_signing(settings))
     if isinstance(tracer, NoTracer):
         return Broker(redis, settings.run_ttl_seconds, on_publish, messages, sent, types)
-    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, types, tracer)
+    return TracedBroker(redis, settings.run_ttl_seconds, on_publish, messages, sent, types, tracer=tracer)

@@ -114,7 +114,7 @@ def assemble(
         models=models,
         upkeep=upkeep,
         jobs=_jobs(shared, registered, upkeep, models),
-        pools=_pools(shared),
+        pools=_pools(shared, simulations.publication.window),
         outcomes=outcomes,
         archiving=archiving,
         backfill=backfill,
@@ -276,15 +276,15 @@ def _jobs(
     )
 
 
-def _pools(shared: _Shared) -> PoolReconciler:
-    workloads, loads = shared.ports.workloads, shared.ports.loads
+def _pools(shared: _Shared, window: PublicationWindow) -> PoolReconciler:
     return PoolReconciler(
         resources=shared.resources,
-        workloads=workloads,
-        loads=loads,
+        workloads=shared.ports.workloads,
+        loads=shared.ports.loads,
+        unpublished=window.waiting,
         index=shared.requests.pools,
         deployer=_deployer(shared),
-        scaler=Scaler(loads, workloads),
+        scaler=Scaler(shared.ports.loads, shared.ports.workloads),
         meters=shared.metrics.pools,
         clock=shared.clock,
     )

@@ -44,7 +44,8 @@ MAY: dict[str, tuple[str, ...]] = {
         *TRANSACTION,
         "INFO memory",  # whether a full memory would drop keys (memory)
         "TIME",
-        *("LPUSH twinops:q x", "LRANGE twinops:q 0 9", "LLEN twinops:q", "LINDEX twinops:q -1"),  # broker, loads
+        *("LPUSH twinops:q x", "LRANGE twinops:q 0 9", "LREM twinops:q -1 x"),  # broker, withdrawal
+        *("LLEN twinops:q", "LINDEX twinops:q -1"),  # loads
         *("HGETALL twinops:run:r", "HSET twinops:run:r f x", "HSETNX twinops:run:r f x", "HDEL twinops:run:r f"),
         *("EXPIRE twinops:run:r 9", "DEL twinops:run:r"),
         *("HKEYS twinops:published", "HMGET twinops:published q", "HINCRBY twinops:published q 1"),

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
-from secrets import randbits
 from time import time
 from typing import Any, Final
 
@@ -23,9 +22,8 @@ from twin_operator.adapters.redis_queue.bad_records import (
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
 from twin_operator.adapters.redis_queue.message import Messages, run_of, target_of
 from twin_operator.adapters.redis_queue.results_stream import ResultsStream
+from twin_operator.adapters.redis_queue.withdrawal import StoppedRuns, withdraw
 from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task, object_of
-from twin_operator.services.runs.spans import publication
-from twin_operator.services.runs.tracing import SPAN_BITS, Tracer
 
 NO_INTEGER: Final = "is not an integer"  # how Redis names a count that it cannot add to
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
@@ -50,6 +48,7 @@ class Broker:
     messages: Messages
     sent: SentEvents | None
     types: KeyTypes
+    _stopped: StoppedRuns = field(default_factory=StoppedRuns)
 
     async def publish(self, tasks: Collection[Task]) -> None:
         """Put tasks into their queues as Celery messages (protocol 2), in one pipeline.
@@ -151,6 +150,7 @@ class Broker:
         The stop is kept longer than any message of the run: workers take none that is older than a run's record.
         """
         await self._of_runs([run], lambda: self._stop_run(run, why))
+        self._stopped.add(run)
 
     async def _stop_run(self, run: str, why: Stop) -> None:
         async with self.redis.pipeline() as pipe:
@@ -163,10 +163,23 @@ class Broker:
 
     async def resume(self, run: str) -> None:
         """Let a stopped run be claimed again."""
+        self._stopped.discard(run)
         await self._of_runs([run], lambda: self._resume(run))
 
     async def _resume(self, run: str) -> None:
         await self.redis.hdel(keys.run_key(run), "stop")
+
+    async def withdraw(self) -> None:
+        """Wait until runs are stopped; remove their messages, but for those that a worker has taken."""
+        stopped = await self._stopped.gathered()
+        taken = frozenset(stopped)
+        queues = await self.types.repaired(keys.types_of(keys.PUBLISHED), self._queues)
+        await self.types.repaired(keys.types_of(*queues), lambda: withdraw(self.redis, queues, stopped))
+        self._stopped.done(taken)
+
+    async def _queues(self) -> list[str]:
+        names: Any = await self.redis.hkeys(keys.PUBLISHED)
+        return [name.decode(errors="replace") for name in names]
 
     async def forget(self, runs: Collection[str]) -> None:
         """Drop the records of runs; messages of theirs that still exist are refused until `resume`."""
@@ -190,9 +203,8 @@ class Broker:
         return await self.types.repaired(keys.types_of(keys.PUBLISHED, keys.UNACKED), lambda: self._targets(followed))
 
     async def _targets(self, followed: Collection[str]) -> dict[str, Target]:
-        names: Any = await self.redis.hkeys(keys.PUBLISHED)
         found: dict[str, Target] = {}
-        async for message in self._messages([name.decode(errors="replace") for name in names]):
+        async for message in self._messages(await self._queues()):
             run = run_of(message)
             target = None if run is None or object_of(run) in followed else target_of(message)
             if run is not None and target is not None and run.startswith(target.uid):
@@ -234,35 +246,6 @@ class Broker:
             for message in page:
                 yield bytes(message)  # type: ignore[arg-type]  # text only where decode_responses is on
             start += PAGE
-
-
-@dataclass
-class TracedBroker(Broker):
-    """A broker that records a PRODUCER span for each message, where traces are recorded.
-
-    Args:
-        tracer: takes spans.
-    """
-
-    tracer: Tracer
-
-    async def publish(self, tasks: Collection[Task]) -> None:
-        """Put tasks into their queues, with the span of their publication as parent of what workers do."""
-        traces = {
-            task.run: task.trace.decided(sampled=self.tracer.sampled(task.trace))
-            for task in tasks
-            if task.trace is not None
-        }
-        published = {
-            run: trace.child(randbits(SPAN_BITS)) for run, trace in traces.items() if trace.context.trace_flags.sampled
-        }
-        places = traces | published
-        start = time()
-        await super().publish([replace(task, trace=places.get(task.run)) for task in tasks])
-        end = time()
-        for task in tasks:
-            if task.run in published:
-                self.tracer.record(publication(task, published[task.run], start, end))
 
 
 def _raise_first(answers: Iterable[object]) -> None:

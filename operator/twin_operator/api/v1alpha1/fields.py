@@ -12,6 +12,8 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from twin_operator.api.v1alpha1.schema import Rule, rules
+
 QUANTITY_LIMIT: Final = 1e15
 """In the outcome's units, or in rows. Above it a double no longer tells neighbouring whole numbers apart."""
 SIGNIFICANT_DIGITS: Final = 6
@@ -22,6 +24,8 @@ SEED_LIMIT: Final = 2_147_483_647
 """The largest signed 32-bit integer, so that every client's integer type can carry a seed."""
 FIGURES_LIMIT: Final = 64
 """Named numbers in one map: what a training measures, not one a feature."""
+RESERVED_QUEUES: Final = ["archive", "dead-letters", "published", "results", "unacked"]
+"""What follows the prefix in names of the operator's own keys in Redis, where a queue's list would stand."""
 SENTENCE_LIMIT: Final = 1024
 """Characters: a few sentences; what is longer belongs in a log."""
 
@@ -123,7 +127,20 @@ ObjectName = Annotated[
     str,
     Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"),
 ]
-QueueName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+QueueName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        json_schema_extra=rules(
+            Rule(
+                f"!(self in {RESERVED_QUEUES})",
+                f"{', '.join(RESERVED_QUEUES)} are names of the operator's own keys in Redis: choose another queue",
+            )
+        ),
+    ),
+]
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 Label = Annotated[str, Field(min_length=1, max_length=256)]
 ModelVersion = Annotated[str, Field(min_length=1, max_length=18, pattern="^[1-9][0-9]*$")]

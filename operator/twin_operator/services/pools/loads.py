@@ -51,12 +51,12 @@ def all_smoothed(before: Mapping[str, Arrivals], readings: Sequence[QueueReading
     return {each.name: smoothed(before.get(each.name), each.published, now) for each in readings}
 
 
-def load_of(reading: QueueReading, arrivals: Arrivals) -> QueueLoad:
-    """Return the load of a queue; a delivered message that nobody has claimed still waits."""
+def load_of(reading: QueueReading, arrivals: Arrivals, unpublished: int) -> QueueLoad:
+    """Return the load of a queue: what nobody has claimed still waits, and so do `unpublished` runs in the operator."""
     assumed = ASSUMED_SECONDS_BY_QUEUE.get(reading.name, ASSUMED_SECONDS)
     return QueueLoad(
         name=reading.name,
-        depth=reading.depth + reading.unclaimed,
+        depth=reading.depth + reading.unclaimed + unpublished,
         running=len(reading.workers),
         arrivals_per_second=arrivals.per_second,
         seconds_per_task=reading.seconds_per_task if reading.seconds_per_task is not None else assumed,

@@ -144,6 +144,7 @@ class PoolReconciler:
         resources: the API server.
         workloads: Deployments and Pods.
         loads: queues.
+        unpublished: returns how many runs of a queue wait in the operator for a place in it.
         index: the pools.
         deployer: applies Deployments.
         scaler: changes numbers of workers.
@@ -154,6 +155,7 @@ class PoolReconciler:
     resources: Resources
     workloads: Workloads
     loads: QueueLoads
+    unpublished: Callable[[str], int]
     index: PoolIndex
     deployer: Deployer
     scaler: Scaler
@@ -208,7 +210,7 @@ class PoolReconciler:
         readings = await self.loads.read(pool.spec.queues)
         now = self.clock()
         pool.arrivals = all_smoothed(pool.arrivals, readings, now)
-        pool.loads = tuple(load_of(reading, pool.arrivals[reading.name]) for reading in readings)
+        pool.loads = tuple(load_of(each, pool.arrivals[each.name], self.unpublished(each.name)) for each in readings)
         pool.decision = decide(limits, pool.loads, current, pool.window, now)
         pool.window = pool.decision.window
 

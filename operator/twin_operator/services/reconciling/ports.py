@@ -37,6 +37,10 @@ class RunQueue(Protocol):
         """Allow claims again."""
         ...
 
+    async def withdraw(self) -> None:
+        """Wait until runs are stopped; remove their messages, but for those that a worker has taken."""
+        ...
+
     async def forget(self, runs: Collection[str]) -> None:
         """Drop records; claims of these runs are refused until `resume`."""
         ...

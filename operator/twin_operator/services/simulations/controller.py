@@ -232,6 +232,7 @@ class Simulations:
 
     def _follow(self, simulation: Simulation) -> None:
         self.answers.followed[simulation.uid] = FollowedSimulation(simulation, self.clock())
+        self.publication.follow(simulation)
         self.mark([simulation.uid])
         self._later(simulation.uid, self.second_write_seconds)
 
@@ -289,8 +290,7 @@ class Simulations:
 
     async def _finish(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
         await self.answers.write_finished(followed, run, outcome)
-        if followed.simulation.uid not in self.answers.followed:
-            self._release(followed.simulation.uid)
+        self._release(followed.simulation.uid)
         if run.outcome is None and run.queued is not None:
             await self.queue.stop(followed.simulation.uid, Stop.CANCELLED)
 

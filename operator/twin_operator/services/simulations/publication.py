@@ -63,7 +63,12 @@ class Publication:
         """Take note of the runs that have a message: an earlier leader may have published it."""
         self._elsewhere = set(uids)
         for uid in uids & followed.keys():
-            self.window.occupy(Candidate.of(followed[uid].simulation))
+            self.follow(followed[uid].simulation)
+
+    def follow(self, simulation: Simulation) -> None:
+        """Give a Simulation that has a message its place; a new leader finds messages before it sees the objects."""
+        if simulation.uid in self._elsewhere:
+            self.window.occupy(Candidate.of(simulation))
 
     def has_published(self, followed: FollowedSimulation) -> bool:
         """Whether the message of a Simulation is known to be on its way."""

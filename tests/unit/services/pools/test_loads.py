@@ -37,13 +37,13 @@ def test_a_clock_that_stands_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("queue", "pace", "seconds"), [("a", None, 1), ("training", None, 60), ("training", 9, 9)])
 def test_the_length_of_tasks_is_assumed_until_one_has_ended(queue: str, pace: float | None, seconds: float) -> None:
-    load = load_of(QueueReading(queue, 0, seconds_per_task=pace), Arrivals(0, 0))
+    load = load_of(QueueReading(queue, 0, seconds_per_task=pace), Arrivals(0, 0), 0)
     assert (load.seconds_per_task, load.assumed) == (seconds, pace is None)
 
 
-def test_delivered_messages_that_nobody_claimed_wait() -> None:
-    load = load_of(QueueReading("a", 2, unclaimed=1, workers=("x", "x", "y")), Arrivals(0, 0))
-    assert (load.depth, load.running) == (3, 3)
+def test_delivered_messages_that_nobody_claimed_wait_and_so_do_runs_that_are_not_published() -> None:
+    load = load_of(QueueReading("a", 2, unclaimed=1, workers=("x", "x", "y")), Arrivals(0, 0), 4)
+    assert (load.depth, load.running) == (7, 3)
 
 
 def test_a_fixed_number_of_workers_is_both_limits() -> None:

@@ -251,3 +251,95 @@ async def test_what_is_queued_for_a_version_that_is_deleted_is_answered_by_the_o
         status = await site.until_phase("Simulation", "question", "Succeeded")
         assert status["effect"]["estimate"] < 0
         assert status["attempts"] == 2
+
+
+async def test_a_queue_has_a_bounded_number_of_messages_and_the_next_one_comes_when_one_is_done_with() -> None:
+    async with Installation({"published_runs_per_queue": 2}) as site:
+        install_twin(site)
+        for number in range(5):
+            site.apply(simulation(name=f"question-{number}"))
+        await site.advance(6)
+        assert messages(site) == 2
+        assert {ready(site, f"question-{number}")["reason"] for number in range(5)} == {"Queued"}
+        assert all(site.status("Simulation", f"question-{number}")["queuedTime"] for number in range(5))
+        site.employ(answered)
+        for number in range(5):
+            await site.until_phase("Simulation", f"question-{number}", "Succeeded")
+        assert site.metric(PUBLISHED) == 5
+
+
+@pytest.mark.parametrize("end", ["deleted", "suspended", "its deadline"])
+async def test_one_that_ends_otherwise_gives_its_place_to_the_next(end: str) -> None:
+    async with Installation({"published_runs_per_queue": 1}) as site:
+        install_twin(site)
+        site.apply(simulation(name="first", activeDeadlineSeconds=30))
+        await site.until(lambda: messages(site) == 1)
+        site.apply(simulation(name="second"))
+        uid = site.get("Simulation", "second")["metadata"]["uid"]
+        await site.advance(2)
+        if end == "deleted":
+            site.remove("Simulation", "first")
+        elif end == "suspended":
+            site.patch("Simulation", "first", {"spec": {"suspend": True}})
+        await site.until(lambda: run_of(site, uid).bound is not None, seconds=31)
+        await site.advance(3)
+        assert messages(site) == 1  # the first one's is removed
+
+
+async def test_a_deadline_counts_while_a_simulation_waits_for_its_place() -> None:
+    async with Installation({"published_runs_per_queue": 1}) as site:
+        install_twin(site)
+        site.apply(simulation(name="first"))
+        await site.until(lambda: messages(site) == 1)
+        site.apply(simulation(name="second", activeDeadlineSeconds=20))
+        await site.until_phase("Simulation", "second", "Failed")
+        assert ready(site, "second")["reason"] == "DeadlineExceeded"
+        assert messages(site) == 1
+
+
+async def test_a_thousand_of_one_namespace_delay_another_by_a_few() -> None:
+    async with Installation({"published_runs_per_queue": 3}) as site:
+        install_twin(site)
+        install_twin(site, namespace="other")
+        for number in range(200):
+            site.apply(simulation(name=f"many-{number}"))
+        await site.advance(1)
+        site.apply(simulation(namespace="other"))
+        site.employ(answered, every=1.0)
+        await site.until(lambda: phase_of(site, "other") == "Succeeded", seconds=5)
+        assert sum(phase(site, f"many-{number}") == "Succeeded" for number in range(200)) < 60
+
+
+def phase_of(site: Installation, namespace: str) -> str | None:
+    return site.status("Simulation", "question", namespace).get("phase")
+
+
+async def test_a_new_leader_counts_what_the_old_one_published() -> None:
+    async with Installation({"published_runs_per_queue": 2}) as site:
+        install_twin(site)
+        for number in range(4):
+            site.apply(simulation(name=f"question-{number}"))
+        await site.until(lambda: messages(site) == 2)
+        await site.restart()
+        await site.advance(10)
+        assert messages(site) == 2
+
+
+async def test_the_message_of_a_deleted_simulation_goes_although_no_worker_comes() -> None:
+    async with Installation() as site:
+        install_twin(site)
+        for number in range(3):
+            site.apply(simulation(name=f"question-{number}"))
+        await site.until(lambda: messages(site) == 3)
+        site.remove("Simulation", "question-1")
+        await site.until(lambda: messages(site) == 2, seconds=3)
+
+
+async def test_workers_come_also_for_what_waits_in_the_operator() -> None:
+    scaling = {"minReplicas": 0, "maxReplicas": 50, "targetDrainSeconds": 1}
+    async with Installation({"published_runs_per_queue": 2}, pool=workers_pool(autoscaling=scaling)) as site:
+        install_twin(site)
+        for number in range(20):
+            site.apply(simulation(name=f"question-{number}"))
+        await site.until(lambda: site.status("WorkerPool", "light").get("desiredReplicas") == 20, seconds=10)
+        assert messages(site) == 2
