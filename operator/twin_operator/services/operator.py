@@ -15,7 +15,7 @@ from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.ports import Deployment
 from twin_operator.services.pools.reconciler import PoolReconciler
 from twin_operator.services.reconciling.metrics import BrokerWatch, Meters, ProcessMeters
-from twin_operator.services.reconciling.orphans import stop_orphans
+from twin_operator.services.reconciling.orphans import stop_orphans, withdraw_forever
 from twin_operator.services.reconciling.ports import Resources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
@@ -32,7 +32,6 @@ MODEL = "TwinModel"
 POOL = "WorkerPool"
 JOB = "RetrainingJob"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
-RETRY_SECONDS = 1.0  # after Redis did not answer
 SWEEP_SECONDS = 1.0  # between two checks for expired Simulations
 
 
@@ -246,7 +245,7 @@ class OperatorLoop:
             self.resources.follow(Simulation, UNGRADED, self.outcomes.observe),
             self._follow_missing_outcomes(),
             self._resync_forever(),
-            self._withdraw_forever(),
+            withdraw_forever(self.results.queue),
             self._expire_forever(),
             self.broker.run(),
         ]
@@ -283,15 +282,6 @@ class OperatorLoop:
                 continue
             self.requests.everything()
             self.last_resync = self.clock()
-
-    async def _withdraw_forever(self) -> None:
-        """Remove the messages of runs soon after they are stopped: no worker may come that refuses them."""
-        while True:
-            try:
-                await self.results.queue.withdraw()
-            except Exception:
-                logger.exception("Messages of stopped runs could not be removed; retrying in %.0f s.", RETRY_SECONDS)
-                await asyncio.sleep(RETRY_SECONDS)
 
     def _followed(self) -> set[str]:
         """Return the uids of objects that exist and have not ended."""

@@ -1,6 +1,7 @@
-"""Stops runs whose object is gone or has ended: its deletion may have come while no operator watched.
+"""Stops runs whose object is gone or has ended, and removes the messages of stopped runs.
 
-Such a run is found by its message, which names the object. An object that is followed is not read.
+An object may have been deleted while no operator watched. Its run is found by the message, which names the object. An
+object that is followed is not read.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from twin_operator.services.reconciling.ports import Gone, Resources, RunQueue, 
 from twin_operator.services.runs.run import Stop, Target
 
 logger = logging.getLogger(__name__)
+RETRY_SECONDS: Final = 1.0  # after Redis did not answer
 READS: Final = 16  # at a time: thousands of Simulations may have been deleted while no operator ran
 KINDS: Final[Mapping[str, type[Simulation | RetrainingJob | TwinModel]]] = {
     kind.definition.kind: kind for kind in (Simulation, RetrainingJob, TwinModel)
@@ -38,6 +40,16 @@ async def stop_orphans(queue: RunQueue, resources: Resources, followed: Collecti
     for run, record in (await queue.runs(gone)).items():
         if record.outcome is None and record.stop in {None, Stop.SUSPENDED}:
             await queue.stop(run, Stop.DELETED)
+
+
+async def withdraw_forever(queue: RunQueue) -> None:
+    """Remove the messages of runs soon after they are stopped: no worker may come that refuses them."""
+    while True:
+        try:
+            await queue.withdraw()
+        except Exception:
+            logger.exception("Messages of stopped runs could not be removed; retrying in %.0f s.", RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _has_ended(resources: Resources, target: Target) -> bool:
