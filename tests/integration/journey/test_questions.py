@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import Any
 
 from tests.integration.journey.campaign import question
@@ -14,7 +15,7 @@ def _many(platform: Platform, prefix: str, count: int) -> None:
 
 
 def _those(platform: Platform, prefix: str) -> list[dict[str, Any]]:
-    items = platform.kube.get("simulations", "-n", platform.namespace)["items"]
+    items = platform.kube.get("simulations", "-n", platform.namespace, "--show-managed-fields")["items"]
     return [item for item in items if item["metadata"]["name"].startswith(f"{prefix}-")]
 
 
@@ -26,13 +27,18 @@ def _all_succeeded(platform: Platform, prefix: str, count: int) -> list[dict[str
 
 def _status_writes(platform: Platform, prefix: str) -> list[str]:
     """Return the names of Simulations whose status was patched, one for each patch, from the audit log."""
+    return [entry["objectRef"]["name"] for entry in _audited_writes(platform, prefix)]
+
+
+def _audited_writes(platform: Platform, prefix: str) -> list[dict[str, Any]]:
     log = platform.kube.directory / "logs" / "audit.log"
     entries = [json.loads(line) for line in log.read_text().splitlines() if f"/{prefix}-" in line]
-    return [
-        entry["objectRef"]["name"]
-        for entry in entries
-        if entry["verb"] == "patch" and entry["objectRef"].get("subresource") == "status"
-    ]
+    statuses = [entry for entry in entries if entry["objectRef"].get("subresource") == "status"]
+    return [entry for entry in statuses if entry["verb"] == "patch"]
+
+
+def _of_status(item: dict[str, Any]) -> list[dict[str, Any]]:
+    return [entry for entry in item["metadata"]["managedFields"] if entry.get("subresource") == "status"]
 
 
 def test_a_hundred_questions_cost_one_status_write_each(trained: Platform) -> None:
@@ -41,6 +47,12 @@ def test_a_hundred_questions_cost_one_status_write_each(trained: Platform) -> No
     _many(trained, "hundred", 100)
     finished = trained.kube.until(lambda: _all_succeeded(trained, "hundred", 100))
     assert sorted(_status_writes(trained, "hundred")) == sorted(item["metadata"]["name"] for item in finished)
+    managers = {
+        entry["manager"] for item in finished for entry in item["metadata"]["managedFields"] if _of_status(entry)
+    }
+    assert managers == {"twin-operator"}
+    agents = {entry["userAgent"] for entry in _audited_writes(trained, "hundred")}
+    assert agents == {f"twin-operator/{version('twin-operator')}"}
 
 
 def test_a_suspended_question_waits_and_goes_on(trained: Platform) -> None:

@@ -16,8 +16,8 @@ from twin_operator.api.v1alpha1.schema import ApiModel, list_map
 
 UNOBSERVED_GENERATION: Final = -1
 """Of a status that no operator has written: generations start at 1, so no tool takes it for current."""
-CONDITIONS_LIMIT: Final = 16
-"""Twice the condition types that one kind can have, so that others may add theirs."""
+CONDITIONS_LIMIT: Final = 32
+"""Three times the condition types that one kind can have, so that others may add theirs."""
 MESSAGE_LIMIT: Final = 32_768
 """Characters, as of Kubernetes' own conditions: an API server's refusal of a template can be long."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from twin_operator.api.v1alpha1.conditions import (
+    CONDITIONS_LIMIT,
     MESSAGE_LIMIT,
     Condition,
     ConditionStatus,
@@ -13,6 +15,8 @@ from twin_operator.api.v1alpha1.conditions import (
     set_condition,
 )
 from twin_operator.api.v1alpha1.resource import Resource
+
+OWN_TYPES: Final = frozenset(ConditionType)
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,14 @@ def queued_message(queue: str, *, served: bool) -> str:
 
 
 def conditions_of(resource: Resource, facts: Sequence[Fact], now: float) -> tuple[Condition, ...]:
-    """Return the conditions of an object: a transition time is kept while the status is the same."""
-    moment = datetime.fromtimestamp(int(now), UTC)
-    return tuple(_stamped(resource.status.conditions, fact, resource.metadata.generation, moment) for fact in facts)
+    """Return the conditions of an object: a transition time is kept while the status is the same.
+
+    Conditions of types that are not the operator's are kept, at most as many as there is room for.
+    """
+    moment, before = datetime.fromtimestamp(int(now), UTC), resource.status.conditions
+    own = tuple(_stamped(before, fact, resource.metadata.generation, moment) for fact in facts)
+    others = [condition for condition in before if condition.type not in OWN_TYPES]
+    return (*own, *others[: CONDITIONS_LIMIT - len(own)])
 
 
 def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: datetime) -> Condition:
