@@ -24,7 +24,12 @@ logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 T = TypeVar("T")
 UNREADABLE = (Ungradable, ValueError, ArithmeticError)  # what is wrong with one outcome: no other waits for it
-NOT_TAKEN_IN = "The outcome of %s/%s cannot be taken in again: %s"
+NOT_RECORDED = "The outcome of %s/%s cannot be recorded again: %s"
+LACKING = "The archive lacks %d graded outcomes; recording them again from their Simulations."
+NOT_ALL = (
+    "The missing outcomes are recorded, except %d: each of their Simulations was deleted in the meantime, or has a "
+    "warning above that says what is wrong."
+)
 PAGE = 500  # Simulations in memory, and outcomes a transaction
 RETRY_SECONDS = 2.0  # after the archive or the API server did not answer
 
@@ -100,9 +105,9 @@ class Backfill:
         complete = Comparison(Counter(), self.ledger.losses, self.access.outages)
         missing = await self._compare()
         if missing:
-            logger.warning("The archive lacks %d graded outcomes; they are taken in again.", missing.total())
+            logger.warning(LACKING, missing.total())
             left = await self._take_pages(replace(complete, missing=missing))
-            logger.info("The graded outcomes are taken in again, but for %d that cannot be.", left.missing.total())
+            _log_end(left.missing.total())
         self._recorded = await self._count()
         self.ledger.take(complete)
 
@@ -141,13 +146,20 @@ class Backfill:
         try:
             return await self._record([outcome])
         except UNREADABLE as reason:
-            logger.warning(NOT_TAKEN_IN, outcome.twin.namespace, outcome.name, reason)
+            logger.warning(NOT_RECORDED, outcome.twin.namespace, outcome.name, reason)
             return []
 
     async def _record(self, outcomes: Sequence[RecordedOutcome]) -> Sequence[RecordedOutcome]:
         if outcomes:
             await self.access.call(self.archive.record, outcomes)
         return outcomes
+
+
+def _log_end(left: int) -> None:
+    if left:
+        logger.warning(NOT_ALL, left)
+    else:
+        logger.info("The missing outcomes are recorded.")
 
 
 async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
@@ -192,5 +204,5 @@ async def _readable(simulations: Sequence[Simulation], cluster: str) -> list[Rec
         try:
             outcomes.append(graded_outcome(simulation, cluster))
         except UNREADABLE as reason:
-            logger.warning(NOT_TAKEN_IN, *simulation.key, reason)
+            logger.warning(NOT_RECORDED, *simulation.key, reason)
     return outcomes

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.fakes.archive import InMemoryArchive
-from tests.fakes.cluster import CLUSTER_UID
+from tests.fakes.cluster import CLUSTER_UID, InMemoryCluster
 from tests.fakes.crashes import CrashPlan, Moment
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import TWIN, simulation
@@ -19,8 +22,12 @@ from tests.unit.services.outcomes.site import (
     seen_statuses,
     validations,
 )
+from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.outcomes import backfill
+from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.reconciling.ports import GradedObject
 
 pytestmark = pytest.mark.looptime
 
@@ -102,6 +109,31 @@ def record_number(plan: CrashPlan, number: int) -> None:
     plan.enter = counting  # type: ignore[method-assign]
 
 
+class Interrupted(InMemoryCluster):
+    """A cluster during whose first list of graded Simulations the archive goes down and comes back."""
+
+    access: ArchiveAccess | None = None
+
+    async def graded(self) -> AsyncIterator[GradedObject]:
+        """List, and note an outage first."""
+        access, self.access = self.access, None
+        if access is not None:
+            access.outages += 1
+        async for each in super().graded():
+            yield each
+
+
+async def test_a_comparison_during_which_the_archive_went_away_is_none() -> None:
+    cluster = Interrupted(lambda: 0.0)
+    access = cluster.access = ArchiveAccess(changed=lambda **_reachable: None)
+    ledger = Ledger(InMemoryArchive(), access, CLUSTER_UID, lambda: None)
+    taking = backfill.Backfill(ledger.archive, access, ledger, TypedResources(cluster), CLUSTER_UID, 60.0)
+    await taking.take_in()
+    assert not ledger.compared
+    await taking.take_in()
+    assert ledger.compared
+
+
 async def test_a_second_comparison_records_nothing() -> None:
     async with Installation() as site:
         await graded(site)
@@ -151,13 +183,29 @@ async def test_an_object_of_the_first_release_is_recorded_at_its_own_time() -> N
         assert {each.run_id for each in recorded(site)} == {None}
 
 
-async def test_a_simulation_whose_outcome_cannot_be_read_keeps_no_other_from_the_archive() -> None:
+async def lost_by_archive(site: Installation, number: int) -> None:
+    """Have the archive lose outcomes, and the operator record as many of them again."""
+    await site.stop()
+    site.archive = InMemoryArchive()
+    site.start()
+    await site.until(lambda: len(recorded(site)) == number)
+    await site.until(lambda: validations(site) == number and incomplete(site) == {})
+
+
+async def test_the_log_says_when_all_missing_outcomes_are_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "twin_operator")
+    async with Installation() as site:
+        await graded(site, range(2))
+        await lost_by_archive(site, 2)
+    assert "The archive lacks 2 graded outcomes; recording them again from their Simulations." in caplog.messages
+    assert "The missing outcomes are recorded." in caplog.messages
+
+
+async def test_a_simulation_whose_outcome_cannot_be_read_keeps_no_other_from_the_archive(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with Installation() as site:
         await graded(site, range(3))
         site.cluster.patch_status(KIND, "default", "question-0", {"status": {"basis": {"weightsDigest": None}}})
-        await site.stop()
-        site.archive = InMemoryArchive()
-        site.start()
-        await site.until(lambda: len(recorded(site)) == 2)
-        await site.until(lambda: validations(site) == 2)
-        assert incomplete(site) == {}
+        await lost_by_archive(site, 2)
+    assert any(each.startswith("The missing outcomes are recorded, except 1: ") for each in caplog.messages)

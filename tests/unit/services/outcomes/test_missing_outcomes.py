@@ -210,7 +210,7 @@ async def test_an_outcome_that_can_never_be_recorded_holds_no_simulation(
         await site.until(lambda: len(recorded(site)) == len(NUMBERS) - 1, seconds=5)
         await ask(site, "now")
         assert incomplete(site) == {}
-        assert "The outcome of default/question-0 cannot be taken in again" in caplog.text
+        assert "The outcome of default/question-0 cannot be recorded again" in caplog.text
 
 
 async def test_a_time_that_cannot_be_read_keeps_no_simulation_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
