@@ -169,6 +169,19 @@ async def test_weights_differ_by_the_scale_of_the_prior() -> None:
     assert (await weights_of(found, 0.25)).digest != (await weights_of(found, 1.0)).digest
 
 
+async def test_a_version_that_got_the_number_of_a_deleted_one_has_weights_of_its_own() -> None:
+    known = registry()
+    found = twins(known)
+    first = await weights_of(found)
+    known.delete_registered_model(NAME)
+    bank, summary = small_bank()
+    larger = [{**each, "sd0": 9.0 * each["sd0"]} for each in summary["contrasts"]]
+    changed = {**summary, "contrasts": larger}
+    known.register(NAME, "cluster/default/customers/u", bank, changed, {"twinops.run": "again"}, promote=True)
+    found.forget_version(NAME, "1")
+    assert (await weights_of(found)).digest != first.digest
+
+
 async def test_weights_are_found_again_by_their_digest() -> None:
     found = twins()
     weights = await weights_of(found)

@@ -16,7 +16,9 @@ from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKin
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import LimitedPrefix, Settings
 from twin_operator.wiring.worker import build_data_sources
+from twin_operator.worker import main
 from twin_operator.worker.attempts import Attempts
+from twin_operator.worker.leases import Stopped
 from twin_operator.worker.main import build_frame, work_of
 from twin_operator.worker.tasks import Work
 
@@ -155,6 +157,20 @@ def _signals() -> Iterator[None]:
     receivers = list(worker_process_shutdown.receivers or ())
     yield
     worker_process_shutdown.receivers = receivers
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize(("kind", "payload"), [(TaskKind.TRAIN, TRAINING), (TaskKind.RETRAIN, RETRAINING)])
+def test_a_child_asks_its_lease_before_it_registers_a_version(
+    kind: TaskKind, payload: JSON, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = InMemoryRegistry()
+    monkeypatch.setattr(main, "build_registry", lambda _settings: registry)
+    monkeypatch.setattr(main, "build_data_sources", lambda _settings: lambda _namespace: InMemoryData({URI: table()}))
+    frame = main.build_frame(Settings(redis_url="redis://127.0.0.1:1/0", bank_directory=tmp_path))
+    with pytest.raises(Stopped, match="lost"):  # no run was claimed
+        frame.work[kind](task_of(kind, payload))
+    assert registry.versions(NAME) == []
 
 
 @pytest.mark.usefixtures("_signals")

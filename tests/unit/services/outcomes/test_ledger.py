@@ -154,6 +154,28 @@ async def test_outcomes_that_turn_out_to_be_incomplete_during_the_read_are_not_k
     assert await read.ledger.outcomes(KEY) == (AUTUMN,)
 
 
+class RecordedMeanwhile(InMemoryArchive):
+    """An archive in which an outcome is recorded right after the others were read."""
+
+    def __init__(self, read: Read) -> None:
+        super().__init__()
+        self.read = read
+
+    def outcomes(self, twin: TwinKey) -> list[RecordedOutcome]:
+        """Read, and record one that was not read."""
+        found = super().outcomes(twin)
+        self.record([AUTUMN])
+        self.read.ledger.recorded(KEY)
+        return found
+
+
+async def test_an_outcome_that_is_recorded_during_the_read_is_read_next_time() -> None:
+    read = Read()
+    read.ledger.archive = RecordedMeanwhile(read)
+    assert await read.ledger.outcomes(KEY) == ()
+    assert await read.ledger.outcomes(KEY) == (AUTUMN,)
+
+
 async def test_fewer_outcomes_than_before_are_a_loss_until_the_archive_is_compared() -> None:
     read = Read()
     read.archive.record([AUTUMN, SPRING])
