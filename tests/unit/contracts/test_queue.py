@@ -11,13 +11,14 @@ from tests.contracts.queue import *  # noqa: F403 - the tests
 from tests.contracts.queue_claims import *  # noqa: F403 - likewise
 from tests.contracts.queue_outage import *  # noqa: F403 - likewise
 from tests.contracts.queue_readings import *  # noqa: F403 - likewise
-from tests.contracts.queue_system import QueueSystem, Taken, task
+from tests.contracts.queue_system import QUEUE, QueueSystem, Taken, task
 from tests.fakes.claims import InMemoryClaims
 from tests.fakes.dead_letters import InMemoryDeadLetters
 from tests.fakes.loads import InMemoryLoads
 from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.queue import Delivery, InMemoryQueue, message_of
 from tests.fakes.redis_content import Unacknowledged
+from twin_operator.services.runs.run import Stop
 
 START = 1_772_000_000.25  # seconds since the epoch
 
@@ -108,3 +109,13 @@ def away() -> QueueSystem:
     system = InMemorySystem()
     system.queue.reachable = False
     return system
+
+
+async def test_a_message_that_is_older_than_a_record_is_not_delivered_while_its_stop_is_kept() -> None:
+    system, work = InMemorySystem(), task()
+    await system.queue.publish([work])
+    await system.queue.stop(work.run, Stop.CANCELLED)
+    system.now += system.queue.run_ttl_seconds + 1
+    assert system.claims().claim(work) == Stop.CANCELLED
+    assert system.consumer().take([QUEUE]) is None
+    assert await system.queue.count_dead_letters() == 1
