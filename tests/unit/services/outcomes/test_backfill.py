@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.fakes.archive import InMemoryArchive
 from tests.fakes.cluster import CLUSTER_UID, InMemoryCluster
 from tests.fakes.crashes import CrashPlan, Moment
+from tests.fakes.inline_executor import InlineExecutor
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import TWIN, simulation
+from tests.unit.domain.outcomes import outcome
 from tests.unit.services.outcomes.site import (
     KIND,
     NUMBERS,
@@ -23,13 +28,14 @@ from tests.unit.services.outcomes.site import (
     validations,
 )
 from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
-from twin_operator.domain.fidelity.ledger import RecordedOutcome
+from twin_operator.domain.fidelity.ledger import RecordedOutcome, TwinKey
 from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.outcomes import backfill
-from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.outcomes.ledger import Comparison, Ledger
 from twin_operator.services.reconciling.ports import GradedObject
 
 pytestmark = pytest.mark.looptime
+RESYNC_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -79,6 +85,20 @@ async def test_a_twin_says_how_many_outcomes_are_missing_while_that_is_so() -> N
 
 
 @pytest.mark.usefixtures("small_pages")
+async def test_outcomes_that_the_archive_has_are_not_counted_as_recorded_again() -> None:
+    async with Installation() as site:
+        await graded(site)
+        first_page = [row for row in recorded(site) if row.name in {"question-0", "question-1", "question-2"}]
+        await site.stop()
+        site.archive = archive = Slow(pages=1)
+        InMemoryArchive.record(archive, first_page)
+        site.start()
+        await site.until(lambda: "lacks 1 graded outcomes" in incomplete(site).get("message", ""))
+        archive.reachable = True
+        assert len(recorded(site)) == len(NUMBERS) - 1
+
+
+@pytest.mark.usefixtures("small_pages")
 @pytest.mark.parametrize("moment", list(Moment))
 @pytest.mark.parametrize("page", [1, 2, 3])
 async def test_a_crash_between_two_pages_goes_on_where_it_ended(page: int, moment: Moment) -> None:
@@ -123,15 +143,70 @@ class Interrupted(InMemoryCluster):
             yield each
 
 
+class Comparing:
+    """A back-fill on its own, without an operator that wakes it.
+
+    Args:
+        cluster: has the graded Simulations.
+    """
+
+    def __init__(self, cluster: InMemoryCluster) -> None:
+        asyncio.get_running_loop().set_default_executor(InlineExecutor())
+        self.archive, self.access = InMemoryArchive(), ArchiveAccess(changed=lambda **_reachable: None)
+        self.ledger = Ledger(self.archive, self.access, CLUSTER_UID, lambda: None)
+        resources = TypedResources(cluster)
+        self.backfill = backfill.Backfill(
+            self.archive, self.access, self.ledger, resources, CLUSTER_UID, RESYNC_SECONDS
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Have it compare at start and at each resync."""
+        task = asyncio.create_task(self.backfill.run())
+        await asyncio.sleep(1)
+        yield
+        task.cancel()
+
+
 async def test_a_comparison_during_which_the_archive_went_away_is_none() -> None:
     cluster = Interrupted(lambda: 0.0)
-    access = cluster.access = ArchiveAccess(changed=lambda **_reachable: None)
-    ledger = Ledger(InMemoryArchive(), access, CLUSTER_UID, lambda: None)
-    taking = backfill.Backfill(ledger.archive, access, ledger, TypedResources(cluster), CLUSTER_UID, 60.0)
-    await taking.take_in()
-    assert not ledger.compared
-    await taking.take_in()
-    assert ledger.compared
+    comparing = Comparing(cluster)
+    cluster.access = comparing.access
+    await comparing.backfill.take_in()
+    assert not comparing.ledger.compared
+    await comparing.backfill.take_in()
+    assert comparing.ledger.compared
+
+
+async def test_fewer_outcomes_than_were_counted_are_a_loss_though_none_was_read() -> None:
+    comparing = Comparing(InMemoryCluster(lambda: 0.0))
+    comparing.archive.record([outcome("autumn", twin=TwinKey(CLUSTER_UID, "default", TWIN))])
+    async with comparing.running():
+        assert (comparing.ledger.losses, comparing.ledger.compared) == (0, True)
+        comparing.archive.lose_outcomes()
+        await asyncio.sleep(RESYNC_SECONDS)
+        assert (comparing.ledger.losses, comparing.ledger.compared) == (1, True)
+
+
+async def test_an_archive_that_answers_again_is_compared_before_the_next_resync() -> None:
+    comparing = Comparing(InMemoryCluster(lambda: 0.0))
+    comparing.archive.reachable = False
+    async with comparing.running():
+        comparing.archive.reachable = True
+        await comparing.access.probe(comparing.archive.known, [])
+        await asyncio.sleep(backfill.RETRY_SECONDS)
+        assert comparing.ledger.compared
+
+
+async def test_outcomes_that_were_read_before_the_missing_ones_were_recorded_are_read_again() -> None:
+    async with Installation() as site:
+        await graded(site, range(1))
+        await site.stop()
+        comparing = Comparing(site.cluster)
+        comparing.ledger.take(Comparison(Counter(), losses=0, outages=0))
+        assert await comparing.ledger.outcomes(("default", TWIN)) == ()
+        await comparing.backfill.take_in()
+        assert len(await comparing.ledger.outcomes(("default", TWIN)) or ()) == 1
 
 
 async def test_a_second_comparison_records_nothing() -> None:
@@ -167,6 +242,22 @@ async def test_outcomes_of_a_backup_with_new_uids_are_not_counted_twice() -> Non
         await site.advance(10)
         assert site.archive.outcome_count(CLUSTER_UID) == 2
         assert validations(site) == 2
+
+
+async def test_the_grade_that_a_status_has_is_recorded_and_not_another() -> None:
+    written = {"grade": "Poor", "covered": False, "absoluteError": 7.0, "relativeError": 0.5, "standardizedError": 3.0}
+    async with Installation() as site:
+        await graded(site, range(1))
+        await site.stop()
+        status = {"fidelity": {**written, "hindsight": True}}
+        site.cluster.patch_status(KIND, "default", "question-0", {"status": status})
+        site.archive = InMemoryArchive()
+        site.start()
+        await site.until(lambda: recorded(site))
+        (found,) = recorded(site)
+        grade = found.graded
+        errors = grade.absolute_error, grade.relative_error, grade.standardized_error
+        assert (grade.grade, grade.covered, errors, found.hindsight) == ("Poor", False, (7.0, 0.5, 3.0), True)
 
 
 async def test_an_object_of_the_first_release_is_recorded_at_its_own_time() -> None:
