@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
 from tests.contracts.queue_system import task
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.queue import InMemoryQueue
+from tests.fakes.ready_twin import simulation
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.services.reconciling.orphans import stop_orphans
-from twin_operator.services.runs.run import JSON, Stop
+from twin_operator.services.runs.run import JSON, Stop, Target
+
+QUESTION: Final = ("Simulation", "default", "question")
 
 
 def now() -> float:
     return 1_800_000_000.0
+
+
+def stays(_cluster: InMemoryCluster) -> None:
+    """Leave the object as it is."""
+
+
+def ends(cluster: InMemoryCluster) -> None:
+    cluster.patch_status(*QUESTION, {"status": {"phase": "Succeeded"}})
+
+
+def goes(cluster: InMemoryCluster) -> None:
+    cluster.remove(*QUESTION)
+
+
+def is_made_again(cluster: InMemoryCluster) -> None:
+    goes(cluster)
+    cluster.apply(simulation())
+
+
+@pytest.mark.parametrize(
+    ("happens", "before", "after"),
+    [
+        (stays, None, None),
+        (stays, Stop.SUSPENDED, Stop.SUSPENDED),
+        (ends, None, Stop.DELETED),
+        (goes, None, Stop.DELETED),
+        (goes, Stop.SUSPENDED, Stop.DELETED),
+        (goes, Stop.CANCELLED, Stop.CANCELLED),
+        (is_made_again, None, Stop.DELETED),
+    ],
+)
+async def test_a_run_that_is_not_followed_is_stopped_where_its_object_is_gone_or_has_ended(
+    happens: Callable[[InMemoryCluster], None], before: Stop | None, after: Stop | None
+) -> None:
+    queue, cluster = InMemoryQueue(now), InMemoryCluster(now)
+    uid = cluster.apply(simulation())["metadata"]["uid"]
+    work = replace(task(), run=uid, target=Target(*QUESTION, uid))
+    await queue.publish([work])
+    if before is not None:
+        await queue.stop(work.run, before)
+    happens(cluster)
+    await stop_orphans(queue, TypedResources(cluster), set())
+    assert (await queue.runs([work.run]))[work.run].stop is after
 
 
 class OtherInstallation(InMemoryCluster):
