@@ -72,6 +72,17 @@ async def test_a_slow_worker_may_record_while_nobody_took_its_run_over(system: Q
     assert slow.record(work, DONE) is True
 
 
+async def test_a_worker_whose_run_was_taken_over_records_nothing(system: QueueSystem) -> None:
+    work = task()
+    slow, fast = system.claims("slow"), system.claims("fast")
+    slow.claim(work)
+    system.end_leases(QUEUE)
+    assert fast.claim(work) == "claimed"
+    assert slow.record(work, Outcome(Reason.SUCCEEDED, "late")) is False
+    assert ((await run_of(system, work)).outcome, await new_reports(system)) == (None, [])
+    assert fast.record(work, DONE) is True
+
+
 async def test_attempts_end_at_their_limit(system: QueueSystem) -> None:
     work, worker = task(limit=1), system.claims()
     worker.claim(work)
