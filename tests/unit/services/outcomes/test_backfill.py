@@ -244,20 +244,22 @@ async def test_outcomes_of_a_backup_with_new_uids_are_not_counted_twice() -> Non
         assert validations(site) == 2
 
 
-async def test_the_grade_that_a_status_has_is_recorded_and_not_another() -> None:
+@pytest.mark.parametrize("hindsight", [True, False])
+async def test_the_grade_that_a_status_has_is_recorded_and_not_another(*, hindsight: bool) -> None:
     written = {"grade": "Poor", "covered": False, "absoluteError": 7.0, "relativeError": 0.5, "standardizedError": 3.0}
     async with Installation() as site:
         await graded(site, range(1))
         await site.stop()
-        status = {"fidelity": {**written, "hindsight": True}}
+        status = {"fidelity": {**written, "hindsight": hindsight or None}}
         site.cluster.patch_status(KIND, "default", "question-0", {"status": status})
+        site.patch(KIND, "question-0", {"spec": {"observed": {"time": "2020-01-01T00:00:00Z"}}})  # before the answer
         site.archive = InMemoryArchive()
         site.start()
         await site.until(lambda: recorded(site))
         (found,) = recorded(site)
         grade = found.graded
         errors = grade.absolute_error, grade.relative_error, grade.standardized_error
-        assert (grade.grade, grade.covered, errors, found.hindsight) == ("Poor", False, (7.0, 0.5, 3.0), True)
+        assert (grade.grade, grade.covered, errors, found.hindsight) == ("Poor", False, (7.0, 0.5, 3.0), hindsight)
 
 
 async def test_an_object_of_the_first_release_is_recorded_at_its_own_time() -> None:
