@@ -50,6 +50,10 @@ def model(version: str | None = "1", **spec: Any) -> TwinModel:
     return TwinModel.model_validate(twin_model(**spec)).replace(status=status)
 
 
+def pinned(body: TwinModel, version: str) -> TwinModel:
+    return body.replace(spec=body.spec.replace(version=version))
+
+
 async def test_a_late_deletion_of_an_earlier_model_leaves_the_one_of_its_name() -> None:
     found, present = twins(), model()
     found.observe(present, deleted=False)
@@ -80,6 +84,7 @@ async def test_the_version_that_serves_answers() -> None:
         (TwinModel.model_validate(twin_model()), "ModelNotReady"),
         (model(version=None), "ModelNotReady"),
         (model(version="9"), "ModelNotFound"),
+        (pinned(model(), "2"), "ModelNotReady"),
     ],
 )
 async def test_it_waits_for_what_is_not_there_yet(body: TwinModel | None, reason: str) -> None:

@@ -68,6 +68,17 @@ async def test_a_registered_model_that_is_deleted_is_trained_for_again() -> None
             site.registry.delete_registered_model(REGISTERED)
 
 
+async def test_a_version_that_took_the_number_of_the_active_one_is_another_version() -> None:
+    async with Installation() as site:
+        await serving(site)
+        before, summary = site.status(*MODEL)["model"]["runID"], site.registry.summary(REGISTERED, "1")
+        owner = f"{CLUSTER_UID}/default/letters/{site.get(*MODEL)['metadata']['uid']}"
+        site.registry.delete_registered_model(REGISTERED)
+        site.registry.add(REGISTERED, owner, "again", **summary)
+        await site.until(lambda: site.status(*MODEL)["model"]["runID"] != before, seconds=65)
+        assert site.status(*MODEL)["model"]["runID"] == site.registry.summary(REGISTERED, "1")["runID"]
+
+
 async def test_an_alias_that_is_removed_leaves_the_version() -> None:
     async with Installation() as site:
         await serving(site)
