@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import TWIN, install_twin, simulation, small_bank, twin_model
+from tests.fakes.registry import InMemoryRegistry, InMemoryVersions
 from tests.unit.services.letters import (
     MODEL,
     NAME,
@@ -21,6 +22,7 @@ from tests.unit.services.letters import (
 )
 from tests.unit.services.letters import twin_model as letters_model
 from twin_operator.api.v1alpha1 import TwinModel
+from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.runs.run import TaskKind
 from twin_operator.services.twin_models.status import taken as taken_status
 
@@ -275,6 +277,27 @@ async def test_outcomes_are_recorded_for_the_owner_alone_and_later_when_it_is_on
         site.registry.set_tag(REGISTERED, "twinops.adopt", "default/letters")
         await site.until(lambda: grade(site, 1))
         assert len(site.archive.outcomes(site.twin(MODEL[1]))) == 1
+
+
+def registered_models(registry: InMemoryRegistry) -> RegisteredModels:
+    return RegisteredModels(InMemoryVersions(registry), CLUSTER_UID, lambda: 0.0, lambda _key: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("default.letters", True), ("default.before", True), ("before", True), ("payments.letters", False)],
+)
+async def test_a_registered_model_that_is_gone_may_be_of_a_twin_of_its_namespace(name: str, *, own: bool) -> None:
+    assert await registered_models(InMemoryRegistry()).holds(("default", NAME), name) is own
+
+
+@pytest.mark.parametrize(("name", "own"), [("default.letters", True), ("letters", False), ("payments.letters", False)])
+async def test_while_the_registry_is_away_a_twin_has_the_registered_model_of_its_own_name(
+    name: str, *, own: bool
+) -> None:
+    registry = InMemoryRegistry()
+    registry.reachable = False
+    assert await registered_models(registry).holds(("default", NAME), name) is own
 
 
 async def test_outcomes_are_recorded_while_the_registry_is_away() -> None:

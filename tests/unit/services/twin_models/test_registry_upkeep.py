@@ -8,6 +8,7 @@ from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, simulation
 from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, promoted, reasons, serving, version
+from tests.unit.services.simulations.site import PUBLISHED
 from twin_operator.services.runs.run import TaskKind
 
 pytestmark = pytest.mark.looptime
@@ -204,6 +205,8 @@ async def test_a_version_that_was_asked_for_by_number_is_not_bound_after_its_del
         await site.until(lambda: site.status("Simulation", "first").get("modelVersion") == "2")
         site.registry.delete_version(REGISTERED, "2")
         await site.advance(70)
+        before = site.metric(PUBLISHED)
         site.apply(simulation("later", modelRef={"name": NAME, "version": "2"}))
         await site.until(lambda: site.condition("Simulation", "later").get("reason") == "ModelNotFound")
         assert "modelVersion" not in site.status("Simulation", "later")
+        assert site.metric(PUBLISHED) == before
