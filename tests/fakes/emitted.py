@@ -35,6 +35,8 @@ class Emitted:
         if "phase" in status:
             self.phases.add(f"{kind} {status['phase']}")
         for condition in status.get("conditions") or ():
+            if DOMAIN in condition["type"]:
+                continue  # of others: the operator keeps it
             self.conditions.add(condition["type"])
             self.reasons.add(condition["reason"])
 
@@ -68,5 +70,6 @@ def paths(value: Any, path: str) -> Iterator[str]:
                 yield from (each for each in paths(item, path) if each != path)
 
 
+DOMAIN: Final = "/"  # before it stands whose condition it is; the operator's own types have none
 EMITTED: Final = Emitted()
 """Of this process."""
