@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from tests.integration.journey import experiments, held_data
+from tests.integration.journey import experiments
 from tests.integration.journey.campaign import model_spec, question
 from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.redis_queue.keys import queue_key
@@ -113,12 +113,11 @@ def test_a_namespace_with_every_kind_is_deleted_while_the_operator_is_gone(train
 
 
 def test_a_training_whose_worker_is_killed_ends_in_one_version(trained: Platform) -> None:
-    held_data.hold(trained.data / "forest.csv")
-    spec = model_spec(f"file://{trained.data}/forest.csv", learner={"algorithm": "RandomForest"})
+    spec = model_spec(trained.hold("forest.csv"), learner={"algorithm": "RandomForest"})
     trained.apply("TwinModel", "forest", spec)
     trained.until_condition("TwinModel", "forest", "Reconciling", "Training")
     trained.workers["heavy"].kill()
-    held_data.release(trained.data / "forest.csv", trained.data / "campaign.csv")
+    trained.release()
     trained.workers["heavy"].start()
     body = trained.until_phase("TwinModel", "forest", "Ready")
     assert body["status"]["model"]["version"] == "1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,13 +24,15 @@ from mlflow import MlflowClient
 from devcluster.layout import free_ports
 from tests.integration import redis_users, release_account
 from tests.integration.conftest import WITHIN
+from tests.upgrade.gated_data import GatedData, serving
 
 COMMAND = str(Path(sys.executable).with_name("twin-operator"))
 PORTS = ("TWINOPS_HEALTH_PORT", "TWINOPS_METRICS_PORT")
 STOP_SECONDS = 120  # a worker finishes its tasks
 QUEUES = {"light": "simulations,trials,validation", "heavy": "training"}  # of each worker process
+PARKED = ("parked", "parked-traces", "lost")  # queues where messages stay: no worker process consumes them
 POOL = {
-    "queues": ["simulations", "trials", "validation", "training"],
+    "queues": ["simulations", "trials", "validation", "training", *PARKED],
     "autoscaling": {"minReplicas": 0, "maxReplicas": 1, "pollSeconds": 300},
     "template": {"spec": {"nodeSelector": {"twinops.dev/tests": "none"}}},
 }
@@ -80,6 +83,19 @@ class Platform:
     workers: dict[str, Program] = field(default_factory=dict)
     redis_url: str = ""
     mlflow_url: str = ""
+    gated: GatedData | None = None
+
+    def hold(self, file: str, content: str = "campaign.csv") -> str:
+        """Return the address of a copy of a file of data whose readers wait until `release`: they are in training."""
+        assert self.gated is not None
+        shutil.copy(self.data / content, self.data / file)
+        self.gated.gate.clear()
+        return f"{self.gated.url}{file}"
+
+    def release(self) -> None:
+        """Let those who read held data go on."""
+        assert self.gated is not None
+        self.gated.gate.set()
 
     @property
     def archive_url(self) -> str:
@@ -222,17 +238,26 @@ def running_platform(
 ) -> Iterator[Platform]:
     """Run an operator and two workers until the end of the block; templates of pools may mount the folder `data`.
 
-    `readable`: addresses from which workers may read data, besides the folder `data`. `settings`: variables of the
-    operator and its workers in place of those of `operator_environment`, such as the archive's address.
+    `readable`: addresses from which workers may read data, besides the folder `data`, by HTTP as well. `settings`:
+    variables of the operator and its workers instead of those of `operator_environment`, such as the archive's address.
     """
-    volume = {"dataVolume": {"hostPath": {"path": str(data)}}, "dataReadOnly": False}
-    allowed = {
-        "TWINOPS_DATA_ALLOW": json.dumps([f"file://{data}/", "file:///data/", *readable]),
-        "TWINOPS_TEMPLATES_ALLOWED": json.dumps(volume),
-    }
-    common = {**operator_environment(kube, redis_url, mlflow_url, namespace, folder), **allowed, **settings}
-    operator = Program(["run"], common, folder / "operator.log")
-    platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url)
+    with serving(data) as gated:
+        addresses = [f"file://{data}/", "file:///data/", gated.url, *readable]
+        volume = {"dataVolume": {"hostPath": {"path": str(data)}}, "dataReadOnly": False}
+        allowed = {
+            "TWINOPS_DATA_ALLOW": json.dumps(addresses),
+            "TWINOPS_TEMPLATES_ALLOWED": json.dumps(volume),
+        }
+        common = {**operator_environment(kube, redis_url, mlflow_url, namespace, folder), **allowed, **settings}
+        operator = Program(["run"], common, folder / "operator.log")
+        platform = Platform(kube, namespace, data, operator, redis_url=redis_url, mlflow_url=mlflow_url, gated=gated)
+        platform.workers |= _workers(common, redis_url, folder)
+        yield from _running(platform)
+    assert release_account.refused(kube, release_account.account_name(namespace)) == []
+
+
+def _workers(common: Mapping[str, str], redis_url: str, folder: Path) -> dict[str, Program]:
+    workers = {}
     for (name, queues), port in zip(QUEUES.items(), free_ports(2), strict=True):
         environment = {
             **common,
@@ -241,8 +266,12 @@ def running_platform(
             "TWINOPS_METRICS_PORT": str(port),
             "TWINOPS_IDENTITY": name,
         }
-        platform.workers[name] = Program(["worker", "--queues", queues], environment, folder / f"{name}.log")
-    programs = [operator, *platform.workers.values()]
+        workers[name] = Program(["worker", "--queues", queues], environment, folder / f"{name}.log")
+    return workers
+
+
+def _running(platform: Platform) -> Iterator[Platform]:
+    programs = [platform.operator, *platform.workers.values()]
     try:
         for program in programs:
             program.start()
@@ -251,4 +280,3 @@ def running_platform(
     finally:
         for program in programs:
             program.stop()
-    assert release_account.refused(kube, release_account.account_name(namespace)) == []

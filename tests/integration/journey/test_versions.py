@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from tests.integration.journey import held_data
 from tests.integration.journey.campaign import model_spec, question
 from tests.integration.journey.platform_fixture import Platform
 
@@ -48,8 +47,7 @@ def test_a_registered_model_has_one_owner(trained: Platform) -> None:
 
 
 def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
-    held_data.hold(trained.data / "paused.csv")
-    spec = model_spec(f"file://{trained.data}/paused.csv", learner={"algorithm": "RandomForest", "seed": 5})
+    spec = model_spec(trained.hold("paused.csv"), learner={"algorithm": "RandomForest", "seed": 5})
     trained.apply("TwinModel", "paused", spec)
     trained.until_condition("TwinModel", "paused", "Reconciling", "Training")
     trained.apply("TwinModel", "paused", {**spec, "suspend": True})
@@ -57,7 +55,7 @@ def test_a_suspended_training_stops_and_goes_on(trained: Platform) -> None:
     # Resumed before the worker has noticed, the same attempt would go on.
     log, uid = trained.workers["heavy"].log, trained.get("TwinModel", "paused")["metadata"]["uid"]
     trained.kube.until(lambda: re.search(f"Run {uid}.* stops: suspended", log.read_text()))
-    held_data.release(trained.data / "paused.csv", trained.data / "campaign.csv")
+    trained.release()
     trained.apply("TwinModel", "paused", {**spec, "suspend": False})
     trained.until_phase("TwinModel", "paused", "Ready")
     assert _version(trained, "paused") == "1"

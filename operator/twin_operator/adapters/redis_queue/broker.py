@@ -192,10 +192,12 @@ class Broker:
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
-        return await self.types.repaired(keys.types_of(keys.UNACKED, *queues), lambda: self._waiting(queues))
+        kinds = keys.types_of(keys.PUBLISHED, keys.UNACKED, *queues)
+        return await self.types.repaired(kinds, lambda: self._waiting(queues))
 
     async def _waiting(self, queues: Collection[str]) -> set[str]:
-        found = {run_of(message) async for message in self._messages(queues)}
+        used = set(queues).intersection(await self._queues())  # not every name that a user gave a queue
+        found = {run_of(message) async for message in self._messages(used)}
         return {run for run in found if run is not None}
 
     async def targets(self, followed: Collection[str]) -> dict[str, Target]:

@@ -203,7 +203,8 @@ class Simulations:
     async def resync(self) -> None:
         """Find unfinished Simulations without a message, and review all unfinished ones."""
         began = self.clock()
-        self.publication.found(found := await self.queue.waiting(self._queues()), self.answers.followed)
+        queues = {t.simulation.spec.task_queue for t in self.answers.followed.values()} | {"simulations", "trials"}
+        self.publication.found(found := await self.queue.waiting(queues), self.answers.followed)
         runs = await self.queue.runs(self.answers.followed)
         for uid, followed in self.answers.followed.items():
             run = runs.get(uid, Run())
@@ -214,11 +215,6 @@ class Simulations:
                 self.meters.republished()
                 followed.published = None
         self.mark(self.answers.followed)
-
-    def _queues(self) -> set[str]:
-        """Return the queues that may have messages of Simulations: not every name that a user gave one."""
-        names = {(t.simulation.spec.task_queue, t.published is not None) for t in self.answers.followed.values()}
-        return {queue for queue, published in names if published or self.served(queue)} | {"simulations", "trials"}
 
     def _unpublished(self, followed: FollowedSimulation) -> None:
         """Take note that the message of a Simulation is done with."""
