@@ -13,7 +13,7 @@ from time import time
 from typing import Any, Protocol
 
 from kombu.transport import redis as kombu_redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.bad_records import BadRecords, RecordKind
@@ -89,6 +89,14 @@ class _GuardedRedis(kombu_redis.PrefixedStrictRedis):
         key, message = answer
         queue = key.decode().partition(keys.PRIORITY_SEPARATOR)[0]
         return answer if self._guard.lets_in(bytes(message), queue) else None
+
+    def script_load(self, _script: object) -> str:
+        """Load no script, as the client's lock would where Redis forgot its scripts: only the operator may, and does.
+
+        Raises:
+            NoScriptError: always.
+        """
+        raise NoScriptError("Redis forgot its scripts; the operator loads them again.")
 
 
 class _RobustQoS(kombu_redis.QoS):

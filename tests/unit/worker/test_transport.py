@@ -189,6 +189,13 @@ def test_a_worker_goes_on_where_redis_forgot_the_script_that_ends_the_lock(
     assert "are returned later: NOSCRIPT" in caplog.text
 
 
+def test_a_worker_does_not_load_a_script_that_redis_forgot(channel: Any, script: Script) -> None:
+    script.commands.clear()
+    with pytest.raises(NoScriptError, match="the operator loads them"):
+        channel.client.script_load("return 1")
+    assert script.commands == []
+
+
 def test_a_worker_that_begins_to_serve_a_queue_writes_no_binding(channel: Any, script: Script) -> None:
     script.commands.clear()
     channel._queue_bind(QUEUE, QUEUE, "", QUEUE)  # noqa: SLF001 - as kombu does for each queue
