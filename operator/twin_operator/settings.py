@@ -159,6 +159,15 @@ class Settings(BaseSettings):
         gt=0,
         description="Most bytes of their messages, about: large Simulations must not fill Redis.",
     )
+    waiting_runs_per_namespace: int = Field(
+        20_000, ge=1, description="Most unfinished Simulations of a namespace that the operator keeps in memory."
+    )
+    waiting_bytes_per_namespace: ByteSize = Field(
+        ByteSize(64 << 20), gt=0, description="Most bytes of these, about; the others wait in the API server."
+    )
+    waiting_bytes: ByteSize = Field(
+        ByteSize(96 << 20), gt=0, description="Most bytes of the unfinished Simulations of all namespaces, about."
+    )
     batch_bytes: ByteSize = Field(
         ByteSize(1 << 20), gt=0, description="Most bytes of messages in one request to Redis, about."
     )

@@ -28,7 +28,7 @@ from twin_operator.services.archive.ports import Archive
 from twin_operator.services.runs.run import JSON, Outcome, Task
 from twin_operator.services.work.simulate import answer_simulation
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorPorts
+from twin_operator.wiring.operator_ports import OperatorPorts
 
 START: Final = 1_800_000_000.0  # seconds since the epoch at the start of a test: 15 January 2027, 08:00 UTC
 NAMESPACE: Final = "default"

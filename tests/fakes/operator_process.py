@@ -18,7 +18,8 @@ from twin_operator.handlers.events import UNFINISHED
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorPorts, assemble, build_requests
+from twin_operator.wiring.operator import assemble, build_requests
+from twin_operator.wiring.operator_ports import OperatorPorts
 
 logger = logging.getLogger(__name__)
 DELETED: Final = "DELETED"

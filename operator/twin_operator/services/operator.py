@@ -21,6 +21,7 @@ from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
+from twin_operator.services.simulations.reception import Reception
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
@@ -28,9 +29,7 @@ from twin_operator.services.versions import Twins
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str, str]
-MODEL = "TwinModel"
-POOL = "WorkerPool"
-JOB = "RetrainingJob"
+MODEL, POOL, JOB = "TwinModel", "WorkerPool", "RetrainingJob"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
 SWEEP_SECONDS = 1.0  # between two checks for expired Simulations
 
@@ -139,6 +138,7 @@ class OperatorLoop:
 
     Args:
         requests: which objects are to be reconciled.
+        reception: lets Simulations in.
         simulations: the hot path.
         changes: takes TwinModels that changed.
         models: reconciles TwinModels.
@@ -160,6 +160,7 @@ class OperatorLoop:
     """
 
     requests: ReconcileRequests
+    reception: Reception
     simulations: Simulations
     changes: ModelChanges
     models: ModelReconciler
@@ -197,7 +198,7 @@ class OperatorLoop:
 
     async def simulation_seen(self, simulation: Simulation, *, deleted: bool) -> None:
         """A Simulation came, changed or went."""
-        await self.simulations.observe(simulation, deleted=deleted)
+        await self.reception.observe(simulation, deleted=deleted)
 
     def model_seen(self, model: TwinModel, *, deleted: bool) -> None:
         """A TwinModel was created, changed or deleted."""
@@ -207,11 +208,10 @@ class OperatorLoop:
 
     def pool_seen(self, pool: WorkerPool, *, deleted: bool) -> None:
         """Take a WorkerPool that was added, changed or deleted: what waits for workers may go on."""
-        index = self.pools.index
-        before = index.served
-        for namespace, name in index.observe(pool, deleted=deleted):
+        before = self.pools.index.served
+        for namespace, name in self.pools.index.observe(pool, deleted=deleted):
             self.requests.object(POOL, namespace, name)
-        if index.served != before:
+        if self.pools.index.served != before:
             self._mark_models_and_jobs()
             self.simulations.review_unpublished()
 
@@ -237,6 +237,7 @@ class OperatorLoop:
     def _loops(self) -> list[Coroutine[Any, Any, None]]:
         return [
             ReconcileQueue(self.requests.keys, self._reconcile, lambda key: key[0], lambda key: key[1]).run(),
+            self.reception.run(),
             self.simulations.review_forever(),
             self.results.run(),
             self.archiving.run(),
@@ -288,8 +289,7 @@ class OperatorLoop:
         return {*self.simulations.answers.followed, *self.requests.models.values(), *self.upkeep.unfinished()}
 
     async def _expire_forever(self) -> None:
-        ended = [each async for each in self.resources.finished(Simulation)]
-        self.expiry.fill(ended)
+        self.expiry.fill(ended := [each async for each in self.resources.finished(Simulation)])
         async with asyncio.TaskGroup() as group:
             group.create_task(self.archiving.catch_up(ended))
             group.create_task(self._sweep_forever())

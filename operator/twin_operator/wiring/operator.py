@@ -1,68 +1,35 @@
 """The operator's controllers and loops, built on ports."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from twin_operator.adapters.kubernetes_api.typed_resources import JSONResources, TypedResources
+from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.adapters.metrics.operator import OperatorMetrics
-from twin_operator.services.archive.archiving import ArchiveAccess, Archiving, Outbox
-from twin_operator.services.archive.ports import Archive
+from twin_operator.services.archive.archiving import ArchiveAccess, Archiving
 from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
 from twin_operator.services.outcomes.backfill import Backfill
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.pools.pool_index import PoolIndex
-from twin_operator.services.pools.ports import QueueLoads, Workloads
 from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.metrics import BrokerWatch
-from twin_operator.services.reconciling.ports import RunQueue, Versions
-from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.reconciling.queued_runs import QueuedRuns
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.services.runs.tracing import Tracer
-from twin_operator.services.simulations.answers import Answers
-from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
-from twin_operator.services.simulations.publication import Publication
 from twin_operator.services.simulations.results import ResultsLoop
-from twin_operator.services.simulations.window import PublicationWindow, QueueLimits
+from twin_operator.services.simulations.window import PublicationWindow
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
 from twin_operator.services.versions import Twins
 from twin_operator.settings import Settings
+from twin_operator.wiring.operator_ports import OperatorPorts, Shared
+from twin_operator.wiring.simulations import build_reception, build_simulations
 from twin_operator.wiring.worker_pods import template_allowance, worker_defaults
-
-
-@dataclass(frozen=True)
-class OperatorPorts:
-    """What the operator needs of the world, each on an adapter of one real system (in unit tests: of none).
-
-    Attributes:
-        queue: queues, runs and results.
-        resources: the API server.
-        versions: the registry.
-        archive: history; its methods block.
-        outbox: what waits for the archive.
-        loads: readings of queues for scaling.
-        workloads: Deployments and Pods of WorkerPools.
-        keep_redis: keeps Redis fit for workers; fails while it does not answer.
-        dead_letters: counts dead letters.
-    """
-
-    queue: RunQueue
-    resources: JSONResources
-    versions: Versions
-    archive: Archive
-    outbox: Outbox
-    loads: QueueLoads
-    workloads: Workloads
-    keep_redis: Callable[[], Awaitable[object]]
-    dead_letters: Callable[[], Awaitable[int]]
 
 
 def build_requests(settings: Settings, metrics: OperatorMetrics) -> ReconcileRequests:
@@ -95,7 +62,7 @@ def assemble(
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access, cluster, requests.outcomes.set)
     traces, queued = RunTraces(tracer, clock), QueuedRuns(ports.queue)
-    shared = _Shared(settings, ports, requests, cluster, metrics, clock, typed, queued, access, ledger, traces)
+    shared = Shared(settings, ports, requests, cluster, metrics, clock, typed, queued, access, ledger, traces)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
     twins = Twins(versions, ledger.outcomes, registered.refusal)
     registry = RegistryUpkeep(versions, twins, clock, requests.model)
@@ -103,12 +70,13 @@ def assemble(
     outcomes = _outcomes(shared, twins, registered)
     backfill = Backfill(archive, access, ledger, typed, cluster, settings.resync_seconds)
     finished = FinishedSimulations(Expiry(typed, archiving.known, clock), archiving, outcomes)
-    simulations = _simulations(shared, twins, registry, finished)
+    simulations = build_simulations(shared, twins, registry, finished)
     changes = ModelChanges(twins, simulations, metrics.models)
     upkeep = _upkeep(shared, twins)
     models = _models(shared, registered, registry, upkeep, changes)
     return OperatorLoop(
         requests=requests,
+        reception=build_reception(shared, simulations),
         simulations=simulations,
         changes=changes,
         models=models,
@@ -130,38 +98,7 @@ def assemble(
     )
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What several controllers take.
-
-    Attributes:
-        settings: intervals and limits.
-        ports: the world.
-        requests: collects requests to reconcile.
-        cluster: uid of the cluster.
-        metrics: of the operator.
-        clock: seconds since the epoch.
-        resources: the API server.
-        queued: which runs have a message.
-        access: calls the archive.
-        ledger: the recorded outcomes.
-        traces: logs and records what ended.
-    """
-
-    settings: Settings
-    ports: OperatorPorts
-    requests: ReconcileRequests
-    cluster: str
-    metrics: OperatorMetrics
-    clock: Callable[[], float]
-    resources: TypedResources
-    queued: QueuedRuns
-    access: ArchiveAccess
-    ledger: Ledger
-    traces: RunTraces
-
-
-def _outcomes(shared: _Shared, twins: Twins, registered: RegisteredModels) -> Outcomes:
+def _outcomes(shared: Shared, twins: Twins, registered: RegisteredModels) -> Outcomes:
     return Outcomes(
         archive=shared.ports.archive,
         access=shared.access,
@@ -176,47 +113,7 @@ def _outcomes(shared: _Shared, twins: Twins, registered: RegisteredModels) -> Ou
     )
 
 
-def _simulations(shared: _Shared, twins: Twins, registry: RegistryUpkeep, finished: FinishedSimulations) -> Simulations:
-    meters = shared.metrics.simulations
-    answers = Answers(
-        resources=shared.resources,
-        pace=Pace(shared.settings.second_writes_per_second),
-        clock=shared.clock,
-        meters=meters,
-        twins=twins,
-        on_finish=finished.take,
-        on_trace=shared.traces.simulation_ended,
-    )
-    simulations = Simulations(
-        queue=shared.ports.queue,
-        resources=shared.resources,
-        twins=twins,
-        answers=answers,
-        clock=shared.clock,
-        second_write_seconds=shared.settings.second_write_seconds,
-        meters=meters,
-        publication=_publication(shared, twins, finished),
-        served=shared.requests.pools.serves,
-        version_gone=registry.version_gone,
-    )
-    meters.follow(answers.unfinished, answers.oldest)
-    return simulations
-
-
-def _publication(shared: _Shared, twins: Twins, finished: FinishedSimulations) -> Publication:
-    settings = shared.settings
-    return Publication(
-        queue=shared.ports.queue,
-        twins=twins,
-        meters=shared.metrics.simulations,
-        clock=shared.clock,
-        on_weights=finished.archiving.weights,
-        window=PublicationWindow(QueueLimits(settings.published_runs_per_queue, settings.published_bytes_per_queue)),
-        batch_bytes=settings.batch_bytes,
-    )
-
-
-def _upkeep(shared: _Shared, twins: Twins) -> UpkeepController:
+def _upkeep(shared: Shared, twins: Twins) -> UpkeepController:
     interval, served = shared.settings.data_watch_seconds, shared.requests.pools.serves
     return UpkeepController(
         resources=shared.resources,
@@ -230,7 +127,7 @@ def _upkeep(shared: _Shared, twins: Twins) -> UpkeepController:
 
 
 def _models(
-    shared: _Shared,
+    shared: Shared,
     registered: RegisteredModels,
     registry: RegistryUpkeep,
     upkeep: UpkeepController,
@@ -256,7 +153,7 @@ def _models(
 
 
 def _jobs(
-    shared: _Shared, registered: RegisteredModels, upkeep: UpkeepController, models: ModelReconciler
+    shared: Shared, registered: RegisteredModels, upkeep: UpkeepController, models: ModelReconciler
 ) -> JobReconciler:
     return JobReconciler(
         queue=shared.ports.queue,
@@ -276,7 +173,7 @@ def _jobs(
     )
 
 
-def _pools(shared: _Shared, window: PublicationWindow) -> PoolReconciler:
+def _pools(shared: Shared, window: PublicationWindow) -> PoolReconciler:
     return PoolReconciler(
         resources=shared.resources,
         workloads=shared.ports.workloads,
@@ -290,7 +187,7 @@ def _pools(shared: _Shared, window: PublicationWindow) -> PoolReconciler:
     )
 
 
-def _deployer(shared: _Shared) -> Deployer:
+def _deployer(shared: Shared) -> Deployer:
     return Deployer(
         resources=shared.resources,
         workloads=shared.ports.workloads,

@@ -30,7 +30,8 @@ from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import Tracer
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import build_queue, looking_redis, mlflow_server, operator_redis
-from twin_operator.wiring.operator import OperatorPorts, assemble, build_requests
+from twin_operator.wiring.operator import assemble, build_requests
+from twin_operator.wiring.operator_ports import OperatorPorts
 from twin_operator.wiring.tracing import build_tracer
 
 

@@ -26,7 +26,8 @@ from twin_operator.adapters.sql_archive.archive import SqlArchive
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import Settings
-from twin_operator.wiring.operator import OperatorPorts, assemble, build_requests
+from twin_operator.wiring.operator import assemble, build_requests
+from twin_operator.wiring.operator_ports import OperatorPorts
 from twin_operator.wiring.operator_process import OperatorGraph
 
 UNUSED_REDIS = "redis://127.0.0.1:1"  # the queue is in memory; these connections are only closed

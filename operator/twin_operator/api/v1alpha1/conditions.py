@@ -139,6 +139,7 @@ class Reason(StrEnum):
     VALIDATING = "Validating"
     # Of a TwinModel.
     MODEL_SERVING = "ModelServing"
+    WAITING_FOR_TURN = "WaitingForTurn"
     WAITING_FOR_WORKER = "WaitingForWorker"
     DATA_WARNING = "DataWarning"
     DATA_NOT_READABLE = "DataNotReadable"

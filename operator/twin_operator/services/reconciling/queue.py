@@ -117,17 +117,16 @@ class ReconcileQueue(Generic[K]):
 
 @dataclass
 class Pace:
-    """Gives at most `per_second` turns a second, in the order they are asked for."""
+    """Gives at most `per_second` turns a second, round-robin over namespaces."""
 
     per_second: float
     _next: float = 0.0
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turns: NamespaceTurns = field(default_factory=lambda: NamespaceTurns(at_once=1, of_one=1))
 
-    async def turn(self) -> None:
+    async def turn(self, namespace: str) -> None:
         """Wait for one's turn."""
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            wait = self._next - now
-            self._next = max(now, self._next) + 1 / self.per_second
-        if wait > 0:
-            await asyncio.sleep(wait)
+        async with self._turns.turn(namespace):
+            loop = asyncio.get_running_loop()
+            if (wait := self._next - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            self._next = max(loop.time(), self._next) + 1 / self.per_second

@@ -75,7 +75,7 @@ class Answers:
 
     async def write_unfinished(self, followed: FollowedSimulation, run: Run, waiting: Waiting | Running) -> None:
         """Write where a Simulation is, at most at the rate that the pace allows."""
-        await self.pace.turn()
+        await self.pace.turn(followed.simulation.namespace)
         simulation = followed.simulation
         if simulation.uid not in self.followed or followed.writing:
             return

@@ -16,7 +16,7 @@ async def moments(pace: Pace, turns: int) -> list[float]:
     loop = asyncio.get_running_loop()
 
     async def one() -> float:
-        await pace.turn()
+        await pace.turn("default")
         return loop.time()
 
     return list(await asyncio.gather(*(one() for _ in range(turns))))
@@ -38,3 +38,14 @@ async def test_a_turn_after_a_long_enough_wait_comes_at_once() -> None:
     await moments(pace, 1)
     await asyncio.sleep(0.25)
     assert await moments(pace, 1) == pytest.approx([0.25], abs=1e-3)
+
+
+async def test_namespaces_take_turns() -> None:
+    pace, came = Pace(per_second=4), []
+
+    async def one(namespace: str) -> None:
+        await pace.turn(namespace)
+        came.append(namespace)
+
+    await asyncio.gather(*(one("many") for _ in range(5)), one("few"))
+    assert came.index("few") == 2  # the first two have their turns before it asks
