@@ -37,6 +37,7 @@ COLLECTIONS: Final[Mapping[str, str]] = {
     "Pod": "/api/v1/namespaces/{}/pods",
     "Event": "/apis/events.k8s.io/v1/namespaces/{}/events",
 }
+MANAGER: Final = "a-user"  # not the operator's, whose fields its next apply may remove
 EXAMPLES: Final = Path(__file__).parents[3] / "examples"
 OWN: Final = frozenset({"uid", "creationTimestamp", "resourceVersion", "managedFields", "namespace"})
 """Metadata that differ between any two API servers."""
@@ -53,7 +54,7 @@ class ClusterUser:
         if body["kind"] == "Pod":
             await self._account()
         with _facts():
-            return await self.api.create(self._collection(body["kind"]), body)
+            return await self.api.create(self._collection(body["kind"]), body, fieldManager=MANAGER)
 
     async def get(self, kind: str, name: str) -> JSON:
         with _facts():
@@ -61,11 +62,11 @@ class ClusterUser:
 
     async def patch(self, kind: str, name: str, patch: JSON) -> JSON:
         with _facts():
-            return await self.api.merge(self._path(kind, name), patch)
+            return await self.api.merge(self._path(kind, name), patch, fieldManager=MANAGER)
 
     async def patch_status(self, kind: str, name: str, patch: JSON) -> JSON:
         with _facts():
-            return await self.api.merge(f"{self._path(kind, name)}/status", patch)
+            return await self.api.merge(f"{self._path(kind, name)}/status", patch, fieldManager=MANAGER)
 
     async def delete(self, kind: str, name: str) -> None:
         with _facts():

@@ -243,6 +243,7 @@ async def test_the_operator_removes_lists_that_are_in_the_way(site: Site) -> Non
 
 async def test_no_key_of_ours_is_taken_for_the_list_of_a_queue_of_its_name(site: Site) -> None:
     site.admin.xadd("twinops:results", {"report": "x"})
+    site.admin.hset("twinops:published", "results", 1)
     with pytest.raises(ResponseError):
         await site.broker.waiting(["results"])
     assert site.admin.xlen("twinops:results") == 1
