@@ -4,6 +4,7 @@ The chart sets these; those that it does not set are in docs/settings.md. Nothin
 environment. Each field says its unit and the reason for its default.
 """
 
+import os
 import socket
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pydantic import AliasChoices, BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from twin_operator.services.runs.credentials import secrets_in
 
 SHORTEST_KEY: Final = 32  # characters: a random key of that many has the strength of SHA-256
 VERIFIED: Final = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
@@ -61,7 +64,9 @@ class Settings(BaseSettings):
     # After redis_ca_file, which is made part of it.
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="The queue and cache; never a record.")
     mlflow_tracking_uri: str = Field(
-        "http://127.0.0.1:5000", repr=False, description="Tracking server and model registry."
+        "http://127.0.0.1:5000",
+        repr=False,
+        description="Tracking server and model registry; without a user and a password.",
     )
     # MLflow's own variables: workers give them to the mlflow package, the operator reads them here.
     mlflow_tracking_username: str = Field(
@@ -224,6 +229,17 @@ class Settings(BaseSettings):
             raise ValueError(f"a key has {SHORTEST_KEY} characters or more; make one with: openssl rand -hex 32")
         return key
 
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _holds_no_credentials(cls, uri: str) -> str:
+        """Refuse a user in the address: the mlflow package repeats the address in its errors and its output."""
+        if "@" in uri:
+            raise ValueError(
+                "the address must not hold a user or a password; set MLFLOW_TRACKING_USERNAME and "
+                "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, from a Secret (mlflow.existingSecret in the chart)"
+            )
+        return uri
+
     @field_validator("redis_url")
     @classmethod
     def _verified(cls, url: str, given: ValidationInfo) -> str:
@@ -237,3 +253,8 @@ class Settings(BaseSettings):
         trust = {"ssl_ca_certs": str(authority)} if authority else {}
         query = {**dict(parse_qsl(parts.query)), **VERIFIED, **trust}
         return urlunsplit(parts._replace(query=urlencode(query)))
+
+    def secrets(self) -> set[str]:
+        """Return what no log line and no status may show: the secrets of this process and those for worker Pods."""
+        for_workers = {str(each.get("name")): str(each.get("value") or "") for each in self.worker_env}
+        return secrets_in(os.environ) | secrets_in(for_workers)

@@ -54,7 +54,7 @@ def main() -> None:
         claims = build_claims(settings)
         return Frame(claims, LeaseThread(claims), {TaskKind.SIMULATE: answer}, untraced())
 
-    configure_logging(LogFormat.TEXT)
+    configure_logging(LogFormat.TEXT, ())
     serve(Settings(), [queue], 1, "Light", frame)
 
 

@@ -19,7 +19,6 @@ REPOSITORY = Path(__file__).parents[2]
 PASSWORD = "open-sesame"  # noqa: S105 - what no text may show
 SECRETIVE = Settings(
     redis_url=f"rediss://operator:{PASSWORD}@redis:6379/0",
-    mlflow_tracking_uri=f"https://operator:{PASSWORD}@mlflow",
     archive_url=f"postgresql://archive:{PASSWORD}@database/archive",
     worker_env=[{"name": "AWS_SECRET_ACCESS_KEY", "value": PASSWORD}],
 )
@@ -112,3 +111,13 @@ def test_a_clients_own_certificate_may_be_part_of_the_address() -> None:
 
 def test_without_tls_an_address_stays_as_it_is() -> None:
     assert Settings(redis_url="redis://redis:6379/0").redis_url == "redis://redis:6379/0"
+
+
+def test_the_secrets_of_a_process_are_those_of_its_environment_and_of_its_worker_pods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TWINOPS_REDIS_URL", "redis://worker:of-redis@redis")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "of-mlflow")
+    secrets = Settings(worker_env=[{"name": "AWS_SECRET_ACCESS_KEY", "value": "of-s3"}, {"name": "B"}]).secrets()
+    assert {"of-redis", "of-mlflow", "of-s3"} <= secrets
+    assert "redis" not in secrets

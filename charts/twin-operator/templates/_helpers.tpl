@@ -144,6 +144,7 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 {{- include "twin-operator.redisVariables" . }}
 - name: TWINOPS_MLFLOW_TRACKING_URI
   value: {{ include "twin-operator.mlflowUri" . | quote }}
+{{- include "twin-operator.mlflowCredentials" . }}
 - name: TWINOPS_NAMESPACE
   value: {{ .Release.Namespace | quote }}
 - name: TWINOPS_DATA_ALLOW

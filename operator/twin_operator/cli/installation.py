@@ -14,6 +14,7 @@ from rich.table import Table
 
 from twin_operator.crdgen import generate
 from twin_operator.services.installation import Finding, of_leader, of_pools, of_redis
+from twin_operator.services.runs.credentials import without_credentials
 from twin_operator.settings import Settings
 
 CHECK_SECONDS: Final = 2.0  # between two checks
@@ -70,7 +71,7 @@ async def _asked(part: str, ask: Callable[[Settings], Awaitable[list[Finding]]],
     try:
         return await ask(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        return [Finding(part, False, f"It does not answer: {error or type(error).__name__}")]
+        return [Finding(part, False, without_credentials(f"It does not answer: {error or type(error).__name__}"))]
 
 
 async def _check_redis(settings: Settings) -> list[Finding]:

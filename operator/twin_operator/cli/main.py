@@ -31,6 +31,8 @@ def main() -> None:
     """Entry point of the command."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the cluster
     os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # its lines are ours, in our form and without secrets
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # likewise
     app()
 
 
@@ -75,7 +77,7 @@ def events() -> None:
 
 def _settings() -> Settings:
     settings = read_settings()
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, settings.secrets())
     try:
         check_tracing(settings)
     except TracingRefused as refused:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from twin_operator.services.runs.credentials import without_credentials
+
 _UNBOUNDED: Final = 10_000  # characters a line where no terminal sets a width: nothing wraps for grep and less -S
 JSON = dict[str, Any]
 MODEL_COLUMNS: Final = ("NAME", "VERSION", "FIDELITY", "FAITHFUL", "RETRAINABLE", "ACTIVE JOB")
@@ -41,7 +43,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
     """End the command with a sentence for the person who ran it: exit code 1, or 2 where its configuration is wrong."""
-    typer.echo(sentence, err=True)
+    typer.echo(without_credentials(sentence), err=True)
     raise typer.Exit(code)
 
 

@@ -1,21 +1,27 @@
 """The start of every command: its settings are read and checked, and its log is set up.
 
-Log lines are JSON for collectors or text for people; what is about a run names its trace.
+Log lines are JSON for collectors or text for people; what is about a run names its trace. None shows a secret of the
+process or the credentials of an address, whichever library wrote it, and an uncaught error is a log line as well.
 """
 
 import json
 import logging
 import sys
-from typing import Final
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Final, TextIO
 
 from opentelemetry.trace import format_span_id, format_trace_id
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from twin_operator.cli.output import fail
+from twin_operator.services.runs.credentials import hiding
 from twin_operator.services.runs.tracing import current_trace
 from twin_operator.settings import LogFormat, Settings
 
+logger = logging.getLogger(__name__)
 MISCONFIGURED: Final = 2  # exit code; 1 is a failure that another try may not meet
 
 
@@ -42,7 +48,15 @@ def _clause(message: str) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message; trace and traceback where there is one."""
+    """One JSON object a line: time, level, logger, message; trace and traceback where there is one.
+
+    Args:
+        hide: returns a text without secrets.
+    """
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        super().__init__()
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
@@ -50,22 +64,40 @@ class JsonFormatter(logging.Formatter):
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._hide(record.getMessage()),
             **trace_fields(),
         }
         if record.exc_info:
-            content["traceback"] = self.formatException(record.exc_info)
+            content["traceback"] = self._hide(self.formatException(record.exc_info))
         return json.dumps(content, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people; at its end the trace, where there is one."""
+    """A line for people; at its end the trace, where there is one.
+
+    Args:
+        form: of the line, as `logging.Formatter` has it.
+        hide: returns a text without secrets.
+    """
+
+    def __init__(self, form: str, hide: Callable[[str], str]) -> None:
+        super().__init__(form)
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         fields = "".join(f" {name}={value}" for name, value in trace_fields().items())
-        first, line, rest = super().format(record).partition("\n")
+        first, line, rest = self._hide(super().format(record)).partition("\n")
         return f"{first}{fields}{line}{rest}"
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes lines; of one that cannot be written it names the place only, where Python would print its arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name of `logging.Handler`
+        """Say which call of the log failed, and how."""
+        kind = type(sys.exception()).__name__
+        sys.stderr.write(f"A log line could not be written: {kind} at {record.pathname}:{record.lineno}.\n")
 
 
 def trace_fields() -> dict[str, str]:
@@ -74,11 +106,25 @@ def trace_fields() -> dict[str, str]:
     return {} if span is None else {"trace_id": format_trace_id(span.trace_id), "span_id": format_span_id(span.span_id)}
 
 
-def configure_logging(form: LogFormat) -> None:
-    """Send the log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = TextFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else text)
+def configure_logging(form: LogFormat, secrets: Iterable[str]) -> None:
+    """Send the log to standard error, without `secrets`; also what would end the process or a thread."""
+    hide = hiding(secrets)
+    handler = LineHandler(sys.stderr)
+    text = TextFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", hide)
+    handler.setFormatter(JsonFormatter(hide) if form is LogFormat.JSON else text)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for noisy in ("kopf.objects", "kopf.activities", "aiohttp.access", "mlflow.store", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    sys.excepthook = log_uncaught
+    threading.excepthook = log_uncaught_in_thread
+
+
+def log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log the error that ends the process: Python would print it with the addresses in its text."""
+    if not issubclass(kind, KeyboardInterrupt):
+        logger.critical("The process ends by an error.", exc_info=(kind, error, trace))
+
+
+def log_uncaught_in_thread(uncaught: threading.ExceptHookArgs) -> None:
+    """Log the error that ends a thread, likewise."""
+    name = uncaught.thread.name if uncaught.thread else "without a name"
+    error = uncaught.exc_value or uncaught.exc_type()
+    logger.critical("The thread %s ends by an error.", name, exc_info=(type(error), error, uncaught.exc_traceback))

@@ -9,6 +9,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanContext
 
+from twin_operator.services.reconciling.errors import TryAgain
 from twin_operator.services.runs.run import Outcome, Task
 from twin_operator.services.runs.spans import attempt_span
 from twin_operator.services.runs.tracing import (
@@ -56,26 +57,32 @@ class Attempts:
     Args:
         tracer: takes spans.
         number: returns how many attempts of a run were begun; asked only for spans that are kept.
+        hide: returns a text without the secrets of this process.
     """
 
     tracer: Tracer
     number: Callable[[str], int]
+    hide: Callable[[str], str]
     _open: Attempt | None = None
 
     def carry_out(self, task: Task, work: Callable[[Task], Outcome]) -> Outcome:
-        """Do the work, and record how long it took and how it ended."""
+        """Do the work, and record how long it took and how it ended; the outcome's message shows no secret."""
         context = current_trace()
         parent = task.trace.context if task.trace else None
-        if context is None or not self.tracer.sampled(RunTrace(context, parent)):
-            return work(task)
-        self._open = Attempt(task, context, time(), self.number(task.run))
+        if context is not None and self.tracer.sampled(RunTrace(context, parent)):
+            self._open = Attempt(task, context, time(), self.number(task.run))
         try:
             outcome = work(task)
         except BaseException as error:
-            self._close(f"{type(error).__name__}: {error}")
+            self._close(self.sentence(error))
             raise
+        outcome = replace(outcome, message=self.hide(outcome.message))
         self._close(None if outcome.succeeded else f"{outcome.reason}: {outcome.message}")
         return outcome
+
+    def sentence(self, error: BaseException) -> str:
+        """Return what went wrong, for a status or a span: a library's text may hold an address, or worse."""
+        return self.hide(str(error) if isinstance(error, TryAgain) else f"{type(error).__name__}: {error}")
 
     def note(self, phrase: str, share: float) -> None:
         """Note progress within the attempt: the share done (0 to 1) and a phrase."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from celery.signals import worker_process_shutdown
 
+from twin_operator.services.runs.credentials import hiding
 from twin_operator.services.runs.run import Outcome, Task, TaskKind
 from twin_operator.services.runs.training_messages import (
     ComparisonPayload,
@@ -37,7 +38,7 @@ class Registry(ModelRegistry, BankSource, Protocol):
 def build_frame(settings: Settings) -> Frame:
     """Build what carries out tasks, with connections of this process."""
     registry, sources, claims = build_registry(settings), build_data_sources(settings), build_claims(settings)
-    attempts = Attempts(build_tracer(settings, "twin-operator-worker"), claims.attempts)
+    attempts = Attempts(build_tracer(settings, "twin-operator-worker"), claims.attempts, hiding(settings.secrets()))
     worker_process_shutdown.connect(lambda **_: attempts.tracer.flush(), weak=False)
 
     def abandon() -> None:

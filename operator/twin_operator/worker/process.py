@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final, Protocol
 
+from billiard.util import get_logger as get_logger_of_children
+from celery.signals import setup_logging
 from celery.worker import WorkController, state
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
@@ -55,6 +57,7 @@ def build_worker(
     registry: CollectorRegistry,
 ) -> WorkController:
     """Build the worker of `serve` without starting it; `registry` takes its metrics."""
+    setup_logging.connect(keep_log)
     guard, claims = build_guard(settings, registry), build_parent_claims(settings)
     app = create_app(settings, queues, guarded_transport(guard))
 
@@ -83,6 +86,13 @@ def build_worker(
         heartbeat_interval=HEARTBEAT_SECONDS,
     )
     return worker
+
+
+def keep_log(**_options: object) -> None:
+    """Have Celery leave the log as it is: lines of its own handlers would show secrets that ours hide."""
+    children = get_logger_of_children()
+    children.setLevel(logging.ERROR)
+    children.handlers = list(logging.root.handlers)
 
 
 class WorkerLeases(Protocol):

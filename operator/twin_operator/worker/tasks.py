@@ -73,11 +73,10 @@ class Frame:
             self.claims.give_back(task.run)
             return stopped.verdict
         except TryAgain as again:
-            return self._fail(task, "to be tried again", "TryAgain", str(again))
+            return self._fail(task, "to be tried again", again)
         except Exception as error:
             logger.exception("Run %s failed in an unexpected way.", task.run)
-            kind = type(error).__name__
-            return self._fail(task, "attempt failed", kind, f"{kind}: {error}")
+            return self._fail(task, "attempt failed", error)
         return self._record(task, outcome)
 
     def _work(self, task: Task, delivery_tag: str | None) -> Outcome:
@@ -88,9 +87,9 @@ class Frame:
         finally:
             self.leases.release(task.run)
 
-    def _fail(self, task: Task, verdict: str, kind: str, error: str) -> str:
-        self.claims.fail_attempt(task, error[:ERROR_LENGTH])
-        return f"{'last attempt failed' if self.claims.spent(task) else verdict}: {kind}"
+    def _fail(self, task: Task, verdict: str, error: Exception) -> str:
+        self.claims.fail_attempt(task, self.attempts.sentence(error)[:ERROR_LENGTH])
+        return f"{'last attempt failed' if self.claims.spent(task) else verdict}: {type(error).__name__}"
 
     def _record(self, task: Task, outcome: Outcome) -> str:
         if not self.claims.record(task, outcome):

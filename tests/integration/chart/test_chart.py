@@ -45,6 +45,7 @@ EVERYTHING = (
 SECRET = (
     *("--set", "redis.existingSecret.name=redis", "--set", "redis.existingSecret.key=url"),
     *("--set", "mlflow.trackingUri=http://mlflow.ml:5000"),
+    *("--set", "mlflow.existingSecret.name=mlflow"),
 )
 NAMESPACED = (*ADDRESSES, "--set", "watchNamespaces={default}", "--set", "workerPools.namespaces={kube-public}")
 POSTGRESQL = (
@@ -169,6 +170,16 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
             ("Workers must not have the operator's service account a",),
         ),
         ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
+        ((*ADDRESSES, "--set", "mlflow.existingSecret.tokenKey=t"), ("at '/mlflow/existingSecret'", "property 'name'")),
+        (
+            (*ADDRESSES, "--set", "mlflow.existingSecret.name=a,mlflow.existingSecret.tokenKey=t")
+            + ("--set", "mlflow.existingSecret.usernameKey=u"),
+            ("at '/mlflow/existingSecret/usernameKey': maxLength",),
+        ),
+        (
+            (*BUNDLED, "--set", "mlflow.existingSecret.name=a"),
+            ("MLflow: mlflow.existingSecret is used only with mlflow.trackingUri",),
+        ),
     ],
 )
 def test_the_schema_refuses_bad_values(helm: Helm, values: Sequence[str], sentences: Sequence[str]) -> None:
@@ -176,6 +187,53 @@ def test_the_schema_refuses_bad_values(helm: Helm, values: Sequence[str], senten
     assert answer.returncode != 0
     for sentence in sentences:
         assert sentence in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("mlflow.trackingUri=http://bob:sesame@mlflow", "name that in mlflow.existingSecret."),
+        ("mlflow.trackingUri=https://sesame@mlflow", "name that in mlflow.existingSecret."),
+        ("mlflow.trackingUri=bob:sesame@mlflow", "name that in mlflow.existingSecret."),
+        ("redis.url=redis://:sesame@redis:6379/0", "name that in redis.existingSecret."),
+        ("redis.url=redis://redis:6379/0?password=sesame", "name that in redis.existingSecret."),
+        ("redis.url=redis:sesame@redis", "name that in redis.existingSecret."),
+        ("archive.url=postgresql://jane:sesame@db/archive", "name that in archive.existingSecret."),
+        ("archive.url=postgresql://db/archive?sslpassword=sesame", "name that in archive.existingSecret."),
+        ("tracing.endpoint=http://jane:sesame@collector:4318", "set OTEL_EXPORTER_OTLP_HEADERS from a Secret"),
+    ],
+)
+def test_an_address_with_credentials_is_refused_and_not_repeated(helm: Helm, value: str, sentence: str) -> None:
+    answer = helm("template", "twin-operator", helm.chart, *helm.version, *ADDRESSES, "--set", value)
+    assert answer.returncode != 0
+    assert sentence in answer.stderr
+    assert "sesame" not in answer.stderr + answer.stdout
+
+
+@pytest.mark.parametrize("url", ["postgresql://jane@db:5432/archive", "postgresql://db:5432/archive?user=jane@db"])
+def test_the_archives_address_may_name_a_user(helm: Helm, url: str) -> None:
+    assert environment(helm.template((*ADDRESSES, "--set", f"archive.url={url}")))["TWINOPS_ARCHIVE_URL"] == url
+
+
+@pytest.mark.parametrize(
+    ("values", "keys"),
+    [
+        ({}, {"USERNAME": "username", "PASSWORD": "password"}),
+        ({"usernameKey": "u", "passwordKey": "p"}, {"USERNAME": "u", "PASSWORD": "p"}),
+        ({"tokenKey": "token"}, {"TOKEN": "token"}),
+    ],
+)
+def test_operator_and_workers_have_the_credentials_of_mlflow_from_a_secret(
+    helm: Helm, values: dict[str, str], keys: dict[str, str]
+) -> None:
+    secret = json.dumps({"name": "mlflow", **values})
+    variables = environment(helm.template((*ADDRESSES, "--set-json", f"mlflow.existingSecret={secret}")))
+    for_workers = {each["name"]: each.get("valueFrom") for each in json.loads(variables["TWINOPS_WORKER_ENV"])}
+    expected = {
+        f"MLFLOW_TRACKING_{name}": {"secretKeyRef": {"name": "mlflow", "key": key}} for name, key in keys.items()
+    }
+    for seen in (variables, for_workers):
+        assert {name: value for name, value in seen.items() if name.startswith("MLFLOW_TRACKING_")} == expected
 
 
 def test_a_cluster_before_1_32_is_refused(helm: Helm) -> None:

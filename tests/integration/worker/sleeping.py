@@ -48,7 +48,7 @@ def main() -> None:
             claims, LeaseThread(claims), {TaskKind.SIMULATE: sleeper(Path(journal), settings.identity)}, untraced()
         )
 
-    configure_logging(LogFormat.TEXT)
+    configure_logging(LogFormat.TEXT, ())
     serve(Settings(), queues.split(","), int(concurrency), "Light", frame)
 
 

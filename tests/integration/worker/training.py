@@ -9,5 +9,5 @@ from twin_operator.settings import LogFormat, Settings
 from twin_operator.worker.main import run_worker
 
 if __name__ == "__main__":
-    configure_logging(LogFormat.TEXT)
+    configure_logging(LogFormat.TEXT, ())
     run_worker(Settings(), [sys.argv[1]], 1, "Heavy")

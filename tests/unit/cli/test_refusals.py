@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
+from redis.exceptions import RedisError
 from typer.testing import CliRunner
 
 from twin_operator.cli.main import app
@@ -30,6 +33,10 @@ WORKER = {
         "Set TWINOPS_SIGNING_KEY besides TWINOPS_SIGNING_KEY_PREVIOUS: messages would not be signed.",
     ),
 }
+CREDENTIALS_IN_ADDRESS = (
+    "Correct TWINOPS_MLFLOW_TRACKING_URI: the address must not hold a user or a password; set "
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, from a Secret (mlflow.existingSecret in the chart)."
+)
 EITHER = {
     "a short key": (
         {"TWINOPS_SIGNING_KEY": "sesame"},
@@ -38,6 +45,14 @@ EITHER = {
     "a number that is none": (
         {"TWINOPS_LEASE_SECONDS": "sesame"},
         "Correct TWINOPS_LEASE_SECONDS: input should be a valid number, unable to parse string as a number.",
+    ),
+    "a password in MLflow's address": (
+        {"TWINOPS_MLFLOW_TRACKING_URI": "http://bob:sesame@mlflow:5000"},
+        CREDENTIALS_IN_ADDRESS,
+    ),
+    "a token in MLflow's address": (
+        {"TWINOPS_MLFLOW_TRACKING_URI": "https://sesame@mlflow"},
+        CREDENTIALS_IN_ADDRESS,
     ),
     "a list that is none": (
         {"TWINOPS_DATA_ALLOW": "sesame"},
@@ -50,9 +65,11 @@ EITHER = {
 def handlers_of_the_log() -> Iterator[None]:
     """Give the log back its handlers: a command sends it to the standard error that it has."""
     before, level = logging.root.handlers[:], logging.root.level
+    hooks = sys.excepthook, threading.excepthook
     yield
     logging.root.handlers[:] = before
     logging.root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.mark.parametrize(("environment", "queues", "sentence"), WORKER.values(), ids=WORKER)
@@ -69,3 +86,14 @@ def test_a_wrong_variable_is_named_and_its_value_is_not(
     answer = CliRunner().invoke(app, command, env=environment)
     assert (answer.exit_code, answer.stderr) == (2, f"{sentence}\n")
     assert "sesame" not in answer.output
+
+
+def test_a_sentence_of_a_command_repeats_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis' library repeats what it cannot read."""
+
+    def refuse(*_options: object, **_more: object) -> None:
+        raise RedisError("no answer from redis://operator:sesame@redis")
+
+    monkeypatch.setattr("twin_operator.cli.dead_letters.Redis.from_url", refuse)
+    answer = CliRunner().invoke(app, ["dead-letters", "list"])
+    assert answer.stderr == "Redis (TWINOPS_REDIS_URL) refused: no answer from redis://**@redis.\n"

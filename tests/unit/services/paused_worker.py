@@ -17,6 +17,7 @@ from tests.fakes.installation import Installation
 from tests.fakes.queue import Delivery
 from tests.fakes.registry import InMemoryRegistry
 from twin_operator.domain.twin import Bank
+from twin_operator.services.runs.credentials import without_credentials
 from twin_operator.services.runs.run import JSON, TaskKind
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.services.runs.twin_spec import Source
@@ -211,7 +212,7 @@ class PausedWorker:
             raise Ended
 
         leases = Leases(delivery.claims, end, self.site.now)
-        notes = Notes(NoTracer(), lambda _run: 0, pause=turns.pause)
+        notes = Notes(NoTracer(), lambda _run: 0, without_credentials, pause=turns.pause)
         registry: Any = Registry(self.site.registry, turns.pause)
         data = Data(self.data, turns.pause)
         work = work_of(registry, lambda _namespace: data, notes, self.site.now, leases.confirm)

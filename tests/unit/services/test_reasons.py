@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
+from tests.fakes.attempts import untraced
 from tests.fakes.data_source import InMemoryData, Table
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, simulation
@@ -14,9 +15,7 @@ from tests.unit.services.letters import COLUMNS, EFFECT, LEARNER, MODEL, QUEUES,
 from tests.unit.services.letters import job as retraining_job
 from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.services.runs.run import JSON, Outcome, Task, TaskKind
-from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.services.work.train import DataSource
-from twin_operator.worker.attempts import Attempts
 from twin_operator.worker.main import work_of
 
 pytestmark = pytest.mark.looptime
@@ -47,7 +46,7 @@ def by_age(table: Table) -> Table:
 
 def employ(site: Installation, source: DataSource) -> None:
     """Have a worker carry out every kind of task, as `work_of` has it done."""
-    attempts = Attempts(NoTracer(), lambda _run: 0)
+    attempts = untraced()
     work = work_of(site.registry, lambda _namespace: source, attempts, site.now, lambda _task: None)
 
     def answer(task: Task) -> Outcome:

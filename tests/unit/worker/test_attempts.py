@@ -8,11 +8,13 @@ import pytest
 from opentelemetry.trace import SpanContext, SpanKind
 
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.services.runs.credentials import hiding
 from twin_operator.services.runs.run import Outcome, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import RunTrace, Span, traceparent_of, within
 from twin_operator.worker.attempts import STOPPED, Attempts, continued, trace_of_attempt
 
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+SECRET = "open-sesame"  # noqa: S105 - what no span and no status may show
 TASK = Task("u", TaskKind.SIMULATE, "simulations", Target("Simulation", "n", "s", "u"), 4, {})
 
 
@@ -43,7 +45,7 @@ def carry_out(tracer: ListTracer, header: str | None, result: Outcome | Exceptio
         return result
 
     with within(context):
-        Attempts(tracer, lambda _run: 2).carry_out(task, work)
+        Attempts(tracer, lambda _run: 2, hiding([SECRET])).carry_out(task, work)
     return context
 
 
@@ -88,7 +90,7 @@ def test_what_the_caller_does_not_record_is_not_recorded() -> None:
 
 def test_progress_is_told_within_the_span_and_an_attempt_that_is_stopped_is_sent_before_the_process_ends() -> None:
     tracer = ListTracer()
-    attempts = Attempts(tracer, lambda _run: 1)
+    attempts = Attempts(tracer, lambda _run: 1, hiding([SECRET]))
     task = continued(TASK, HEADER)
 
     def work(_task: Task) -> Outcome:
@@ -101,3 +103,22 @@ def test_progress_is_told_within_the_span_and_an_attempt_that_is_stopped_is_sent
     (span,) = tracer.spans
     assert (span.error, tracer.flushed) == (STOPPED, 1)
     assert [event.name for event in span.events] == ["Checks"]
+
+
+@pytest.mark.parametrize("header", [HEADER, HEADER[:-2] + "00"], ids=["recorded", "not recorded"])
+def test_neither_a_span_nor_an_outcome_shows_a_secret(header: str) -> None:
+    tracer = ListTracer()
+    attempts = Attempts(tracer, lambda _run: 1, hiding([SECRET]))
+    task = continued(TASK, header)
+    found = Outcome(Reason.DATA_NOT_READABLE, f"{SECRET} of https://h/x?sig=abc is refused.", {"kept": SECRET})
+    with within(trace_of_attempt(task)):
+        outcome = attempts.carry_out(task, lambda _task: found)
+    assert outcome == Outcome(Reason.DATA_NOT_READABLE, "** of https://h/x?sig=** is refused.", {"kept": SECRET})
+    assert [span.error for span in tracer.spans if span.error and SECRET in span.error] == []
+
+
+def test_a_span_of_a_failed_attempt_shows_no_secret() -> None:
+    tracer = ListTracer()
+    with pytest.raises(OSError, match=SECRET):
+        carry_out(tracer, HEADER, OSError(f"{SECRET} at http://bob:x@mlflow"))
+    assert tracer.spans[0].error == "OSError: ** at http://**@mlflow"

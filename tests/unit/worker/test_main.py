@@ -12,6 +12,7 @@ from celery.signals import worker_process_shutdown
 from tests.fakes.data_source import InMemoryData
 from tests.fakes.registry import InMemoryRegistry
 from tests.unit.services.trainings import NAME, OWNER, PLAN, SPEC, UNCERTAINTY, URI, table
+from twin_operator.services.runs.credentials import without_credentials
 from twin_operator.services.runs.run import JSON, Outcome, Target, Task, TaskKind
 from twin_operator.services.runs.tracing import NoTracer
 from twin_operator.settings import LimitedPrefix, Settings
@@ -48,7 +49,7 @@ class Notes(Attempts):
 class Child:
     """A child process with its registry and its data."""
 
-    notes: Notes = field(default_factory=lambda: Notes(NoTracer(), lambda _run: 0))
+    notes: Notes = field(default_factory=lambda: Notes(NoTracer(), lambda _run: 0, without_credentials))
     registry: InMemoryRegistry = field(default_factory=InMemoryRegistry)
 
     def __post_init__(self) -> None:
@@ -118,7 +119,7 @@ def test_data_that_are_limited_to_a_namespace_are_read_for_its_objects_alone(
     table = tmp_path / "secret.csv"
     table.write_text("arm,level\nsecret,7\n")
     spec = {**SPEC, "data": {"uri": f"file://{table}"}}
-    notes = Notes(NoTracer(), lambda _run: 0)
+    notes = Notes(NoTracer(), lambda _run: 0, without_credentials)
     work = work_of(InMemoryRegistry(), build_data_sources(settings), notes, lambda: NOW, lambda _task: None)
     reasons = {
         namespace: work[kind](task_of(kind, {**payload, "spec": spec}, namespace)).reason

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from billiard.util import get_logger as get_logger_of_children
 from celery import signals
 from celery.app.trace import reset_worker_optimizations
 from prometheus_client import CollectorRegistry
@@ -22,7 +23,7 @@ from twin_operator.api.v1alpha1 import conditions
 from twin_operator.services.runs.run import Outcome, TaskKind
 from twin_operator.settings import Settings
 from twin_operator.worker.leases import LeaseThread
-from twin_operator.worker.process import build_guard, build_worker, of_dead_child
+from twin_operator.worker.process import build_guard, build_worker, keep_log, of_dead_child
 from twin_operator.worker.shutdown import Grace
 from twin_operator.worker.tasks import Frame
 
@@ -70,6 +71,7 @@ def shop() -> Iterator[Shop]:
     shop = Shop()
     yield shop
     signals.setup_logging.disconnect(_no_logging)
+    signals.setup_logging.disconnect(keep_log)
     signals.worker_ready.receivers = receivers
     for app in shop.applications:
         reset_worker_optimizations(app)
@@ -149,3 +151,16 @@ def test_the_attempt_of_a_child_that_died_counts_unless_the_end_of_the_grace_kil
     end: Callable[[str, str], bool] = of_dead_child(grace, claims)
     assert end(RUN, QUEUE) is True
     assert claims.attempts(RUN) == attempts
+
+
+def test_celery_adds_no_handlers_to_the_log_whose_lines_would_show_secrets(shop: Shop) -> None:
+    shop.worker()
+    ours = logging.NullHandler()
+    logging.root.addHandler(ours)
+    try:
+        answers = signals.setup_logging.send(sender=None)  # with a receiver Celery sets up nothing itself
+        assert keep_log in [receiver for receiver, _answer in answers]
+        assert ours in get_logger_of_children().handlers
+    finally:
+        logging.root.removeHandler(ours)
+        get_logger_of_children().handlers = []

@@ -306,3 +306,10 @@ def test_the_lease_of_a_task_is_renewed_together_with_its_delivery(app: Celery, 
     traced(app, task())
     (tag,) = held
     assert uuid.UUID(tag or "")
+
+
+@pytest.mark.parametrize("kind", [ConnectionError, TryAgain])
+def test_the_error_of_an_attempt_is_reported_without_the_credentials_of_an_address(kind: type[Exception]) -> None:
+    child = raising(kind("no answer from http://bob:sesame@mlflow:5000/api"))
+    child.frame.carry_out(task())
+    assert (child.record().error or "").endswith("no answer from http://**@mlflow:5000/api")

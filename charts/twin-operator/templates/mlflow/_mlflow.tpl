@@ -6,6 +6,24 @@
 {{- end }}
 {{- end }}
 
+{{- /* What is shown to MLflow, in the variables of the mlflow package: a user and password, or a token. */ -}}
+{{- define "twin-operator.mlflowCredentials" }}
+{{- with .Values.mlflow.existingSecret }}
+{{- if .tokenKey }}
+- name: MLFLOW_TRACKING_TOKEN
+  valueFrom:
+    secretKeyRef: {{ dict "name" .name "key" .tokenKey | toJson }}
+{{- else }}
+- name: MLFLOW_TRACKING_USERNAME
+  valueFrom:
+    secretKeyRef: {{ dict "name" .name "key" (default "username" .usernameKey) | toJson }}
+- name: MLFLOW_TRACKING_PASSWORD
+  valueFrom:
+    secretKeyRef: {{ dict "name" .name "key" (default "password" .passwordKey) | toJson }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Names that MLflow answers to, others being taken for an attack by DNS rebinding: the Service's, and a port
        forwarded to one's own machine. */ -}}
 {{- define "twin-operator.mlflowHosts" -}}

@@ -20,6 +20,7 @@ from twin_operator.adapters.kubernetes_api.client import JSON, PAGE, ApiError, K
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
 from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, GradedObject, Refused
 from twin_operator.services.reconciling.queue import exponential_backoff
+from twin_operator.services.runs.credentials import without_credentials
 
 logger = logging.getLogger(__name__)
 LONGEST_WAIT: Final = 15.0  # seconds between two attempts to restart a watch that failed
@@ -241,7 +242,7 @@ def event_manifest(event: Event) -> JSON:
         "action": event.reason,
         "reason": event.reason,
         "type": "Warning" if event.warning else "Normal",
-        "note": event.message.encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "note": without_credentials(event.message).encode()[:NOTE_LIMIT].decode(errors="ignore"),
         "regarding": {
             "apiVersion": regarding.api_version,
             "kind": regarding.kind,

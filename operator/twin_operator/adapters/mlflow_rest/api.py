@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import orjson
@@ -34,9 +34,9 @@ class MlflowServer:
     """Where MLflow is, and what the operator shows to it: what the `mlflow` package reads from the environment.
 
     Attributes:
-        tracking_uri: http or https; a user and password in it come before the others.
+        tracking_uri: http or https, without user and password.
         username, password: for HTTP basic authentication.
-        token: a bearer token, used without a user.
+        token: a bearer token, used without a user and password.
         workspace: of MLflow; empty for the server's default.
         authority: a file with the authorities that sign its certificate; empty: the system's.
         client_certificate: a file with the operator's own certificate and key; empty: none.
@@ -55,14 +55,14 @@ class MlflowServer:
     timeout: float = 10.0
 
     def address(self) -> str:
-        """Return the tracking URI without user and password; raise `Unsafe` where it is no address of a server."""
+        """Return the tracking URI; raise `Unsafe` where it is no address of a server."""
         parts = urlsplit(self.tracking_uri)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Unsafe(
                 "Set TWINOPS_MLFLOW_TRACKING_URI to the http or https address of an MLflow tracking server: "
                 "the operator reads its registry over the REST API."
             )
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every request."""
@@ -70,12 +70,8 @@ class MlflowServer:
         return {**self._authorization(), **workspace}
 
     def _authorization(self) -> dict[str, str]:
-        parts = urlsplit(self.tracking_uri)
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        if not (user or password) and self.username and self.password:
-            user, password = self.username, self.password
-        if user or password:
-            return {"Authorization": "Basic " + b64encode(f"{user}:{password}".encode()).decode()}
+        if self.username and self.password:
+            return {"Authorization": "Basic " + b64encode(f"{self.username}:{self.password}".encode()).decode()}
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def tls(self) -> ssl.SSLContext:

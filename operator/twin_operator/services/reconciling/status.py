@@ -15,6 +15,7 @@ from twin_operator.api.v1alpha1.conditions import (
     set_condition,
 )
 from twin_operator.api.v1alpha1.resource import Resource
+from twin_operator.services.runs.credentials import without_credentials
 
 OWN_TYPES: Final = frozenset(ConditionType)
 
@@ -73,7 +74,7 @@ def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: d
         type=fact.type,
         status=fact.status,
         reason=fact.reason,
-        message=fact.message[:MESSAGE_LIMIT],
+        message=without_credentials(fact.message)[:MESSAGE_LIMIT],
         observed_generation=generation,
     )
     return next(c for c in set_condition(before, new, moment) if c.type == fact.type)

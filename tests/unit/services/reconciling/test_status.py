@@ -6,8 +6,10 @@ import pytest
 
 from tests.fakes.installation import NAMESPACE, Installation
 from tests.fakes.ready_twin import TWIN, install_twin, simulation, twin_model
+from twin_operator.adapters.kubernetes_api.resources import event_manifest
 from twin_operator.api.v1alpha1 import TwinModel
 from twin_operator.api.v1alpha1.conditions import CONDITIONS_LIMIT, Condition, ConditionStatus, Reason
+from twin_operator.services.reconciling.ports import Event
 from twin_operator.services.reconciling.status import conditions_of, queued_message, ready
 from twin_operator.services.runs.run import JSON
 
@@ -58,3 +60,16 @@ def test_others_get_the_room_that_is_left() -> None:
     model = model.replace(status=model.status.replace(conditions=others))
     found = conditions_of(model, ready(Reason.MODEL_SERVING, "Serves."), now=0)
     assert [each.type for each in found] == ["Ready", *(each.type for each in others[:-1])]
+
+
+def test_no_condition_shows_the_credentials_of_an_address() -> None:
+    model = TwinModel.model_validate({**twin_model(), "metadata": METADATA})
+    facts = ready(Reason.MODEL_SERVING, "Redis does not answer: redis://operator:sesame@redis is away.")
+    (found,) = conditions_of(model, facts, now=0)
+    assert found.message == "Redis does not answer: redis://**@redis is away."
+
+
+def test_no_event_shows_the_credentials_of_an_address() -> None:
+    model = TwinModel.model_validate({**twin_model(), "metadata": METADATA})
+    note = event_manifest(Event(model, "Failed", "no answer from http://bob:sesame@mlflow"))["note"]
+    assert note == "no answer from http://**@mlflow"
