@@ -172,8 +172,7 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
         ((*ADDRESSES, "--set", "mlflow.existingSecret.tokenKey=t"), ("at '/mlflow/existingSecret'", "property 'name'")),
         (
-            (*ADDRESSES, "--set", "mlflow.existingSecret.name=a,mlflow.existingSecret.tokenKey=t")
-            + ("--set", "mlflow.existingSecret.usernameKey=u"),
+            (*ADDRESSES, "--set-json", 'mlflow.existingSecret={"name":"a","tokenKey":"t","usernameKey":"u"}'),
             ("at '/mlflow/existingSecret/usernameKey': maxLength",),
         ),
         (

@@ -1,14 +1,57 @@
-"""Passwords of Redis on their way: nobody finds them in logs, resources, Events or command lines."""
+"""Secrets on their way: nobody finds them in logs, resources, Events, metrics or command lines."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from tests.integration.journey.campaign import question
-from tests.integration.journey.platform_fixture import Platform
+import pytest
+
+from devcluster.layout import LOOPBACK, free_ports
+from tests.integration.conftest import WITHIN
+from tests.integration.journey.campaign import model_spec, question
+from tests.integration.journey.platform_fixture import PORTS, Platform, Program
 
 PASSWORD = re.compile(r"(operator|worker):(operator|worker)@")  # as in an address; each user's is its name
+AWAY: Final = f"{LOOPBACK}:1"  # nothing listens there
+SECRETS: Final = {
+    "redis": "of-redis-4f1c",
+    "signing": "of-signing-4f1c-of-signing-4f1c-of-signing",
+    "archive": "of-archive-4f1c",
+    "mlflow password": "of-mlflow-password-4f1c",
+    "mlflow token": "of-mlflow-token-4f1c",
+    "object store": "of-object-store-4f1c",
+}
+FAILING: Final = {
+    "TWINOPS_SIGNING_KEY": SECRETS["signing"],
+    "TWINOPS_ARCHIVE_URL": f"postgresql://archive:{SECRETS['archive']}@{AWAY}/archive",
+    "TWINOPS_MLFLOW_TRACKING_URI": f"http://{AWAY}",
+    "MLFLOW_TRACKING_USERNAME": "bob",
+    "MLFLOW_TRACKING_PASSWORD": SECRETS["mlflow password"],
+    "MLFLOW_TRACKING_TOKEN": SECRETS["mlflow token"],
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "AWS_ACCESS_KEY_ID": "somebody",
+    "AWS_SECRET_ACCESS_KEY": SECRETS["object store"],
+    "AWS_ENDPOINT_URL": f"http://{AWAY}",
+    "AWS_MAX_ATTEMPTS": "1",
+}
+STARTS: Final = {  # and what a log says where the command does not end by itself
+    "an operator": (("run",), None),
+    "a worker": (("worker", "--queues", "training"), "Cannot connect to redis://**@"),
+    "the archive": (("archive", "list"), None),
+}
+
+
+def shown(text: str) -> list[str]:
+    """Return the names of the secrets that a text shows."""
+    return [name for name, secret in SECRETS.items() if secret in text] + PASSWORD.findall(text)
 
 
 def test_no_log_shows_a_password(trained: Platform) -> None:
@@ -16,7 +59,7 @@ def test_no_log_shows_a_password(trained: Platform) -> None:
     trained.until_phase("Simulation", "discreet", "Succeeded")
     logs = [program.log for program in (trained.operator, *trained.workers.values())]
     assert [log.name for log in logs if PASSWORD.search(log.read_text(errors="replace"))] == []
-    assert "://worker:**@" in trained.workers["light"].log.read_text(errors="replace")
+    assert "://**@" in trained.workers["light"].log.read_text(errors="replace")
 
 
 def test_no_resource_event_or_command_line_shows_a_password(trained: Platform) -> None:
@@ -25,3 +68,76 @@ def test_no_resource_event_or_command_line_shows_a_password(trained: Platform) -
         assert program.process is not None
         seen += Path(f"/proc/{program.process.pid}/cmdline").read_text()
     assert not PASSWORD.search(seen)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Programs whose MLflow, archive and object store are away, in place of those of the platform."""
+
+    programs: tuple[Program, ...]
+
+    def texts(self) -> Iterator[str]:
+        """Yield the log and the metrics of each."""
+        for program in self.programs:
+            yield program.log.read_text(errors="replace")
+            address = f"http://{LOOPBACK}:{program.environment['TWINOPS_METRICS_PORT']}/metrics"
+            with urllib.request.urlopen(address, timeout=60) as answer:
+                yield answer.read().decode()
+
+
+@contextmanager
+def failing(platform: Platform) -> Iterator[Failing]:
+    """Run the operator and the worker for trainings where everything but Redis is away."""
+    replaced = (platform.operator, platform.workers["heavy"])
+    programs = tuple(_failing(program) for program in replaced)
+    for program in replaced:
+        program.stop()
+    try:
+        for program in programs:
+            program.start()
+        yield Failing(programs)
+    finally:
+        for program in programs:
+            program.kill()
+        for program in replaced:
+            program.start()
+
+
+def _failing(program: Program) -> Program:
+    allowed = json.dumps([*json.loads(program.environment["TWINOPS_DATA_ALLOW"]), "s3://"])
+    environment = {**program.environment, **FAILING, "TWINOPS_DATA_ALLOW": allowed}
+    return Program(program.arguments, environment, program.log.with_name(f"failing-{program.log.name}"))
+
+
+def test_nothing_shows_a_secret_when_trainings_fail(platform: Platform) -> None:
+    with failing(platform) as programs:
+        platform.apply("TwinModel", "unread", model_spec("s3://bucket/key.csv"))
+        platform.apply("TwinModel", "unregistered", model_spec(f"file://{platform.data}/campaign.csv"))
+        platform.until_condition("TwinModel", "unread", "Ready", "DataNotReadable")
+        found = platform.until_condition("TwinModel", "unregistered", "Ready", "InternalError")
+        seen = platform.kube.kubectl("get", "twinops,events", "-A", "-o", "yaml")
+        texts = [seen, *programs.texts()]
+    assert "MLflow cannot" in found["message"]
+    assert [shown(text) for text in texts] == [[]] * 5
+
+
+@pytest.mark.parametrize(("arguments", "line"), STARTS.values(), ids=STARTS)
+def test_no_output_of_a_failing_start_shows_a_secret(
+    platform: Platform, tmp_path: Path, arguments: tuple[str, ...], line: str | None
+) -> None:
+    refusing = re.sub("//(.*@)?", f"//somebody:{SECRETS['redis']}@", platform.redis_url, count=1)
+    ports = dict(zip(PORTS, map(str, free_ports(2)), strict=True))
+    environment = {**os.environ, **ports, **FAILING, "TWINOPS_REDIS_URL": refusing, "KUBECONFIG": os.devnull}
+    program = Program(arguments, environment, tmp_path / "log")
+    program.start()
+    try:
+        platform.kube.until(lambda: _ended(program) or (line and line in program.log.read_text()), WITHIN)
+    finally:
+        if not _ended(program):
+            program.kill()
+    assert program.log.read_text()
+    assert shown(program.log.read_text()) == []
+
+
+def _ended(program: Program) -> bool:
+    return program.process is not None and program.process.poll() is not None

@@ -35,7 +35,8 @@ WORKER = {
 }
 CREDENTIALS_IN_ADDRESS = (
     "Correct TWINOPS_MLFLOW_TRACKING_URI: the address must not hold a user or a password; set "
-    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, from a Secret (mlflow.existingSecret in the chart)."
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, from a Secret "
+    "(mlflow.existingSecret in the chart)."
 )
 EITHER = {
     "a short key": (
