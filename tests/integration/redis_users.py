@@ -1,7 +1,4 @@
-"""The chart's users of Redis, loaded into the Redis of the tests, with an administrator who observes.
-
-Each user's password is its name.
-"""
+"""The chart's users of Redis, loaded into the Redis of the tests, with an administrator who observes."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from redis import Redis
 
 USERS: Final = Path(__file__).parents[2] / "charts" / "twin-operator" / "files" / "redis-users.acl"
 TAKER: Final = "taker"  # a worker that may take a message without waiting for one, as tests do
-ADMIN: Final = "user admin on >admin ~* &* +@all"
+ADMIN: Final = "user admin on >of-redis-admin ~* &* +@all"
 
 
 def rules() -> list[str]:
@@ -28,19 +25,24 @@ def write_users(file: Path) -> Path:
     worker = next(line for line in rules() if line.startswith("user worker "))
     taker = worker.replace("worker", TAKER).replace("WORKER", TAKER.upper())
     lines = [*rules(), f"{taker} (~twinops:* +rpop)"]
-    text = re.sub(r"#([A-Z]+)_PASSWORD", lambda found: f"#{digest(found[1].lower())}", "\n".join(lines))
+    text = re.sub(r"#([A-Z]+)_PASSWORD", lambda found: f"#{digest(password(found[1].lower()))}", "\n".join(lines))
     file.write_text(f"{text}\n{ADMIN}\n")
     return file
 
 
-def digest(password: str) -> str:
+def password(user: str) -> str:
+    """Return the password of a user: no word that a log has anyway, since those of a process are hidden there."""
+    return f"of-redis-{user}"
+
+
+def digest(text: str) -> str:
     """Return a password as an ACL file holds it."""
-    return sha256(password.encode()).hexdigest()
+    return sha256(text.encode()).hexdigest()
 
 
 def address(url: str, user: str) -> str:
     """Return the address that a user goes to; `url` is anybody's or the administrator's."""
-    return re.sub(r"^(rediss?://)([^@/]*@)?", rf"\1{user}:{user}@", url)
+    return re.sub(r"^(rediss?://)([^@/]*@)?", rf"\1{user}:{password(user)}@", url)
 
 
 def forget_refusals(url: str) -> None:

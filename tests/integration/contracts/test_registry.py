@@ -17,7 +17,7 @@ from tests.contracts.registry import *  # noqa: F403 - the tests
 from tests.contracts.registry import OWNER, SUMMARY
 from tests.contracts.small_bank import small_bank
 from tests.unit.adapters.mlflow_server import NAME, ScriptedMlflow
-from tests.unit.adapters.test_mlflow_rest import CREDENTIALS, connected, with_user
+from tests.unit.adapters.test_mlflow_rest import CREDENTIALS, connected
 from twin_operator.adapters.bank_store import read_bank, write_bank
 from twin_operator.adapters.mlflow_registry import MlflowRegistry
 from twin_operator.adapters.mlflow_rest.api import MlflowApi, MlflowServer
@@ -190,13 +190,12 @@ def test_an_error_of_a_worker_has_neither_address_nor_password(tmp_path: Path, m
 
 @pytest.mark.parametrize("case", CREDENTIALS)
 async def test_operator_and_workers_show_the_same_credentials(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    user, environment, _expected = CREDENTIALS[case]
+    environment, _expected = CREDENTIALS[case]
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     async with ScriptedMlflow().running() as mlflow:
-        uri = with_user(mlflow.url, user) if user else mlflow.url
-        await asyncio.to_thread(MlflowClient(uri, uri).get_registered_model, NAME)
-        monkeypatch.setenv("TWINOPS_MLFLOW_TRACKING_URI", uri)
+        await asyncio.to_thread(MlflowClient(mlflow.url, mlflow.url).get_registered_model, NAME)
+        monkeypatch.setenv("TWINOPS_MLFLOW_TRACKING_URI", mlflow.url)
         async with connected(server_of(Settings())) as versions:
             await versions.registered_model(NAME)
     of_worker, of_operator = (headers.get("Authorization") for headers in mlflow.headers)

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Final
 import pytest
 
 from devcluster.layout import LOOPBACK, free_ports
+from tests.integration import redis_users
 from tests.integration.conftest import WITHIN
 from tests.integration.journey.campaign import model_spec, question
 from tests.integration.journey.platform_fixture import PORTS, Platform, Program
 
-PASSWORD = re.compile(r"(operator|worker):(operator|worker)@")  # as in an address; each user's is its name
+PASSWORDS: Final = tuple(redis_users.password(user) for user in ("operator", "worker"))
 AWAY: Final = f"{LOOPBACK}:1"  # nothing listens there
 SECRETS: Final = {
     "redis": "of-redis-4f1c",
@@ -29,10 +30,7 @@ SECRETS: Final = {
     "mlflow token": "of-mlflow-token-4f1c",
     "object store": "of-object-store-4f1c",
 }
-FAILING: Final = {
-    "TWINOPS_SIGNING_KEY": SECRETS["signing"],
-    "TWINOPS_ARCHIVE_URL": f"postgresql://archive:{SECRETS['archive']}@{AWAY}/archive",
-    "TWINOPS_MLFLOW_TRACKING_URI": f"http://{AWAY}",
+STORE_AWAY: Final = {
     "MLFLOW_TRACKING_USERNAME": "bob",
     "MLFLOW_TRACKING_PASSWORD": SECRETS["mlflow password"],
     "MLFLOW_TRACKING_TOKEN": SECRETS["mlflow token"],
@@ -41,6 +39,13 @@ FAILING: Final = {
     "AWS_SECRET_ACCESS_KEY": SECRETS["object store"],
     "AWS_ENDPOINT_URL": f"http://{AWAY}",
     "AWS_MAX_ATTEMPTS": "1",
+}
+"""Credentials, and a store of objects that is away."""
+ALL_AWAY: Final = {
+    **STORE_AWAY,
+    "TWINOPS_SIGNING_KEY": SECRETS["signing"],
+    "TWINOPS_ARCHIVE_URL": f"postgresql://archive:{SECRETS['archive']}@{AWAY}/archive",
+    "TWINOPS_MLFLOW_TRACKING_URI": f"http://{AWAY}",
 }
 STARTS: Final = {  # and what a log says where the command does not end by itself
     "an operator": (("run",), None),
@@ -51,14 +56,14 @@ STARTS: Final = {  # and what a log says where the command does not end by itsel
 
 def shown(text: str) -> list[str]:
     """Return the names of the secrets that a text shows."""
-    return [name for name, secret in SECRETS.items() if secret in text] + PASSWORD.findall(text)
+    return [secret for secret in (*SECRETS.values(), *PASSWORDS) if secret in text]
 
 
 def test_no_log_shows_a_password(trained: Platform) -> None:
     trained.apply("Simulation", "discreet", question())
     trained.until_phase("Simulation", "discreet", "Succeeded")
     logs = [program.log for program in (trained.operator, *trained.workers.values())]
-    assert [log.name for log in logs if PASSWORD.search(log.read_text(errors="replace"))] == []
+    assert [log.name for log in logs if shown(log.read_text(errors="replace"))] == []
     assert "://**@" in trained.workers["light"].log.read_text(errors="replace")
 
 
@@ -67,7 +72,7 @@ def test_no_resource_event_or_command_line_shows_a_password(trained: Platform) -
     for program in (trained.operator, *trained.workers.values()):
         assert program.process is not None
         seen += Path(f"/proc/{program.process.pid}/cmdline").read_text()
-    assert not PASSWORD.search(seen)
+    assert shown(seen) == []
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,9 @@ class Failing:
 
 
 @contextmanager
-def failing(platform: Platform) -> Iterator[Failing]:
-    """Run the operator and the worker for trainings where everything but Redis is away."""
-    replaced = (platform.operator, platform.workers["heavy"])
-    programs = tuple(_failing(program) for program in replaced)
+def failing(replaced: Sequence[Program], changes: Mapping[str, str]) -> Iterator[Failing]:
+    """Run programs in place of those of the platform, with a changed environment."""
+    programs = tuple(_changed(program, changes) for program in replaced)
     for program in replaced:
         program.stop()
     try:
@@ -103,20 +107,30 @@ def failing(platform: Platform) -> Iterator[Failing]:
             program.start()
 
 
-def _failing(program: Program) -> Program:
+def _changed(program: Program, changes: Mapping[str, str]) -> Program:
     allowed = json.dumps([*json.loads(program.environment["TWINOPS_DATA_ALLOW"]), "s3://"])
-    environment = {**program.environment, **FAILING, "TWINOPS_DATA_ALLOW": allowed}
+    environment = {**program.environment, **changes, "TWINOPS_DATA_ALLOW": allowed}
     return Program(program.arguments, environment, program.log.with_name(f"failing-{program.log.name}"))
 
 
-def test_nothing_shows_a_secret_when_trainings_fail(platform: Platform) -> None:
-    with failing(platform) as programs:
+def everything(platform: Platform, programs: Failing) -> list[str]:
+    """Return all resources and Events, and the logs and metrics of programs."""
+    return [platform.kube.kubectl("get", "twinops,events", "-A", "-o", "yaml"), *programs.texts()]
+
+
+def test_nothing_shows_a_secret_when_the_store_of_the_data_is_away(platform: Platform) -> None:
+    with failing([platform.workers["heavy"]], STORE_AWAY) as programs:
         platform.apply("TwinModel", "unread", model_spec("s3://bucket/key.csv"))
-        platform.apply("TwinModel", "unregistered", model_spec(f"file://{platform.data}/campaign.csv"))
         platform.until_condition("TwinModel", "unread", "Ready", "DataNotReadable")
+        texts = everything(platform, programs)
+    assert [shown(text) for text in texts] == [[]] * 3
+
+
+def test_nothing_shows_a_secret_when_registry_and_archive_are_away(platform: Platform) -> None:
+    with failing([platform.operator, platform.workers["heavy"]], ALL_AWAY) as programs:
+        platform.apply("TwinModel", "unregistered", model_spec(f"file://{platform.data}/campaign.csv"))
         found = platform.until_condition("TwinModel", "unregistered", "Ready", "InternalError")
-        seen = platform.kube.kubectl("get", "twinops,events", "-A", "-o", "yaml")
-        texts = [seen, *programs.texts()]
+        texts = everything(platform, programs)
     assert "MLflow cannot" in found["message"]
     assert [shown(text) for text in texts] == [[]] * 5
 
@@ -127,7 +141,7 @@ def test_no_output_of_a_failing_start_shows_a_secret(
 ) -> None:
     refusing = re.sub("//(.*@)?", f"//somebody:{SECRETS['redis']}@", platform.redis_url, count=1)
     ports = dict(zip(PORTS, map(str, free_ports(2)), strict=True))
-    environment = {**os.environ, **ports, **FAILING, "TWINOPS_REDIS_URL": refusing, "KUBECONFIG": os.devnull}
+    environment = {**os.environ, **ports, **ALL_AWAY, "TWINOPS_REDIS_URL": refusing, "KUBECONFIG": os.devnull}
     program = Program(arguments, environment, tmp_path / "log")
     program.start()
     try:

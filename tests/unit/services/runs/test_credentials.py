@@ -129,5 +129,5 @@ def test_the_secrets_of_an_environment_are_known_by_name_and_by_address(
 @pytest.mark.parametrize("word", ["://", "://a:", "://a:b", "sig=", "a" * 10, "authorization: "])
 def test_a_text_made_to_take_long_does_not(word: str) -> None:
     begin = time.process_time()
-    without_credentials(word * (20_000 // len(word)))
+    without_credentials(word * (100_000 // len(word)))
     assert time.process_time() - begin < 2
