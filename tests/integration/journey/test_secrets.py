@@ -49,7 +49,7 @@ ALL_AWAY: Final = {
 }
 STARTS: Final = {  # and what a log says where the command does not end by itself
     "an operator": (("run",), None),
-    "a worker": (("worker", "--queues", "training"), "Cannot connect to redis://**@"),
+    "a worker": (("worker", "--queues", "training"), "Cannot connect to"),
     "the archive": (("archive", "list"), None),
 }
 
