@@ -36,6 +36,7 @@ DECIDING: Final = frozenset(
         "retraining/tasks",
         "retraining/triggers",
         "retraining/work",
+        "runs/credentials",
         "runs/message",
         "runs/run",
         "runs/simulation_messages",
