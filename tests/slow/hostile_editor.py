@@ -20,7 +20,9 @@ from twin_operator.adapters.kubernetes_api.client import ApiError, KubernetesApi
 
 JSON = dict[str, Any]
 AT_ONCE = 8  # requests in flight
-KEPT = 40  # large Simulations that are there at a time; older ones are deleted
+LARGE_EVERY = 5  # turns
+KEPT = 200  # turns after which a large Simulation is deleted
+LARGE_KINDS: dict[str, JSON] = {"large": {}, "nowhere": {"queue": "nobody"}}
 CUSTOM = "/apis/twinops.dev/v1alpha1/namespaces/{}/{}"
 LARGE_VALUES = [f"{number:0250d}" for number in range(64)]
 LARGE = {"where": [{"feature": "region", "operator": "In", "values": LARGE_VALUES} for _ in range(16)]}
@@ -99,16 +101,14 @@ class HostileEditor:
     def _objects(self, api: KubernetesApi) -> Any:
         """Yield requests of all kinds in turn; what is large is deleted again, so that etcd does not fill."""
         for number in itertools.count():
-            yield "Simulation", self._create(api, "simulations", f"large-{number}", question(population=LARGE))
-            yield (
-                "Simulation",
-                self._create(
-                    api, "simulations", f"nowhere-{number}", question(population=LARGE, queue=f"nobody-{number}")
-                ),
-            )
-            if number >= KEPT:
-                for kind in ("large", "nowhere"):
-                    yield "deletion", self._delete(api, "simulations", f"{kind}-{number - KEPT}")
+            if number % LARGE_EVERY == 0:
+                for kind, changes in LARGE_KINDS.items():
+                    large = question(population=LARGE, **changes)
+                    yield "Simulation", self._create(api, "simulations", f"{kind}-{number}", large)
+                    if number >= KEPT:
+                        yield "deletion", self._delete(api, "simulations", f"{kind}-{number - KEPT}")
+            small = question(queue=f"nobody-{number}")
+            yield "Simulation", self._create(api, "simulations", f"small-{number}", small)
             template = BROKEN_TEMPLATES[number % len(BROKEN_TEMPLATES)]
             pool = {"queues": [f"queue-{number}"], "replicas": 0, "template": template}
             yield "WorkerPool", self._create(api, "workerpools", f"pool-{number}", pool, self.platform.namespace)
@@ -116,7 +116,8 @@ class HostileEditor:
             yield "TwinModel", self._create(api, "twinmodels", f"model-{number}", unserved)
             foreign = model_spec("file:///data/none.csv", registeredModel=f"{self.platform.namespace}.letters")
             yield "TwinModel", self._create(api, "twinmodels", f"foreign-{number}", foreign)
-            yield "update", self._patch(api, "twinmodels", f"model-{number // 2}", {"description": f"again {number}"})
+            for other in (number // 2, number // 3):
+                yield "update", self._patch(api, "twinmodels", f"model-{other}", {"description": f"again {number}"})
             yield "RetrainingJob", self._create(api, "retrainingjobs", f"job-{number}", {"modelRef": {"name": "none"}})
 
     def _create(self, api: KubernetesApi, plural: str, name: str, spec: JSON, namespace: str = "") -> Callable[[], Any]:
