@@ -44,17 +44,6 @@ app.kubernetes.io/component: {{ index . 1 }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{- /* Passwords as the `data` of a Secret; those of an earlier revision stay. The argument is (list $ NAME KEY...).
-       Letters and digits only: they stand in addresses. */ -}}
-{{- define "twin-operator.keptPasswords" -}}
-{{- $root := index . 0 }}
-{{- $found := lookup "v1" "Secret" $root.Release.Namespace (index . 1) }}
-{{- $kept := default dict $found.data }}
-{{- range slice . 2 }}
-{{ . }}: {{ default (randAlphaNum 32 | b64enc) (get $kept .) }}
-{{- end }}
-{{- end }}
-
 {{- /* A variable with a password; the argument is (dict "name" ... "secret" ... "key" ...). */ -}}
 {{- define "twin-operator.passwordEnv" -}}
 name: {{ .name }}

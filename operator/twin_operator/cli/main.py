@@ -1,4 +1,4 @@
-"""The command `twin-operator`: `run`, `worker`, `events`, `check`, `crds`, `archive` and `dead-letters`."""
+"""The command `twin-operator`: `run`, `worker`, `events`, `check`, `crds`, `secrets`, `archive` and `dead-letters`."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ import typer
 
 from twin_operator.cli.archive import app as archive
 from twin_operator.cli.dead_letters import app as dead_letters
+from twin_operator.cli.generated_secrets import app as generated_secrets
 from twin_operator.cli.installation import check, crds
 from twin_operator.cli.output import fail
 from twin_operator.cli.startup import MISCONFIGURED, configure_logging, read_settings
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.add_typer(archive, name="archive")
 app.add_typer(crds, name="crds")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(generated_secrets, name="secrets")
 app.command()(check)
 
 

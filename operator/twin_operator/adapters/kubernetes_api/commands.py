@@ -96,14 +96,14 @@ async def user_client(kubeconfig: Path | None, context: str | None, namespace: s
     except (config.ConfigException, YAMLError, OSError, TypeError) as error:  # the last one for an empty file
         raise NoCluster(f"No cluster to talk to: {error}") from error
     chosen = namespace or loaded.current_context["context"].get("namespace") or "default"
-    async with _closing(client_of_a_user(settings)) as api:
+    async with closing(client_of_a_user(settings)) as api:
         yield UserClient(api, chosen)
 
 
 async def apply_crds(definitions: Sequence[JSON]) -> list[str]:
     """Apply custom resource definitions and return their names."""
     names = [str(definition["metadata"]["name"]) for definition in definitions]
-    async with _closing(client_of_a_user(await load_configuration())) as api:
+    async with closing(client_of_a_user(await load_configuration())) as api:
         for name, definition in zip(names, definitions, strict=True):
             await api.apply(f"{_CRDS}/{name}", definition)
     return names
@@ -111,7 +111,7 @@ async def apply_crds(definitions: Sequence[JSON]) -> list[str]:
 
 async def read_installation(namespace: str, lease: str) -> tuple[Leader | None, list[WorkerPool]]:
     """Return the leader of an installation, None where there is none, and its WorkerPools."""
-    async with _closing(client_of_a_user(await load_configuration())) as api:
+    async with closing(client_of_a_user(await load_configuration())) as api:
         found = await _get_or_none(api, f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{lease}")
         pools = api.items(f"/apis/{API_VERSION}/namespaces/{namespace}/workerpools")
         return leader_of(found), [parse(WorkerPool, body) async for body in pools]
@@ -119,7 +119,7 @@ async def read_installation(namespace: str, lease: str) -> tuple[Leader | None, 
 
 async def read_cluster_uid() -> str:
     """Return the uid of the cluster: that of the namespace kube-system."""
-    async with _closing(client_of_a_user(await load_configuration())) as api:
+    async with closing(client_of_a_user(await load_configuration())) as api:
         return await ClusterResources(api, ()).cluster_uid()
 
 
@@ -142,7 +142,8 @@ async def _get_or_none(api: KubernetesApi, path: str) -> JSON | None:
 
 
 @asynccontextmanager
-async def _closing(api: KubernetesApi) -> AsyncIterator[KubernetesApi]:
+async def closing(api: KubernetesApi) -> AsyncIterator[KubernetesApi]:
+    """Give a client until the end of the block, and close it."""
     try:
         yield api
     finally:
