@@ -1,11 +1,27 @@
-"""A chart of a version before this one: its Simulations had neither a short name nor `status.worker`."""
+"""A chart of a version before this one.
+
+Its Simulations had neither a short name nor `status.worker`, and its templates made the signing key.
+"""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 import yaml
+
+SIGNING_KEY: Final = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ include "twin-operator.fullname" . }}-signing
+  namespace: {{ .Release.Namespace }}
+  annotations:
+    helm.sh/resource-policy: keep
+data:
+  key: {{ randAlphaNum 64 | b64enc }}
+"""
 
 
 def previous_chart(chart: str, folder: Path) -> str:
@@ -17,6 +33,7 @@ def previous_chart(chart: str, folder: Path) -> str:
     del crd["spec"]["names"]["shortNames"]
     del crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["worker"]
     file.write_text(yaml.safe_dump(crd))
+    (previous / "templates" / "secrets" / "job.yaml").write_text(SIGNING_KEY)
     about = yaml.safe_load((previous / "Chart.yaml").read_text())
     (previous / "Chart.yaml").write_text(yaml.safe_dump(about | {"version": "0.0.1"}))
     return str(previous)

@@ -72,7 +72,7 @@ def _bundled(installation: Installation, verb: str, chart: Path) -> None:
         "userRoles": {"create": False},  # the first release has them
         "operator": {"nodeSelector": {"no": "node"}},
     }
-    installation.run_helm(verb, BUNDLED, chart, BUNDLED, values, "--create-namespace", "--no-hooks")
+    installation.run_helm(verb, BUNDLED, chart, BUNDLED, values, "--create-namespace")
 
 
 def _finish_some_work(installation: Installation) -> None:

@@ -6,12 +6,9 @@ import json
 import re
 from importlib.metadata import version
 
-import yaml
-
 from tests.integration import redis_users
 from tests.integration.chart.conftest import Helm
 from tests.integration.chart.test_chart import BUNDLED, DATABASE, archive_of, environment, pick
-from tests.integration.conftest import Kube
 
 
 def test_the_bundled_redis_has_the_users_that_the_tests_run_under(helm: Helm) -> None:
@@ -51,24 +48,6 @@ def test_with_tls_operator_and_workers_know_the_authority_and_nobody_sees_its_ke
     authority = {"secretName": "twin-operator-redis-tls", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
     for volumes in (pod["volumes"], everywhere["volumes"]):
         assert {"name": "redis-ca", "secret": authority} in volumes
-    certificate = pick(manifests, "Secret", "twin-operator-redis-tls")["data"]
-    assert set(certificate) == {"ca.crt", "tls.crt", "tls.key"}
-
-
-def test_passwords_and_certificates_stay_over_upgrades(helm: Helm, kube: Kube, namespace: str) -> None:
-    values = (*BUNDLED, "--set", "redis.tls.enabled=true")
-    secrets = [each for each in helm.template(values, namespace) if each["kind"] == "Secret"]
-    owner = {"meta.helm.sh/release-name": "twin-operator", "meta.helm.sh/release-namespace": namespace}
-    for each in secrets:
-        each["metadata"].setdefault("annotations", {}).update(owner)  # as a release before this one left them
-    kube.apply(*secrets)
-    rendered = helm("template", "twin-operator", helm.chart, "-n", namespace, "--dry-run=server", *values)
-    assert rendered.returncode == 0, rendered.stderr
-    again = [each for each in yaml.safe_load_all(rendered.stdout) if each and each["kind"] == "Secret"]
-    assert {each["metadata"]["name"]: each["data"] for each in again} == {
-        each["metadata"]["name"]: each["data"] for each in secrets
-    }
-    assert len(secrets) == 4  # and the key that signs messages
 
 
 def test_images_of_bundled_services_name_a_version(helm: Helm) -> None:

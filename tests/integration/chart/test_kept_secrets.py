@@ -1,99 +1,70 @@
-"""Secrets that the chart generates stay when the release is uninstalled, and the next installation uses them again."""
+"""Secrets that the chart's Job creates: Pods wait for them, and a release that is installed again keeps them."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-import pytest
+import yaml
 
 from tests.integration.chart.conftest import Helm
 from tests.integration.chart.test_chart import ADDRESSES
 from tests.integration.conftest import Kube
 
-REDIS = "redis.bundled.enabled=true"
-TLS = "redis.tls.enabled=true"
-POSTGRESQL = "postgresql.bundled.enabled=true"
-POOLS = "workerPools.namespaces={kube-public}"
-UNSIGNED = "signing.enabled=false"
-OPTIONS = (TLS, POSTGRESQL, POOLS, UNSIGNED)  # bundled MLflow has no Secret of its own
-KEEP = "helm.sh/resource-policy"
+BUNDLED = ("redis.bundled.enabled=true", "redis.tls.enabled=true", "postgresql.bundled.enabled=true")
+NO_NODE = "operator.nodeSelector.none=none"  # the operator itself has no part in this
 
-Secret = dict[str, Any]
+Data = dict[str, dict[str, str]]
 
 
-def combinations() -> Iterator[tuple[str, ...]]:
-    """Yield each set of values that turns a generated Secret on or off, with an address for each external service."""
-    redis_url, tracking_uri = (value for value in ADDRESSES if value != "--set")
-    for chosen in itertools.product(*((None, option) for option in OPTIONS)):
-        options = tuple(option for option in chosen if option)
-        yield (tracking_uri, REDIS, *options)
-        if TLS not in options:
-            yield (tracking_uri, redis_url, *options)
-
-
-def sets(options: tuple[str, ...]) -> list[str]:
+def sets(*options: str) -> list[str]:
     return [word for option in options for word in ("--set", option)]
 
 
-def secrets_of(manifests: list[dict[str, Any]]) -> list[Secret]:
-    return [manifest for manifest in manifests if manifest["kind"] == "Secret"]
+def private(namespace: str) -> list[str]:
+    """Return values that keep a release apart from others of the cluster."""
+    return sets(f"fullnameOverride={namespace}", f"watchNamespaces={{{namespace}}}", "userRoles.create=false")
 
 
-@pytest.mark.parametrize("options", tuple(combinations()), ids=" ".join)
-def test_every_generated_secret_is_kept_by_helm(offline_helm: Helm, options: tuple[str, ...]) -> None:
-    secrets = secrets_of(offline_helm.template(sets(options)))
-    kept = {each["metadata"]["name"]: each["metadata"].get("annotations", {}).get(KEEP) for each in secrets}
-    assert kept == dict.fromkeys(kept, "keep")
-
-
-def test_the_combinations_render_every_template_of_a_secret(offline_helm: Helm) -> None:
-    templates = Path(offline_helm.chart) / "templates"
-    of_secrets = {
-        file.relative_to(templates) for file in templates.rglob("*.yaml") if "kind: Secret\n" in file.read_text()
-    }
-    everything = max((each for each in combinations() if REDIS in each and UNSIGNED not in each), key=len)
-    answer = offline_helm("template", "twin-operator", offline_helm.chart, *offline_helm.version, *sets(everything))
-    documents = answer.stdout.split("\n---\n")
-    sources = (
-        re.search(r"# Source: twin-operator/templates/(\S+)", each) for each in documents if "kind: Secret\n" in each
-    )
-    assert {Path(source[1]) for source in sources if source} == of_secrets
+def data(kube: Kube, namespace: str) -> Data:
+    secrets = kube.get("secrets", "-n", namespace, "-l", f"twinops.dev/release={namespace}")["items"]
+    return {each["metadata"]["name"]: each["data"] for each in secrets}
 
 
 def test_a_release_that_is_installed_again_has_its_keys_and_passwords(helm: Helm, kube: Kube, namespace: str) -> None:
-    release = (
-        namespace,
-        helm.chart,
-        "--namespace",
-        namespace,
-        "--no-hooks",
-        *ADDRESSES[2:],
-        *sets((REDIS, TLS, POSTGRESQL)),
-    )
-    private = (
-        f"fullnameOverride={namespace}",
-        f"watchNamespaces={{{namespace}}}",
-    )  # from other releases of the cluster
-    no_node = "operator.nodeSelector.none=none"  # the operator itself has no part in this
+    values = (*ADDRESSES[2:], *sets(*BUNDLED, NO_NODE), *private(namespace))
 
-    def install() -> dict[str, Any]:
-        answer = helm("install", *release, *sets((*private, no_node)))
+    def run(verb: str) -> Data:
+        answer = helm(verb, namespace, helm.chart, "--namespace", namespace, *values)
         assert answer.returncode == 0, answer.stderr
-        return data()
+        return data(kube, namespace)
 
-    def data() -> dict[str, Any]:
-        secrets = kube.get("secrets", "-n", namespace, "-l", f"app.kubernetes.io/instance={namespace}")["items"]
-        return {each["metadata"]["name"]: each["data"] for each in secrets}
-
-    first = install()
+    first = run("install")
+    assert len(first) == 4, json.dumps(sorted(first))  # the signing key, two services' passwords, a certificate
+    assert run("upgrade") == first
+    left = kube.kubectl("get", "jobs,roles,rolebindings,serviceaccounts", "-n", namespace, "-o", "name")
+    assert f"{namespace}-secrets" not in left
     uninstalled = helm("uninstall", namespace, "--namespace", namespace, "--wait", "--timeout", "90s")
     assert uninstalled.returncode == 0, uninstalled.stderr
-    assert data() == first
-    assert install() == first
+    assert data(kube, namespace) == first
+    assert run("install") == first
     helm("uninstall", namespace, "--namespace", namespace)
-    assert len(first) == 4, json.dumps(sorted(first))  # the signing key, two services' passwords, a certificate
+
+
+def waiting(kube: Kube, namespace: str) -> str:
+    """Return why containers of the operator wait; `not found` while there is no Pod."""
+    component = ("-l", "app.kubernetes.io/component=operator")
+    pods = kube.get("pods", "-n", namespace, *component)["items"]
+    states = [each["state"] for pod in pods for each in pod["status"].get("containerStatuses", [])]
+    return json.dumps([state.get("waiting", {}).get("message") for state in states]) if states else "not found"
+
+
+def test_pods_of_rendered_manifests_wait_for_the_job(helm: Helm, kube: Kube, namespace: str) -> None:
+    manifests = helm.template((*ADDRESSES, *private(namespace)), namespace)
+    jobs = [each for each in manifests if each["kind"] == "Job" and "-secrets-" in each["metadata"]["name"]]
+    rest = [each for each in manifests if each["kind"] not in {"Job", "Pod", "WorkerPool"}]
+    kube.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(rest))
+    kube.until(lambda: f"{namespace}-signing" in waiting(kube, namespace))
+    kube.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(jobs))
+    kube.until(lambda: "not found" not in waiting(kube, namespace))
+    assert list(data(kube, namespace)) == [f"{namespace}-signing"]
+    kube.kubectl("delete", "--wait=false", "-f", "-", input=yaml.safe_dump_all([*rest, *jobs]))

@@ -99,7 +99,9 @@ def test_nobody_else_does(manifests: list[Manifest], one: tuple[str, str], other
     assert not may_speak(manifests, one, (other, RELEASE), PORTS[other])
 
 
-@pytest.mark.parametrize("component", ["operator", "worker", "events", "crds", "redis", "mlflow", "postgresql"])
+@pytest.mark.parametrize(
+    "component", ["operator", "worker", "events", "crds", "secrets", "redis", "mlflow", "postgresql"]
+)
 def test_every_pod_of_ours_is_held_both_ways(manifests: list[Manifest], component: str) -> None:
     assert [spec["policyTypes"] for spec in policies(manifests, component, RELEASE)] == [["Ingress", "Egress"]]
 

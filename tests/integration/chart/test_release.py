@@ -82,7 +82,7 @@ def life(helm: Helm, kube: Kube, values: list[str], tmp_path_factory: pytest.Tem
     crd_before, key_before = kube.get(CRD), signing_key(kube)
     run(helm, kube, "upgrade", "twin-operator", helm.chart, *PATIENCE, *values)
     crd_after, key_after = kube.get(CRD), signing_key(kube)
-    left = kube.kubectl("get", "jobs,serviceaccounts", *WHERE, "-l", "app.kubernetes.io/component=crds")
+    left = kube.kubectl("get", "jobs,serviceaccounts", *WHERE, "-l", "app.kubernetes.io/component in (crds,secrets)")
     left += kube.kubectl("get", "clusterroles", "-l", "app.kubernetes.io/component=crds")
     explained = kube.kubectl("explain", "simulation.spec")
     run(helm, kube, "uninstall", "twin-operator", *PATIENCE)

@@ -122,6 +122,30 @@ def test_a_worker_may_do_nothing_at_all(kube: Kube, release: str, question: str)
     assert not may(kube, f"system:serviceaccount:{release}:twin-operator-worker", question, HERE)
 
 
+@pytest.mark.parametrize(
+    ("question", "namespace", "allowed"),
+    [
+        ("create core/secrets", HERE, True),
+        ("get core/secrets=twin-operator-signing", HERE, True),
+        ("get core/secrets=another", HERE, False),
+        ("get core/secrets", HERE, False),
+        ("list core/secrets", HERE, False),
+        ("watch core/secrets", HERE, False),
+        ("patch core/secrets=twin-operator-signing", HERE, False),
+        ("update core/secrets=twin-operator-signing", HERE, False),
+        ("delete core/secrets=twin-operator-signing", HERE, False),
+        ("create core/secrets", ELSEWHERE, False),
+        ("get core/secrets=twin-operator-signing", ELSEWHERE, False),
+        ("create core/pods", HERE, False),
+        ("create core/serviceaccounts/token", HERE, False),
+    ],
+)
+def test_the_job_creates_secrets_and_reads_its_own(
+    kube: Kube, release: str, question: str, namespace: str, *, allowed: bool
+) -> None:
+    assert may(kube, f"system:serviceaccount:{release}:twin-operator-secrets", question, namespace) is allowed
+
+
 @pytest.fixture(scope="module")
 def people(kube: Kube, release: str) -> None:
     """Users who hold a role in the release's namespace."""

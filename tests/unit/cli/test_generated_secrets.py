@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from kubernetes.aio.config import kube_config
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.unit.adapters.secret_server import SecretServer
 from twin_operator.cli.main import app
