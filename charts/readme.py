@@ -38,25 +38,30 @@ helm test twin-operator --namespace twins
 version brings) and applies the new version's CRDs first (`crds.upgrade`).
 [values.schema.json](values.schema.json) refuses misspelt values.
 
+A Job creates the Secrets that the release needs where they are absent (`helm install` and `helm upgrade`, Argo CD and Flux
+run it as a hook, and to `kubectl apply` it is a plain Job): [docs/security.md](../../docs/security.md#generated-secrets).
+
 ## What stays after `helm uninstall`
 
 - The CRDs and the resources: TwinModels, Simulations, RetrainingJobs, and WorkerPools of your own. Deleting a CRD would
   delete its resources.
 - The archive's claim and the claims of the bundled services: predictions, outcomes, models and queues.
-- The Secrets that the chart generated: the signing key with its copies in `workerPools.namespaces`, the passwords of
+- The Secrets that the chart's Job created: the signing key with its copies in `workerPools.namespaces`, the passwords of
   the bundled Redis and PostgreSQL, the bundled Redis' certificate. Messages in Redis are signed with this key, and
   databases on the volumes have these passwords.
 
 Installed again under the same release name in the same namespace, the release adopts these Secrets and this claim, and
 uses the same keys and passwords. A release of another name generates its own; where `fullnameOverride` gives its
-objects the same names, Helm refuses to take them over (`invalid ownership metadata`). A Secret also stays when it is
+objects the same names, it uses these Secrets, and Helm refuses to take over the claim (`invalid ownership metadata`). A
+Secret also stays when it is
 no longer used: when `existingSecret` is set later, or a namespace is taken out of `workerPools.namespaces`.
 
 To delete everything, also resources and data:
 
 ```sh
 kubectl delete secrets,persistentvolumeclaims --namespace twins --selector app.kubernetes.io/instance=twin-operator
-kubectl delete secrets --namespace POOLS --selector app.kubernetes.io/instance=twin-operator # each pool namespace
+kubectl delete secrets --namespace twins --selector twinops.dev/release=twin-operator
+kubectl delete secrets --namespace POOLS --selector twinops.dev/release=twin-operator # each pool namespace
 kubectl delete crd {{twinmodels,simulations,retrainingjobs,workerpools}}.twinops.dev
 ```
 

@@ -59,7 +59,8 @@ def waiting(kube: Kube, namespace: str) -> str:
 
 
 def test_pods_of_rendered_manifests_wait_for_the_job(helm: Helm, kube: Kube, namespace: str) -> None:
-    manifests = helm.template((*ADDRESSES, *private(namespace)), namespace)
+    no_claim = ("--set-json", 'archive.volume={"emptyDir":{}}')
+    manifests = helm.template((*ADDRESSES, *private(namespace), *no_claim), namespace)
     jobs = [each for each in manifests if each["kind"] == "Job" and "-secrets-" in each["metadata"]["name"]]
     rest = [each for each in manifests if each["kind"] not in {"Job", "Pod", "WorkerPool"}]
     kube.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(rest))
