@@ -38,16 +38,17 @@ helm test twin-operator --namespace twins
 version brings) and applies the new version's CRDs first (`crds.upgrade`).
 [values.schema.json](values.schema.json) refuses misspelt values.
 
-A Job creates the Secrets that the release needs where they are absent (`helm install` and `helm upgrade`, Argo CD and Flux
-run it as a hook, and to `kubectl apply` it is a plain Job): [docs/security.md](../../docs/security.md#generated-secrets).
+A Job creates the Secrets that the release needs where they are absent (`helm install` and `helm upgrade`, Argo CD and
+Flux run it as a hook, and to `kubectl apply` it is a plain Job):
+[docs/security.md](../../docs/security.md#generated-secrets).
 
 ## What stays after `helm uninstall`
 
 - The CRDs and the resources: TwinModels, Simulations, RetrainingJobs, and WorkerPools of your own. Deleting a CRD would
   delete its resources.
 - The archive's claim and the claims of the bundled services: predictions, outcomes, models and queues.
-- The Secrets that the chart's Job created: the signing key with its copies in `workerPools.namespaces`, the passwords of
-  the bundled Redis and PostgreSQL, the bundled Redis' certificate. Messages in Redis are signed with this key, and
+- The Secrets that the chart's Job created: the signing key with its copies in `workerPools.namespaces`, the passwords
+  of the bundled Redis and PostgreSQL, the bundled Redis' certificate. Messages in Redis are signed with this key, and
   databases on the volumes have these passwords.
 
 Installed again under the same release name in the same namespace, the release adopts these Secrets and this claim, and
