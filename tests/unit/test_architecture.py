@@ -58,6 +58,7 @@ ACTING: Final = frozenset(
     {
         "archive/archiving",
         "archive/ports",
+        "generated_secrets",
         "operator",
         "outcomes/backfill",
         "outcomes/grading",
