@@ -13,7 +13,7 @@ from tests.integration.journey import experiments
 from tests.integration.journey.campaign import question
 from tests.integration.journey.platform_fixture import Platform
 from twin_operator.adapters.sql_archive.archive import SqlArchive
-from twin_operator.api.v1alpha1 import RetrainingJob, Simulation
+from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, WorkerPool
 from twin_operator.services.operator import OperatorLoop
 from twin_operator.settings import Settings
 from twin_operator.wiring.operator_process import build_operator
@@ -61,6 +61,8 @@ async def loop_at(platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPa
             monkeypatch.setenv(name, value)
     graph = await build_operator(Settings(), await platform.configuration(operator=True), clock)
     try:
+        pool = WorkerPool.model_validate(platform.get("WorkerPool", "processes"))
+        graph.loop.pool_seen(pool, deleted=False)  # no watch shows it: nothing is published to a queue without a pool
         await graph.loop.backfill.take_in()  # the archive is compared once before anything rests on outcomes
         yield graph.loop
     finally:

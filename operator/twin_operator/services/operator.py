@@ -185,16 +185,13 @@ class OperatorLoop:
         """Run every loop until cancelled; one that fails ends all, and the process is restarted."""
         self.process.leading(leads=True)
         try:
-            await self._run()
+            await self.simulations.resync()  # what an earlier leader published is not published again
+            self.last_resync = self.clock()
+            async with asyncio.TaskGroup() as group:
+                for work in self._loops():
+                    group.create_task(work)
         finally:
             self.process.leading(leads=False)
-
-    async def _run(self) -> None:
-        await self.simulations.resync()  # what an earlier leader published is not published again
-        self.last_resync = self.clock()
-        async with asyncio.TaskGroup() as group:
-            for work in self._loops():
-                group.create_task(work)
 
     async def simulation_seen(self, simulation: Simulation, *, deleted: bool) -> None:
         """A Simulation came, changed or went."""
@@ -211,14 +208,20 @@ class OperatorLoop:
         before = self.pools.index.served
         for namespace, name in self.pools.index.observe(pool, deleted=deleted):
             self.requests.object(POOL, namespace, name)
-        if self.pools.index.served != before:
-            self._mark_models_and_jobs()
-            self.simulations.review_unpublished()
+        self._served(before)
 
     def deployment_seen(self, deployment: Deployment, *, deleted: bool) -> None:
         """Take the Deployment of a pool that was added, changed or deleted."""
+        before = self.pools.index.served
         if (key := self.pools.index.observe_deployment(deployment, deleted=deleted)) is not None:
             self.requests.object(POOL, *key)
+        self._served(before)
+
+    def _served(self, before: frozenset[str]) -> None:
+        """Let what waits for workers continue where other queues are served than before."""
+        if self.pools.index.served != before:
+            self._mark_models_and_jobs()
+            self.simulations.review_unpublished()
 
     def job_seen(self, job: RetrainingJob, *, deleted: bool) -> None:
         """Reconcile a RetrainingJob that was created, changed or deleted, and its model: another job may run now."""
@@ -276,17 +279,14 @@ class OperatorLoop:
             await asyncio.sleep(self.resync_seconds)
             try:
                 await self.simulations.resync()
-                await stop_orphans(self.results.queue, self.resources, self._followed())
+                followed = {*self.simulations.answers.followed, *self.requests.models.values()}
+                await stop_orphans(self.results.queue, self.resources, followed | self.upkeep.unfinished())
                 self.meters.dead_letters(await self.dead_letters())
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
                 continue
             self.requests.everything()
             self.last_resync = self.clock()
-
-    def _followed(self) -> set[str]:
-        """Return the uids of objects that exist and have not ended."""
-        return {*self.simulations.answers.followed, *self.requests.models.values(), *self.upkeep.unfinished()}
 
     async def _expire_forever(self) -> None:
         self.expiry.fill(ended := [each async for each in self.resources.finished(Simulation)])

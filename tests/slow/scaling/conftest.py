@@ -107,7 +107,7 @@ def scaling(kube: Kube, redis: KillableRedis, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("scaling")
     kube.kubectl("create", "namespace", NAMESPACE)
     # Pools mount a folder of this machine, as the installation's data.
-    data = {"dataVolume": {"hostPath": {"path": str(folder)}}, "dataReadOnly": False}
+    data = {"dataVolume": {"hostPath": {"path": str(folder)}}, "dataReadOnly": False, "secrets": ["not-there"]}
     environment = {
         **operator_environment(kube, redis.service.url, NOWHERE, NAMESPACE, folder),
         "TWINOPS_TEMPLATES_ALLOWED": json.dumps(data),

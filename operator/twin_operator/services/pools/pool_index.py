@@ -200,6 +200,7 @@ class PoolIndex:
             pool.deployment_deleted(deployment.uid)
         else:
             pool.observe_deployment(deployment)
+        self._update_served()
         return key
 
     def get(self, key: Key) -> PoolState | None:
@@ -226,7 +227,7 @@ class PoolIndex:
         return queue in self.served
 
     def _update_served(self) -> None:
-        serving = [pool for pool in self._pools.values() if _serves(pool.resource) and self.refusal(pool) is None]
+        serving = [pool for pool in self._pools.values() if _serves(pool) and self.refusal(pool) is None]
         self.served = frozenset(queue for pool in serving for queue in pool.spec.queues)
 
     def _update(self, pool: PoolState, resource: WorkerPool) -> list[Key]:
@@ -238,10 +239,12 @@ class PoolIndex:
         return [pool.key] if resource.spec.queues == before.spec.queues else self.keys
 
 
-def _serves(pool: WorkerPool) -> bool:
-    stalled_condition = pool.status.condition(ConditionType.STALLED)
-    is_stalled = stalled_condition is not None and stalled_condition.status == ConditionStatus.TRUE
-    return bool(pool.status.ready_replicas) or (pool.spec.autoscaling is not None and not is_stalled)
+def _serves(pool: PoolState) -> bool:
+    """Return whether a pool has workers, or gets some when a task comes: those of an earlier template count as well."""
+    condition = pool.resource.status.condition(ConditionType.STALLED)
+    is_stalled = condition is not None and condition.status == ConditionStatus.TRUE
+    gets_some = pool.autoscaled and (not is_stalled or pool.deployment is not None)
+    return bool(pool.resource.status.ready_replicas) or gets_some
 
 
 def refusal(pool: WorkerPool, others: Collection[WorkerPool], namespaces: Collection[str]) -> list[Fact] | None:

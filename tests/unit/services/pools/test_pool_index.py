@@ -63,6 +63,16 @@ def test_a_queue_is_served_by_ready_workers_or_by_such_as_will_come(pool: Worker
     assert index.served == served
 
 
+def test_a_pool_whose_new_template_is_refused_serves_its_queue_with_the_workers_of_the_earlier_one() -> None:
+    index, pool = pool_index(), worker_pool(conditions=STALLED, autoscaling=SCALED)
+    index.observe(pool, deleted=False)
+    owned = deployment()
+    index.observe_deployment(owned, deleted=False)
+    assert index.served == {"simulations"}
+    index.observe_deployment(owned, deleted=True)
+    assert index.served == set()
+
+
 def test_the_watch_event_of_our_own_status_write_needs_no_reconciliation() -> None:
     index = pool_index()
     assert index.observe(worker_pool(), deleted=False) == [KEY]
