@@ -27,9 +27,13 @@ def test_a_leader_says_that_it_leads_and_that_redis_answers(trained: Platform) -
 
 
 def test_a_training_counts_and_the_model_is_in_its_phase(trained: Platform) -> None:
+    trained.apply("TwinModel", "counted", model_spec(f"file://{trained.data}/campaign.csv"))
+    trained.until_phase("TwinModel", "counted", "Ready")
+    trained.kube.until(
+        lambda: figures(trained).get("twinops_model_trainings_total{model=counted,reason=Succeeded}") == 1
+    )
     now = figures(trained)
-    assert now["twinops_model_trainings_total{model=letters,reason=Succeeded}"] == 1
-    trained.kube.until(lambda: figures(trained)["twinops_models_phase{phase=Ready}"] >= 1)
+    assert now["twinops_models_phase{phase=Ready}"] >= 2
     assert now["twinops_reconciles_total{kind=TwinModel,result=ok}"] > 0
 
 
