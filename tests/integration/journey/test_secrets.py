@@ -1,4 +1,4 @@
-"""Secrets on their way: nobody finds them in logs, resources, Events, metrics or command lines."""
+"""No secret appears in logs, resources, Events, metrics or command lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STORE_AWAY: Final = {
     "MLFLOW_TRACKING_PASSWORD": SECRETS["mlflow password"],
     "MLFLOW_TRACKING_TOKEN": SECRETS["mlflow token"],
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "AWS_ACCESS_KEY_ID": "somebody",
+    "AWS_ACCESS_KEY_ID": "unknown-user",
     "AWS_SECRET_ACCESS_KEY": SECRETS["object store"],
     "AWS_ENDPOINT_URL": f"http://{AWAY}",
     "AWS_MAX_ATTEMPTS": "1",
@@ -139,7 +139,7 @@ def test_nothing_shows_a_secret_when_registry_and_archive_are_away(platform: Pla
 def test_no_output_of_a_failing_start_shows_a_secret(
     platform: Platform, tmp_path: Path, arguments: tuple[str, ...], line: str | None
 ) -> None:
-    refusing = re.sub("//(.*@)?", f"//somebody:{SECRETS['redis']}@", platform.redis_url, count=1)
+    refusing = re.sub("//(.*@)?", f"//unknown-user:{SECRETS['redis']}@", platform.redis_url, count=1)
     ports = dict(zip(PORTS, map(str, free_ports(2)), strict=True))
     environment = {**os.environ, **ports, **ALL_AWAY, "TWINOPS_REDIS_URL": refusing, "KUBECONFIG": os.devnull}
     program = Program(arguments, environment, tmp_path / "log")

@@ -1,4 +1,4 @@
-"""Single writes of somebody with a password of Redis: each costs at most its own run.
+"""Single writes by a client with a password of Redis: each affects its own run at most.
 
 Each write is made as an administrator too, for installations where all share one account.
 """

@@ -52,7 +52,7 @@ def exporter() -> Exporter:
     return Exporter()
 
 
-def test_queues_that_somebody_invented_do_not_push_those_in_use_off_the_list(exporter: Exporter) -> None:
+def test_invented_queue_names_do_not_displace_queues_in_use(exporter: Exporter) -> None:
     invented = {f"aeve{number}" for number in range(100)}
     exporter.worker("heartbeat", queues=["simulations", "training"])
     exporter.task("sent", queue="trials")

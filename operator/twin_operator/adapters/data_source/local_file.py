@@ -1,4 +1,4 @@
-"""Opens a file of the worker: a regular one, at the path that was checked, without waiting for anybody."""
+"""Opens a regular file at the path that was checked, and never blocks on a pipe or a device."""
 
 import os
 import stat

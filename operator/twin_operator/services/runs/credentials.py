@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 HIDDEN: Final = "**"
 SHORTEST_SECRET: Final = 8  # characters; shorter values are also words and numbers. In addresses any length is hidden.
 
-# Up to the last @ of the word: a password may hold any character, also where a client would not accept it. What looks
-# like a port is none of a user. The bound keeps the search linear in texts that somebody made for it.
+# Up to the last @ of the word: a password may hold any character, also where a client would not accept it. Digits that
+# can be a port are not taken for a password. The bound keeps the search linear in text that an attacker wrote.
 _USER: Final = re.compile(
     r"""://(?:[^\s/?#@:"'<>]*:(?!\d{1,5}(?:[/?#"',;)\]}\s]|$))[^\s"<>]{0,2048}|[^\s/?#"'<>\\]{0,2048})@"""
 )
