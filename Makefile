@@ -22,6 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 JOBS ?= 2
 SEED ?= 609739107
 PYTEST = $(BIN)/python -m pytest --durations=10 $(if $(filter random,$(SEED)),,--randomly-seed=$(SEED)) $(ARGS)
+UNIT_TESTS := $(addprefix tests/unit/,api contracts domain fakes services worker)
 SLOW_FOLDERS = $(wildcard tests/unit tests/integration tests/slow tests/upgrade)
 SIDE_BY_SIDE = -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
@@ -31,8 +32,8 @@ help: ## This list
 demo: $(SYNCED) ## Ask, grade and retrain twins of 64,000 customers on a cluster in processes (ONLY=burst runs one chapter, KEEP=1 leaves it running, STOP=1 ends that)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep) $(if $(STOP),--stop) $(if $(ONLY),--only $(ONLY)) $(if $(CLUSTER),--cluster $(CLUSTER))
 
-unit: $(SYNCED) ## Unit tests but those that fit learners, under a minute (COVERAGE=1 adds a table by package)
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner and not slow" --record-statuses $(if $(COVERAGE),--cov=twin_operator --cov-report=) tests/unit
+unit: $(SYNCED) ## Pure functions, and controllers on in-memory adapters, under a minute (COVERAGE=1 adds a table by package)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not learner and not slow" --record-statuses $(if $(COVERAGE),--cov=twin_operator --cov-report=) $(UNIT_TESTS)
 	$(if $(COVERAGE),@$(BIN)/python -m tests.package_coverage)
 	$(if $(ARGS),,@$(BIN)/python -m tests.emitted)
 

@@ -17,7 +17,9 @@ from coverage import CoverageData
 
 from tests.nightly.mutants import Mutant
 
-UNIT_TESTS: Final = ("tests/unit", "-m", "not learner and not slow")  # those of `make unit`
+FOLDERS: Final = ("api", "contracts", "domain", "fakes", "services", "worker")
+UNIT_TESTS: Final = (*(f"tests/unit/{folder}" for folder in FOLDERS), "-m", "not learner and not slow")
+"""Arguments of pytest for the tests of `make unit`."""
 PACKAGES: Final = ("twin_operator.services", "twin_operator.worker")
 SIDE_BY_SIDE: Final = ("-n", "2", "--dist", "loadfile")  # groups would be part of the node ids
 SAME_ORDER: Final = ("--randomly-seed=1",)  # xdist refuses processes that collected tests in different orders

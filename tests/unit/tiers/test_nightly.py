@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.nightly.covering import FOLDERS
 from tests.nightly.parts import PARTS, ROOT
 from tests.nightly.steps import INCOMPLETE, Record, Report, Step, digest_of, run
 
@@ -94,3 +95,9 @@ def test_each_part_has_steps_that_depend_on_files_of_the_repository(part: str) -
     steps = PARTS[part]()
     assert steps
     assert [path for step in steps for path in step.depends_on if not (ROOT / path).exists()] == []
+
+
+def test_mutants_are_judged_by_the_tests_of_make_unit() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+
+    assert f"UNIT_TESTS := $(addprefix tests/unit/,{' '.join(FOLDERS)})" in makefile
