@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
+from twin_operator.services.reconciling.errors import Stalled, VersionGone
 from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack, Versions
 from twin_operator.services.reconciling.version_tags import summary_in
 from twin_operator.services.runs.training_messages import TrainedVersion
@@ -187,14 +187,14 @@ def test_a_version_that_got_the_number_of_a_deleted_one_has_a_bank_of_its_own(
         assert process.bank(name, again, None).arms == ("A", "C")
 
 
-def test_the_bank_of_a_version_that_is_another_one_now_is_asked_for_again(
+def test_a_version_whose_number_belongs_to_another_one_is_gone(
     registry: Registry, name: str, bank: Bank, delete: Callable[[str], None], fresh: Callable[[], Registry]
 ) -> None:
     version = registered(registry, name, bank, "a")
     deleted_run = registry.summary(name, version)["runID"]
     delete(name)
     registered(registry, name, other_arms(bank), "b")
-    with pytest.raises(TryAgain, match="of another MLflow run now"):
+    with pytest.raises(VersionGone, match="of another MLflow run now"):
         fresh().bank(name, version, deleted_run)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.twin import Bank
-from twin_operator.services.reconciling.errors import Stalled, TryAgain, VersionGone
+from twin_operator.services.reconciling.errors import Stalled, VersionGone
 from twin_operator.services.reconciling.ownership import ownership
 from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack
 from twin_operator.services.reconciling.version_tags import (
@@ -160,7 +160,7 @@ class InMemoryRegistry:
             return self._downloaded[run_id]
         found = json.loads(self._version(name, version).summary)["runID"]
         if run_id is not None and run_id != found:
-            raise TryAgain(f"Version {version} of {name} is of another MLflow run now than the one that was asked.")
+            raise VersionGone(f"Version {version} of {name} is of another MLflow run now.")
         bank = self._version(name, version).bank
         if bank is None:
             raise LookupError(f"Version {version} of {name} was registered without a bank.")

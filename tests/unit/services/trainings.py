@@ -67,7 +67,12 @@ class Workshop:
         return TrainingAttempt(self.source, self.registry, self._report(), lambda: NOW, self.confirm)
 
     def compare(
-        self, candidate: Outcome, champion: Outcome, ledger: list[JSON] | None = None, regression: float = 0.0
+        self,
+        candidate: Outcome,
+        champion: Outcome,
+        ledger: list[JSON] | None = None,
+        regression: float = 0.0,
+        mlflow_runs: dict[str, str] | None = None,
     ) -> Outcome:
         """Carry out a gate task."""
         payload = {
@@ -75,6 +80,7 @@ class Workshop:
             "registeredModel": NAME,
             "candidate": candidate.value["version"],
             "champion": champion.value["version"],
+            "mlflowRuns": mlflow_runs or {},
             "uncertainty": UNCERTAINTY,
             "gate": {"maxRegression": regression},
             "ledger": ledger or [],

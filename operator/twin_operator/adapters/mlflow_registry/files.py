@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.models import Model
 from mlflow.models.model import MLMODEL_FILE_NAME
 
-from twin_operator.services.reconciling.errors import RegistryFault, TryAgain
+from twin_operator.services.reconciling.errors import RegistryFault, TryAgain, VersionGone
 from twin_operator.services.reconciling.version_tags import BANK_DIGEST, SUMMARY_FILE
 from twin_operator.services.runs.run import JSON
 
@@ -107,13 +107,14 @@ class VersionFiles:
         """Return the folder of a version's bank; what a run made never changes, so what is there is right.
 
         Raises:
-            TryAgain: the number belongs to a version of another run now, or its file is not the registered one.
+            VersionGone: there is no such version, or its number belongs to a version of another run now.
+            TryAgain: its file is not the registered one.
         """
         home = self.directory / "banks" / run
         if not home.exists():
             found = self.find(name, version)
             if found.run_id != run:
-                raise TryAgain(f"Version {version} of {name} is of another MLflow run now than the one that was asked.")
+                raise VersionGone(f"Version {version} of {name} is of another MLflow run now.")
             home.parent.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(dir=home.parent))
             self._download(name, version, scratch)

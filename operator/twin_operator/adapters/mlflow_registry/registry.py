@@ -266,8 +266,8 @@ class MlflowRegistry:
             run_id: the MLflow run that made the version; None for whichever has the number now.
 
         Raises:
-            VersionGone: there is no such version.
-            TryAgain: the number belongs to a version of another run now, or its file is not the registered one.
+            VersionGone: there is no such version, or its number belongs to a version of another run now.
+            TryAgain: its file is not the registered one.
             ConnectionError: the server does not answer.
         """
         run = run_id or str(self._version(name, version).run_id)

@@ -224,10 +224,10 @@ class JobReconciler:
         trained = snapshot.training.run.outcome
         if trained is None:
             raise LookupError("only a candidate that was trained is compared")
-        versions = TrainedVersion.model_validate(trained.value).version, str(snapshot.champion)
-        summary = await self.versions.summary(registered_model(model), versions[1])
+        candidate = TrainedVersion.model_validate(trained.value)
+        champion = await self.versions.summary(registered_model(model), str(snapshot.champion))
         outcomes = await self.serving.outcomes(model)
-        return validation_task(snapshot.job, model, versions, summary.plan, outcomes)
+        return validation_task(snapshot.job, model, (candidate, champion), outcomes)
 
     async def _write(self, job: RetrainingJob, status: RetrainingJobStatus) -> bool:
         """Write a status, after the Event of its phase; return False where another writer was first."""

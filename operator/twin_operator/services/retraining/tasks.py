@@ -10,7 +10,7 @@ from twin_operator.services.reconciling.active_version import owner_tag, registe
 from twin_operator.services.retraining.state import task_queue, training_run, validation_run
 from twin_operator.services.runs.run import Target, Task, TaskKind
 from twin_operator.services.runs.tracing import trace_of
-from twin_operator.services.runs.training_messages import ComparisonPayload, RetrainingPayload
+from twin_operator.services.runs.training_messages import ComparisonPayload, RetrainingPayload, TrainedVersion
 from twin_operator.services.runs.twin_spec import learner_of, uncertainty_of
 
 
@@ -32,19 +32,19 @@ def training_task(job: RetrainingJob, model: TwinModel, cluster: str, plan: Trai
 def validation_task(
     job: RetrainingJob,
     model: TwinModel,
-    versions: tuple[str, str],
-    champion_plan: TrainingPlan,
+    versions: tuple[TrainedVersion, TrainedVersion],
     outcomes: Sequence[RecordedOutcome],
 ) -> Task:
     """Return the task that compares two versions: the candidate, and the champion with the plan it was trained by."""
     candidate, champion = versions
-    run = validation_run(job, champion)
+    run = validation_run(job, champion.version)
     payload = ComparisonPayload(
         run=run,
         registered_model=registered_model(model),
-        candidate=candidate,
-        champion=champion,
-        plans={champion: champion_plan},
+        candidate=candidate.version,
+        champion=champion.version,
+        mlflow_runs={each.version: each.run_id for each in versions if each.run_id is not None},
+        plans={champion.version: champion.plan},
         uncertainty=uncertainty_of(model.spec),
         gate=job.spec.gate,
         ledger=tuple(outcomes),

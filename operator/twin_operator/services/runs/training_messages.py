@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, InstanceOf, PlainSerializer, TypeAdapter
+from pydantic import BeforeValidator, Field, InstanceOf, PlainSerializer, TypeAdapter
 
 from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.enums import Trigger
@@ -134,6 +134,7 @@ class ComparisonPayload(Message):
 
     Attributes:
         candidate, champion: versions of the registered model.
+        mlflow_runs: the MLflow runs that made them, by version, as far as they are known: a number may be given again.
         plans: how versions were trained; only the champion's is needed.
         uncertainty: of the TwinModel's spec.
         gate: of the RetrainingJob's spec.
@@ -144,6 +145,7 @@ class ComparisonPayload(Message):
     registered_model: str
     candidate: str
     champion: str
+    mlflow_runs: dict[str, str] = Field(default_factory=dict)
     plans: dict[str, WirePlan]
     uncertainty: WireUncertainty
     gate: Gate
@@ -164,12 +166,14 @@ class DataCheckPayload(Message):
         spec: of the TwinModel.
         known: what the last check found; None where that was for another spec or version.
         version: the active version, whose rows are not new.
+        run_id: the MLflow run that made it.
     """
 
     spec: WireSpec
     known: KnownData | None
     registered_model: str
     version: str | None
+    run_id: str | None = None
 
 
 class DataFound(Message):

@@ -33,14 +33,16 @@ class Subject:
 
     spec_digest: str
     version: str
+    run_id: str | None = None
 
     @classmethod
     def of(cls, model: TwinModel) -> "Subject":
         """Return the present spec and the serving version of a model."""
-        return cls(spec_digest(model.spec), serving_model(model).version)
+        serving = serving_model(model)
+        return cls(spec_digest(model.spec), serving.version, serving.run_id)
 
     def is_of(self, data: DataState | None) -> bool:
-        """Whether a state was found by this spec and for this version."""
+        """Whether a state was found by this spec and for this version; one for an earlier run is not kept in status."""
         return data is not None and (data.spec_digest, data.model_version) == (self.spec_digest, self.version)
 
 
@@ -155,6 +157,7 @@ def _task(model: TwinModel, check: DataCheck) -> Task:
         known=None if known is None else KnownData(stamp=known.stamp, digest=known.digest),
         registered_model=registered_model(model),
         version=serving_model(model).version,
+        run_id=serving_model(model).run_id,
     )
     return Task(
         run=check.run,

@@ -25,7 +25,8 @@ def validate_candidate(payload: ComparisonPayload, banks: BankSource, progress: 
     """
     try:
         candidate, champion = (
-            banks.bank(payload.registered_model, version, None) for version in (payload.candidate, payload.champion)
+            banks.bank(payload.registered_model, version, payload.mlflow_runs.get(version))
+            for version in (payload.candidate, payload.champion)
         )
     except VersionGone as gone:
         return Outcome(Reason.MODEL_NOT_FOUND, str(gone))

@@ -85,7 +85,7 @@ def _new_rows(data: ExperimentData, payload: DataCheckPayload, versions: Trained
         return None
     plan = TrainedVersion.model_validate(versions.summary(name, version)).plan
     considered = without_old_experiments(data, plan.newest_only).data
-    return new_rows(considered.content, versions.bank(name, version, None).content)
+    return new_rows(considered.content, versions.bank(name, version, payload.run_id).content)
 
 
 def _newest(data: ExperimentData) -> float | None:

@@ -32,8 +32,8 @@ class BankSource(Protocol):
         `run_id`: the MLflow run that made the version; None for whichever has the number now.
 
         Raises:
-            VersionGone: the registry has no such version.
-            TryAgain: the number belongs to a version of another run now.
+            VersionGone: the registry has no such version, or its number belongs to a version of another run now.
+            TryAgain: its file is not the registered one.
         """
         ...
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import EVERY_QUEUE, START, Installation
 from tests.unit.services.letters import (
     LEARNER,
@@ -155,6 +156,7 @@ async def test_the_tasks_of_a_job_say_what_to_train_and_what_to_compare() -> Non
         assert (train.payload["job"], train.payload["trigger"]) == (uid, "Manual")
         assert train.payload["plan"] == {**LEARNER, "seed": 9, "reason": "The job asks for seed 9."}
         assert (gate.payload["candidate"], gate.payload["champion"]) == ("2", "1")
+        assert gate.payload["mlflowRuns"] == {each: site.registry.summary(REGISTERED, each)["runID"] for each in "12"}
         assert gate.payload["plans"] == {"1": {**LEARNER, "seeds": 1}}
         assert gate.payload["gate"] == {"maxRegression": 0.1}
         assert train.deadline == gate.deadline is not None
@@ -568,6 +570,25 @@ async def test_what_is_known_of_data_stays_while_the_data_is_unchanged() -> None
         assert workers.done[-1].payload["known"] == {"stamp": "etag sha256:second", "digest": "sha256:second"}
         await site.advance(1)
         assert site.status(*MODEL)["data"] == found
+
+
+async def test_what_was_found_for_a_version_is_not_taken_for_another_of_its_number() -> None:
+    async with Installation(LOOKS) as site:
+        workers = await serving(site, retraining={"minSamples": 1000})
+        await news(site, workers, **NEWS)
+        await site.until(lambda: site.status(*MODEL).get("data", {}).get("newRows") == 400)
+        before, summary = site.status(*MODEL)["model"]["runID"], site.registry.summary(REGISTERED, "1")
+        assert workers.done[-1].payload["runID"] == before
+        site.registry.delete_registered_model(REGISTERED)
+        owner = f"{CLUSTER_UID}/default/letters/{site.get(*MODEL)['metadata']['uid']}"
+        site.registry.add(REGISTERED, owner, "again", **summary)
+        await site.until(lambda: site.status(*MODEL)["model"]["runID"] != before, seconds=40)
+        await site.advance(1)
+        assert "data" not in site.status(*MODEL)
+        workers.new_rows = 0
+        assert workers.work() == [TaskKind.VALIDATE], "at once, not after the interval"
+        assert workers.done[-1].payload["runID"] == site.status(*MODEL)["model"]["runID"]
+        await site.until(lambda: site.status(*MODEL).get("data", {}).get("newRows") == 0)
 
 
 async def test_the_fidelity_of_a_status_stays_while_a_new_leader_cannot_read_the_archive() -> None:

@@ -198,10 +198,11 @@ def test_a_figure_that_is_not_finite_does_not_arrive() -> None:
 
 
 def with_added(content: JSON) -> JSON:
-    """Return a message of the previous release with what an outcome of its ledger has since."""
+    """Return a message of the previous release with what comparisons, outcomes and data checks have since."""
     added = {"twin": {"cluster": "", "namespace": "", "name": ""}, "run_id": None}
-    ledger = {"ledger": [each | added for each in content["ledger"]]} if "ledger" in content else {}
-    return content | ledger
+    if "ledger" in content:
+        return content | {"ledger": [each | added for each in content["ledger"]], "mlflowRuns": {}}
+    return content | {"runID": None} if "known" in content else content
 
 
 @pytest.mark.parametrize("name", PREVIOUS)

@@ -16,6 +16,7 @@ from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.columns import Algorithm
 from twin_operator.domain.twin import Bank
+from twin_operator.services.reconciling.errors import VersionGone
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.training_messages import DataCheckPayload
 from twin_operator.services.runs.twin_spec import learner_of, source_of
@@ -49,8 +50,10 @@ class Versions:
     summaries: dict[str, JSON] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
 
-    def bank(self, name: str, version: str, run_id: str | None) -> Bank:  # noqa: ARG002 - the port's
-        """As it was trained."""
+    def bank(self, name: str, version: str, run_id: str | None) -> Bank:
+        """As it was trained, by the MLflow run `mlflow-run`."""
+        if run_id not in {None, "mlflow-run"}:
+            raise VersionGone(f"Version {version} of {name} is of another MLflow run now.")
         return self.banks[f"{name}/{version}"]
 
     def summary(self, name: str, version: str) -> JSON:
@@ -80,10 +83,10 @@ class Watched:
         self.versions.banks["n.m/1"] = twin.bank
         self.versions.summaries["n.m/1"] = summarise(twin, spec, raw, now=0.0).wire()
 
-    def look(self, known: JSON | None = None) -> Outcome:
+    def look(self, known: JSON | None = None, run_id: str | None = "mlflow-run") -> Outcome:
         """Deliver a validation task."""
         version = "1" if self.versions.banks else None
-        payload = {"spec": self.spec, "known": known, "registeredModel": "n.m", "version": version}
+        payload = {"spec": self.spec, "known": known, "registeredModel": "n.m", "version": version, "runID": run_id}
         return validate_data(DataCheckPayload.model_validate(payload), self.source, self.versions)
 
     def known(self) -> Any:
@@ -146,6 +149,12 @@ def test_rows_that_the_version_has_not_seen_are_counted(watched: Watched) -> Non
     found = watched.look({"stamp": "old", "digest": "sha256:old"})
     assert (found.value["rows"], found.value["newRows"]) == (341, 41)
     assert found.message == "341 usable rows, 41 of them new."
+
+
+def test_rows_are_not_compared_with_those_of_another_version_of_the_number(watched: Watched) -> None:
+    watched.train()
+    assert watched.look(run_id="mlflow-run").value["newRows"] == 0
+    assert watched.look(run_id="the run before").reason == "ModelNotFound"
 
 
 def test_old_experiments_that_were_left_out_are_not_new(watched: Watched) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
-from tests.fakes.ready_twin import install_twin, simulation
+from tests.fakes.ready_twin import install_twin, simulation, small_bank
 from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, promoted, reasons, serving, version
 from tests.unit.services.simulations.site import PUBLISHED
+from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.run import TaskKind
 
 pytestmark = pytest.mark.looptime
@@ -210,3 +211,18 @@ async def test_a_version_that_was_asked_for_by_number_is_not_bound_after_its_del
         await site.until(lambda: site.condition("Simulation", "later").get("reason") == "ModelNotFound")
         assert "modelVersion" not in site.status("Simulation", "later")
         assert site.metric(PUBLISHED) == before
+
+
+async def test_a_simulation_whose_version_was_made_again_under_its_number_spends_no_attempt() -> None:
+    async with Installation() as site:
+        install_twin(site, NAME)
+        site.apply(simulation(model=NAME, backoffLimit=0))
+        await site.until(lambda: site.status(*QUESTION).get("modelVersion") == "1")
+        uid = site.get(*MODEL)["metadata"]["uid"]
+        bank, summary = small_bank()
+        site.registry.delete_registered_model(REGISTERED)
+        owner = f"{CLUSTER_UID}/default/{NAME}/{uid}"
+        site.registry.register(REGISTERED, owner, bank, summary, {RUN: "again"}, promote=True)
+        site.employ()
+        await site.until_phase(*QUESTION, "Succeeded")
+        assert (site.status(*QUESTION)["modelVersion"], site.status(*QUESTION)["attempts"]) == ("1", 1)

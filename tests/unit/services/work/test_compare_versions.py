@@ -85,6 +85,16 @@ def test_versions_of_other_columns_cannot_be_compared(rivals: Rivals) -> None:
     assert verdict.message
 
 
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_version_whose_number_was_given_again_is_not_compared(rivals: Rivals, version: str) -> None:
+    candidate = rivals.retrain("second")
+    own = {each: rivals.registry.summary(NAME, each)["runID"] for each in ("1", "2")}
+    assert rivals.verdict(candidate, mlflow_runs=own).succeeded
+    verdict = rivals.verdict(candidate, mlflow_runs={**own, version: "the run of a version that was deleted"})
+    assert (verdict.reason, verdict.value) == ("ModelNotFound", {})
+    assert f"Version {version} of {NAME} is of another MLflow run now." in verdict.message
+
+
 def test_progress_says_when_the_banks_are_there_and_when_it_is_done(rivals: Rivals) -> None:
     rivals.verdict(rivals.retrain("second"))
     assert rivals.progress == [(0.1, "Banks read"), (1.0, "Done")]
