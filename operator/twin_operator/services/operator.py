@@ -19,13 +19,14 @@ from twin_operator.services.reconciling.orphans import stop_orphans, withdraw_fo
 from twin_operator.services.reconciling.ports import Resources
 from twin_operator.services.reconciling.queue import DirtyKeys, ReconcileQueue
 from twin_operator.services.retraining.controller import JobReconciler
+from twin_operator.services.retraining.state import task_queues
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.expiry import Expiry
+from twin_operator.services.simulations.model_changes import ModelChanges
 from twin_operator.services.simulations.reception import Reception
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.upkeep_controller import UpkeepController
-from twin_operator.services.versions import Twins
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str, str]
@@ -106,32 +107,6 @@ class FinishedSimulations:
             self.outcomes.observe(simulation)
 
 
-@dataclass(frozen=True)
-class ModelChanges:
-    """Passes on TwinModels that changed: from the watch, and from own status writes, which come before it.
-
-    Args:
-        twins: resolves modelRef.
-        simulations: those that wait for a model.
-        meters: shows phases.
-    """
-
-    twins: Twins
-    simulations: Simulations
-    meters: Meters
-
-    def written(self, model: TwinModel) -> None:
-        """Take a TwinModel whose status was written: Simulations need not wait for the watch."""
-        self.seen(model, deleted=False)
-
-    def seen(self, model: TwinModel, *, deleted: bool) -> None:
-        """Take a TwinModel as it is now."""
-        if not deleted:
-            self.meters.model_phase(model.key, model.status.phase)
-        if self.twins.observe(model, deleted=deleted):
-            self.simulations.model_changed(model.key)
-
-
 @dataclass
 class OperatorLoop:
     """What the watches feed and what runs beside them.
@@ -204,7 +179,7 @@ class OperatorLoop:
         self._mark_jobs_of(model.key)
 
     def pool_seen(self, pool: WorkerPool, *, deleted: bool) -> None:
-        """Take a WorkerPool that was added, changed or deleted: what waits for workers may go on."""
+        """A WorkerPool was added, changed or deleted: what waits for workers may go on."""
         before = self.pools.index.served
         for namespace, name in self.pools.index.observe(pool, deleted=deleted):
             self.requests.object(POOL, namespace, name)
@@ -218,20 +193,22 @@ class OperatorLoop:
         self._served(before)
 
     def _served(self, before: frozenset[str]) -> None:
-        """Let what waits for workers continue where other queues are served than before."""
-        if self.pools.index.served != before:
-            self._mark_models_and_jobs()
-            self.simulations.review_unpublished()
+        """Let what waits for workers of a queue continue where that is served now, or is not any more."""
+        if changed := before ^ self.pools.index.served:
+            self._mark_models_and_jobs(changed)
+            self.simulations.review_unpublished(changed)
 
     def job_seen(self, job: RetrainingJob, *, deleted: bool) -> None:
         """Reconcile a RetrainingJob that was created, changed or deleted, and its model: another job may run now."""
         self.requests.object(JOB, *job.key)
         self.requests.model(self.upkeep.job_seen(job, deleted=deleted))
 
-    def _mark_models_and_jobs(self) -> None:
+    def _mark_models_and_jobs(self, queues: Collection[str] | None = None) -> None:
         for key in self.requests.models:
-            self.requests.keys.mark(key)
-            self._mark_jobs_of(key[1:])
+            model = self.changes.twins.known((key[1], key[2]))
+            if queues is None or model is None or not task_queues(model).isdisjoint(queues):
+                self.requests.keys.mark(key)
+                self._mark_jobs_of(key[1:])
 
     def _mark_jobs_of(self, model: tuple[str, ...]) -> None:
         for namespace, name in self.upkeep.unfinished_jobs((model[0], model[1])):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from twin_operator.adapters.kubernetes_api.typed_resources import TypedResources
 from twin_operator.adapters.metrics.operator import OperatorMetrics
 from twin_operator.services.archive.archiving import ArchiveAccess, Archiving
-from twin_operator.services.operator import FinishedSimulations, ModelChanges, OperatorLoop, ReconcileRequests
+from twin_operator.services.operator import FinishedSimulations, OperatorLoop, ReconcileRequests
 from twin_operator.services.outcomes.backfill import Backfill
 from twin_operator.services.outcomes.grading import Outcomes
 from twin_operator.services.outcomes.ledger import Ledger
@@ -19,6 +19,7 @@ from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.services.runs.tracing import Tracer
 from twin_operator.services.simulations.expiry import Expiry
+from twin_operator.services.simulations.model_changes import ModelChanges
 from twin_operator.services.simulations.results import ResultsLoop
 from twin_operator.services.simulations.window import PublicationWindow
 from twin_operator.services.twin_models.controller import ModelReconciler

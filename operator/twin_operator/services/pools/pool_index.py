@@ -5,17 +5,17 @@ Nothing here sends a request. After a restart of the operator everything is read
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 from twin_operator.api.v1alpha1 import OwnerReference, WorkerPool
-from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason
+from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType
 from twin_operator.api.v1alpha1.resource import GROUP
 from twin_operator.api.v1alpha1.worker_pool import WorkerPoolSpec
 from twin_operator.domain.scaling import QueueLoad, ScalingDecision, Want
 from twin_operator.services.pools.loads import Arrivals
 from twin_operator.services.pools.ports import Deployment, Key, ReplicaCounts
-from twin_operator.services.reconciling.status import Fact, stalled
+from twin_operator.services.pools.queue_owners import AgeRank, QueueOwners, age_rank, refusal
+from twin_operator.services.reconciling.status import Fact
 
 NO_REPLICAS: Final = ReplicaCounts(desired=0, current=0, updated=0, ready=0)
 
@@ -173,22 +173,29 @@ class PoolIndex:
     served: frozenset[str] = frozenset()
     """Queues of pools that have ready workers, or get some when a task comes."""
     _pools: dict[Key, PoolState] = field(default_factory=dict)
+    _queues: QueueOwners = field(default_factory=QueueOwners)
 
     def observe(self, resource: WorkerPool, *, deleted: bool) -> list[Key]:
-        """Keep a pool; return the pools to reconcile: this one, and those that may now serve its queues."""
+        """Keep a pool; return the pools to reconcile: this one, and those that may now serve its queues.
+
+        Those are the younger ones with a queue of this pool: an older one keeps a queue whatever younger ones do.
+        """
         key = resource.key
         pool = self._pools.get(key)
+        if deleted and pool is not None and pool.resource.uid != resource.uid:
+            return []  # a late event of an earlier pool of this name
+        if pool is not None and pool.resource.uid == resource.uid and not deleted:
+            return self._update(pool, resource)
+        before = self._queues.of(key)
         if deleted:
-            if pool is not None and pool.resource.uid != resource.uid:
-                return []  # a late event of an earlier pool of this name
             self._pools.pop(key, None)
             self.on_deleted(key)
-        elif pool is None or pool.resource.uid != resource.uid:
-            self._pools[key] = PoolState(resource)
         else:
-            return self._update(pool, resource)
-        self._update_served()
-        return self.keys  # a queue may belong to another pool now
+            self._pools[key] = PoolState(resource)
+        queues = before | self._queues.keep(key, () if deleted else resource.spec.queues)
+        self._update_served(queues)
+        oldest = min(age_rank(each) for each in (resource, *([] if pool is None else [pool.resource])))
+        return [*([] if deleted else [key]), *self._younger(key, oldest, queues)]
 
     def observe_deployment(self, deployment: Deployment, *, deleted: bool) -> Key | None:
         """Keep a Deployment where the pool of its name owns it; return the pool of its name, to be reconciled."""
@@ -200,7 +207,7 @@ class PoolIndex:
             pool.deployment_deleted(deployment.uid)
         else:
             pool.observe_deployment(deployment)
-        self._update_served()
+        self._update_served(self._queues.of(key))
         return key
 
     def get(self, key: Key) -> PoolState | None:
@@ -214,29 +221,42 @@ class PoolIndex:
 
     def refusal(self, pool: PoolState) -> list[Fact] | None:
         """Return why a pool is refused, or None."""
-        others = [other.resource for other in self._pools.values() if other is not pool]
-        return refusal(pool.resource, others, self.namespaces)
+        others = [self._pools[key].resource for key in self._queues.pools(pool.spec.queues) if key != pool.key]
+        return refusal(pool.resource, sorted(others, key=age_rank), self.namespaces)
 
     def scaled_to_zero(self, queues: Collection[str]) -> list[Key]:
         """Return the autoscaled pools of these queues that have no worker."""
-        idle = [pool for pool in self._pools.values() if pool.autoscaled and not pool.replicas.desired]
-        return [pool.key for pool in idle if not set(queues).isdisjoint(pool.spec.queues)]
+        pools = (self._pools[key] for key in self._queues.pools(queues))
+        return [pool.key for pool in pools if pool.autoscaled and not pool.replicas.desired]
 
     def serves(self, queue: str) -> bool:
         """Whether a pool has workers for `queue`, or gets some when a task comes."""
         return queue in self.served
 
-    def _update_served(self) -> None:
-        serving = [pool for pool in self._pools.values() if _serves(pool) and self.refusal(pool) is None]
-        self.served = frozenset(queue for pool in serving for queue in pool.spec.queues)
+    def _younger(self, key: Key, rank: AgeRank, queues: Collection[str]) -> list[Key]:
+        """Return the other pools that have one of these queues and come after `rank`."""
+        others = self._queues.pools(queues) - {key}
+        return [other for other in others if age_rank(self._pools[other].resource) > rank]
+
+    def _update_served(self, queues: Collection[str]) -> None:
+        """Judge these queues again, and those of every pool that has one of them: it may be refused now, or no more."""
+        judged = {queue for key in self._queues.pools(queues) for queue in self._queues.of(key)} | set(queues)
+        self.served = (self.served - judged) | {queue for queue in judged if self._is_served(queue)}
+
+    def _is_served(self, queue: str) -> bool:
+        pools = (self._pools[key] for key in self._queues.pools([queue]))
+        return any(_serves(pool) and self.refusal(pool) is None for pool in pools)
 
     def _update(self, pool: PoolState, resource: WorkerPool) -> list[Key]:
         """Keep a newer version of a pool; the watch event of our own status write needs no reconciliation."""
         before, pool.resource = pool.resource, resource
-        self._update_served()
+        queues = self._queues.of(pool.key)
+        queues |= self._queues.keep(pool.key, resource.spec.queues)
+        self._update_served(queues)
         if before.metadata.generation == resource.metadata.generation:
             return []
-        return [pool.key] if resource.spec.queues == before.spec.queues else self.keys
+        same = resource.spec.queues == before.spec.queues
+        return [pool.key, *([] if same else self._younger(pool.key, age_rank(resource), queues))]
 
 
 def _serves(pool: PoolState) -> bool:
@@ -245,30 +265,3 @@ def _serves(pool: PoolState) -> bool:
     is_stalled = condition is not None and condition.status == ConditionStatus.TRUE
     gets_some = pool.autoscaled and (not is_stalled or pool.deployment is not None)
     return bool(pool.resource.status.ready_replicas) or gets_some
-
-
-def refusal(pool: WorkerPool, others: Collection[WorkerPool], namespaces: Collection[str]) -> list[Fact] | None:
-    """Return why a pool is refused, or None.
-
-    Args:
-        pool: the pool.
-        others: every other pool.
-        namespaces: where pools are accepted.
-    """
-    if pool.namespace not in namespaces:
-        allowed = ", ".join(sorted(namespaces))
-        return stalled(
-            Reason.NAMESPACE_NOT_ALLOWED,
-            f"Pools are taken in {allowed} only; add the namespace to workerPools.namespaces.",
-        )
-    for other in others:
-        shared = sorted(set(pool.spec.queues) & set(other.spec.queues))
-        if shared and other.namespace in namespaces and _age_rank(other) < _age_rank(pool):
-            name = f"{other.namespace}/{other.name}"
-            return stalled(Reason.QUEUE_TAKEN, f"Queue {shared[0]} belongs to WorkerPool {name}; a queue has one pool.")
-    return None
-
-
-def _age_rank(pool: WorkerPool) -> tuple[datetime, str]:
-    """Return what orders pools by age, the oldest first; the uid decides between pools of the same second."""
-    return pool.metadata.creation_timestamp or datetime.min.replace(tzinfo=UTC), pool.uid

@@ -173,7 +173,7 @@ class PoolReconciler:
             return await self._write(pool, refused_status(pool, refusal, self.clock()), None)
         try:
             await self.deployer.deploy(pool)
-            if pool.other is None:
+            if pool.other is None and not _is_never_deployed(pool):
                 await self._scale(pool)
         except Changed:
             logger.info("The Deployment of WorkerPool %s changed during the call; reading it again.", key[1])
@@ -273,7 +273,14 @@ class PoolReconciler:
         return again
 
 
+def _is_never_deployed(pool: PoolState) -> bool:
+    """Whether a pool was refused before it had a Deployment: there is nothing to scale."""
+    return pool.refused is not None and pool.deployment is None
+
+
 def _poll_seconds(pool: PoolState) -> float:
+    if _is_never_deployed(pool):
+        return REFUSED_SECONDS
     scaling = pool.spec.autoscaling
     seconds = FIXED_POLL_SECONDS if scaling is None else float(scaling.poll_seconds)
     return min(seconds, DRAINING_POLL_SECONDS) if pool.draining else seconds

@@ -16,7 +16,7 @@ FIRST_BACKOFF_SECONDS = 0.5  # after one failure; doubles
 LONGEST_BACKOFF_SECONDS = 60.0
 MOST_DOUBLINGS = 64  # beyond any cap; a double overflows after 1,023, which a day of failures reaches
 AT_ONCE = 16  # keys of a kind: as many as there are connections to the API server; more would only wait for those
-OF_ONE_NAMESPACE = 12  # of these: the rest is free for the first key of another namespace
+OF_ONE_NAMESPACE = 4  # of these: a namespace that changes much keeps neither turns nor the CPU from the others
 
 
 def exponential_backoff(failures: int, base: float, cap: float) -> float:

@@ -134,6 +134,11 @@ def deadline_of(snapshot: JobSnapshot) -> float | None:
     return None if limit is None or begun is None else begun.timestamp() + limit
 
 
+def task_queues(model: TwinModel) -> frozenset[str]:
+    """Return the queues that the tasks of a TwinModel and of its jobs go to."""
+    return frozenset({model.spec.queue, VALIDATION_QUEUE})
+
+
 def task_queue(model: TwinModel, step: Step) -> str:
     """Return the queue of one of a job's tasks."""
     return model.spec.queue if step == "train" else VALIDATION_QUEUE

@@ -101,9 +101,10 @@ class Simulations:
             uid for uid, t in self.answers.followed.items() if model_of(t.simulation) == key and t.published is None
         )
 
-    def review_unpublished(self) -> None:
-        """Review the Simulations that are not published: what they waited for, such as a WorkerPool, may be there."""
-        self.mark(uid for uid, t in self.answers.followed.items() if t.published is None)
+    def review_unpublished(self, queues: Collection[str] | None = None) -> None:
+        """Review the Simulations, of some queues or all, that are not published: what they waited for may be there."""
+        unpublished = {uid: t.simulation for uid, t in self.answers.followed.items() if t.published is None}
+        self.mark(uid for uid, each in unpublished.items() if queues is None or each.spec.task_queue in queues)
 
     def mark(self, uids: Iterable[str]) -> None:
         """Request that Simulations are reconciled soon."""
