@@ -147,7 +147,7 @@ def release(
         assert answer.returncode == 0, answer.stderr + trouble(kube)
         return answer.stdout
 
-    previous = previous_chart(helm.chart, tmp_path_factory.mktemp("previous"))
+    previous = previous_chart(helm.chart, tmp_path_factory.mktemp("previous"), key_in_templates=False)
 
     def install() -> str:
         with ThreadPoolExecutor(1) as background:
