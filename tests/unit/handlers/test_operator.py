@@ -22,7 +22,8 @@ from twin_operator.adapters.leader_lease import Intervals, LeaderLease
 from twin_operator.handlers.operator import STALE_FACTOR, OperatorProcess, spare_collections
 
 DEADLINE: Final = 30  # seconds for what takes less than three
-INTERVALS: Final = Intervals(lease=3, renew=1.5, retry=0.05, request=0.3)
+INTERVALS: Final = Intervals(lease=60, renew=40, retry=0.05, request=10)  # a busy machine loses no Lease
+SHORT: Final = Intervals(lease=3, renew=1.5, retry=0.05, request=0.3)  # for what is to lose it
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -32,11 +33,15 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def process_on(
-    server: WatchedServer, folder: Path, queue: InMemoryQueue | None = None, pool_namespaces: tuple[str, ...] = ()
+    server: WatchedServer,
+    folder: Path,
+    queue: InMemoryQueue | None = None,
+    pool_namespaces: tuple[str, ...] = (),
+    intervals: Intervals = INTERVALS,
 ) -> OperatorProcess:
     """Return a process that elects and watches on a server."""
     chosen = settings(pool_namespaces=pool_namespaces)
-    lease = LeaderLease(Configuration(host=server.url), "twin-operator", "home", chosen.identity, INTERVALS)
+    lease = LeaderLease(Configuration(host=server.url), "twin-operator", "home", chosen.identity, intervals)
     return OperatorProcess(chosen, graph_on_fakes(loop_on_fakes(chosen, queue), lease, folder))
 
 
@@ -113,7 +118,7 @@ async def test_a_leader_that_loses_the_lease_ends(server: WatchedServer, tmp_pat
 
 
 async def test_a_leader_that_cannot_renew_the_lease_ends(server: WatchedServer, tmp_path: Path) -> None:
-    process = process_on(server, tmp_path)
+    process = process_on(server, tmp_path, intervals=SHORT)
     async with running(process) as ending:
         await leads(server, process)
         server.fault = Fault.HANGS_UP
