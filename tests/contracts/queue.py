@@ -290,11 +290,11 @@ async def test_a_read_waits_for_a_report(system: QueueSystem) -> None:
     await system.queue.reports(pending=False, block_ms=1)
     work, worker = task(), system.claims()
     worker.claim(work)
-    reading = asyncio.create_task(system.queue.reports(pending=False, block_ms=20_000))
+    reading = asyncio.create_task(system.queue.reports(pending=False, block_ms=120_000))
     await asyncio.sleep(0.05)
     assert not reading.done()
     worker.record(work, DONE)
-    assert [report.run for report in await asyncio.wait_for(reading, 10)] == [work.run]
+    assert [report.run for report in await asyncio.wait_for(reading, 60)] == [work.run]
 
 
 async def test_after_the_loss_of_every_key_reports_are_read_again(system: QueueSystem) -> None:

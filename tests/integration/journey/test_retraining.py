@@ -39,11 +39,11 @@ def jobs_of(platform: Platform, model: str) -> list[dict[str, Any]]:
     return [item for item in items if item["spec"]["modelRef"]["name"] == model]
 
 
-def until_job(platform: Platform, model: str, phase: str, within: float = 90) -> dict[str, Any]:
+def until_job(platform: Platform, model: str, phase: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
         return next((job for job in jobs_of(platform, model) if job["status"]["phase"] == phase), None)
 
-    job: dict[str, Any] = platform.kube.until(look, within)
+    job: dict[str, Any] = platform.kube.until(look)
     return job
 
 

@@ -13,10 +13,10 @@ import pytest
 from tests.unit.adapters.lease_server import Fault, LeaseServer
 from twin_operator.adapters.leader_lease import Intervals, LeaderLease, LeaseLost
 
-PATIENT: Final = Intervals(lease=20, renew=10, retry=0.02, request=0.2)  # an outage of a moment is nothing
+PATIENT: Final = Intervals(lease=120, renew=60, retry=0.02, request=0.2)  # an outage of a moment is nothing
 SHORT: Final = Intervals(lease=0.8, renew=0.4, retry=0.02, request=0.1)
 FROZEN: Final = 0.5  # seconds: longer than SHORT.renew
-DEADLINE: Final = 20  # seconds for what takes less than one
+DEADLINE: Final = 120  # seconds for what takes less than one, and the machine may be busy
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_a_lease_says_since_when_and_how_often_it_changed_hands(server: Le
         await until(lambda: server.renewals > 2)
     assert server.lease is not None
     spec = server.lease["spec"]
-    assert (spec["leaseTransitions"], spec["leaseDurationSeconds"]) == (1, 20)
+    assert (spec["leaseTransitions"], spec["leaseDurationSeconds"]) == (1, PATIENT.lease)
     assert spec["acquireTime"] < spec["renewTime"]
 
 

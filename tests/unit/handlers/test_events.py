@@ -25,7 +25,7 @@ from twin_operator.services.operator import OperatorLoop
 from twin_operator.services.pools.manifest import owner_reference
 from twin_operator.services.reconciling.ports import Event
 
-DEADLINE: Final = 20  # seconds for what takes less than one
+DEADLINE: Final = 120  # seconds for what takes less than one, and the machine may be busy
 POOL: Final = ("home", "light")
 POOL_NAMESPACES: Final = ("home",)
 

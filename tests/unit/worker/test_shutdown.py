@@ -23,7 +23,7 @@ from twin_operator.adapters.redis_queue.delivery import Check
 from twin_operator.worker.shutdown import Grace, seconds_to_finish
 from twin_operator.worker.transport import Guard
 
-WITHIN = 10  # seconds for a thread that has nothing to wait for
+WITHIN = 120  # seconds for a thread that has nothing to wait for, and the machine may be busy
 LONG = 60.0  # seconds of grace that no test waits for
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-WITHIN = 10.0  # seconds: a condition holds within milliseconds unless the machine is busy
+WITHIN = 120.0  # seconds: a condition holds within milliseconds unless the machine is busy
 POLL = 0.002  # seconds between two reads of a condition
 
 
