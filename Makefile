@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-slow nightly bench e2e lint generate lock cluster clean
+.PHONY: help demo unit test test-slow nightly bench e2e lint generate lock programs cluster clean
 
 # Options of the test commands: ARGS="-k name" picks tests, SEED=n shuffles them (SEED=random: as never before), JOBS=n
 # processes. Tests of one file run in one process; each process has a cluster and services of its own. The order is the
@@ -37,10 +37,10 @@ unit: $(SYNCED) ## Pure functions, and controllers on in-memory adapters, under 
 	$(if $(COVERAGE),@$(BIN)/python -m tests.package_coverage)
 	$(if $(ARGS),,@$(BIN)/python -m tests.emitted)
 
-test: $(SYNCED) ## Unit tests, and the essential journeys on a real control plane: minutes (ARGS="-k name" picks some)
+test: $(SYNCED) programs ## Unit tests, and the essential journeys on a real control plane: minutes (ARGS="-k name" picks some)
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not nightly" tests/unit tests/integration
 
-test-slow: $(SYNCED) ## Kills, freezes, scaling, outages, upgrade: at most 45 minutes (RECORD=1 writes tests/durations.json)
+test-slow: $(SYNCED) programs ## Kills, freezes, scaling, outages, upgrade: at most 45 minutes (RECORD=1 writes tests/durations.json)
 	$(PYTEST) $(SIDE_BY_SIDE) -m slow $(if $(RECORD),--record-durations) $(SLOW_FOLDERS)
 
 nightly: $(SYNCED) ## What takes longer, PART=soak|chaos|fuzz|mutation|coverage: at most an hour, then goes on where it stopped
@@ -70,6 +70,9 @@ generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models,
 lock: $(UV) ## Resolve the dependencies anew: requirements.lock for developers, requirements-runtime.lock for the image
 	$(COMPILE) --group dev --all-extras -o requirements.lock
 	$(COMPILE) --all-extras --constraints requirements.lock -o requirements-runtime.lock
+
+programs: $(SYNCED)
+	@$(BIN)/python -m devcluster build
 
 cluster: $(SYNCED) ## Start the development cluster and leave it running
 	$(BIN)/python -m devcluster up

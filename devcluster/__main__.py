@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from devcluster.binaries import find
 from devcluster.build import BuildError
 from devcluster.cluster import Cluster, ClusterError
 from devcluster.layout import default_directory
@@ -22,6 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="end every process of the cluster; its objects are kept")
     down.add_argument("--delete", action="store_true", help="delete its objects, keys and logs, too")
     commands.add_parser("status", help="print a table of its processes; exit code 1 when it does not run")
+    commands.add_parser("build", help="build the programs of a cluster, unless they are in the cache")
     commands.add_parser("kubeconfig", help="print the path of the kubeconfig")
     return parser
 
@@ -47,8 +49,15 @@ def _status(cluster: Cluster) -> int:
     return 0 if cluster.is_running() else 1
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def _run(options: argparse.Namespace) -> int:
-    cluster = Cluster(options.directory, say=lambda line: print(line, flush=True))
+    if options.command == "build":
+        find(_say)
+        return 0
+    cluster = Cluster(options.directory, say=_say)
     if options.command == "up":
         return _up(cluster, foreground=options.foreground)
     if options.command == "status":

@@ -131,7 +131,7 @@ class HostileEditor:
             foreign = model_spec("file:///data/none.csv", registeredModel=f"{self.platform.namespace}.letters")
             yield "TwinModel", self._create(api, "twinmodels", f"foreign-{number}", foreign)
             for other in (number // 2, number // 3):
-                yield "update", self._patch(api, "twinmodels", f"model-{other}", {"description": f"again {number}"})
+                yield "update", self._patch(api, "twinmodels", f"model-{other}", {"queue": f"other-{number % 10}"})
             yield "RetrainingJob", self._create(api, "retrainingjobs", f"job-{number}", {"modelRef": {"name": "none"}})
 
     def _create(self, api: KubernetesApi, plural: str, name: str, spec: JSON, namespace: str = "") -> Callable[[], Any]:

@@ -33,6 +33,7 @@ Key = tuple[str, str, str]
 MODEL, POOL, JOB = "TwinModel", "WorkerPool", "RetrainingJob"
 UNGRADED = "spec.observed.experiment!=,status.fidelity.grade=,status.phase=Succeeded"
 SWEEP_SECONDS = 1.0  # between two checks for expired Simulations
+RESYNC_STEP_SECONDS = 0.5  # between two parts of a resync: thousands of objects at once would delay every other one
 
 
 @dataclass
@@ -69,10 +70,14 @@ class ReconcileRequests:
             del self.models[key]
         self.keys.mark(key)
 
-    def everything(self) -> None:
-        """Have every TwinModel and every WorkerPool reconciled soon."""
-        for key in (*self.models, *((POOL, *pool) for pool in self.pools.keys)):
-            self.keys.mark(key)
+    async def everything(self, seconds: float) -> None:
+        """Have every TwinModel and every WorkerPool reconciled, spread evenly over some seconds."""
+        keys = [*self.models, *((POOL, *pool) for pool in self.pools.keys)]
+        parts = max(1, round(seconds / RESYNC_STEP_SECONDS))
+        for part in range(parts):
+            for key in keys[part::parts]:
+                self.keys.mark(key)
+            await asyncio.sleep(seconds / parts)
 
     def published(self, queues: Collection[str]) -> None:
         """Reconcile pools without a worker now, not at their next poll: tasks went into these queues."""
@@ -253,7 +258,7 @@ class OperatorLoop:
 
     async def _resync_forever(self) -> None:
         while True:
-            await asyncio.sleep(self.resync_seconds)
+            await self.requests.everything(self.resync_seconds)
             try:
                 await self.simulations.resync()
                 followed = {*self.simulations.answers.followed, *self.requests.models.values()}
@@ -261,9 +266,8 @@ class OperatorLoop:
                 self.meters.dead_letters(await self.dead_letters())
             except Exception:
                 logger.exception("The resync failed; the next one tries again.")
-                continue
-            self.requests.everything()
-            self.last_resync = self.clock()
+            else:
+                self.last_resync = self.clock()
 
     async def _expire_forever(self) -> None:
         self.expiry.fill(ended := [each async for each in self.resources.finished(Simulation)])
