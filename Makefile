@@ -61,6 +61,7 @@ lint: $(SYNCED) ## Style, types, layers, and whether CRDs, dashboards and the ch
 	$(BIN)/python -m dashboards --check
 	$(BIN)/python charts/readme.py --check
 	$(BIN)/python -m tests.durations
+	$(BIN)/python -m tests.plain_english
 
 generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, the dashboards, and the chart's README
 	$(BIN)/python -m twin_operator.crdgen

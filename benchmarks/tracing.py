@@ -46,7 +46,7 @@ def _task(run: str) -> Task:
 
 
 def _ignore(_queues: Collection[str]) -> None:
-    """Nobody waits for a publication."""
+    """Nothing waits for a publication."""
 
 
 async def compare(redis: Redis) -> dict[str, list[float]]:

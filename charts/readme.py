@@ -118,7 +118,7 @@ def _default(value: Any) -> str:  # noqa: ANN401 - YAML
 
 
 def _holds(values: Any, names: list[str]) -> bool:  # noqa: ANN401 - YAML
-    """Tell whether a path leads through mappings only: what stands in a list is part of that value."""
+    """Whether a path leads through mappings only: what stands in a list is part of that value."""
     for name in names:
         if not isinstance(values, dict):
             return False

@@ -114,7 +114,7 @@ class Dashboard:
     """A dashboard.
 
     Attributes:
-        variables: what a person can choose: the name of a label, and the metric whose values it takes.
+        variables: what a user can choose: the name of a label, and the metric whose values it takes.
     """
 
     uid: str

@@ -130,7 +130,7 @@ ANSWERS: Final = Row(
     [
         Panel(
             "From creation to answer",
-            "As people see it, from the object's creation to its status.",
+            "As users see it, from the object's creation to its status.",
             [percentile(share, "twinops_simulation_duration_seconds") for share in (0.5, 0.95, 0.99)],
             "s",
         ),

@@ -43,7 +43,7 @@ GLANCE: Final = Row(
         ),
         stat(
             "Wait for approval",
-            "Models of which a retraining waits for a person: kubectl twin approve, or reject.",
+            "Models of which a retraining waits for approval: kubectl twin approve, or reject.",
             f"count(twinops_model_approval_waiting_since_timestamp_seconds{{{MODEL}}}) or vector(0)",
             thresholds={None: "green", 1: "orange"},
         ),

@@ -1,6 +1,6 @@
 """A development cluster in processes: a real control plane, and a node agent that runs Pods without containers.
 
-What belongs here is all that a person or a test needs to try the operator on a real API server on
+What belongs here is all that a developer or a test needs to try the operator on a real API server on
 one Linux machine.  Nothing in here knows what the operator does.
 """
 

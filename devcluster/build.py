@@ -24,7 +24,7 @@ _VERSIONS = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 FLAGS = " ".join(["-s", "-w", *(f"-X {package}.gitVersion={KUBERNETES}" for package in _VERSIONS)])
 
 _REPORT_EVERY = 15  # seconds between words about the progress: often enough to show that it lives
-_SHOWN_OF_FAILURE = 30  # lines of the build's output that a person needs to see what went wrong
+_SHOWN_OF_FAILURE = 30  # lines of the build's output that a developer needs to see what went wrong
 _TYPICAL = "about 6 minutes on 2 cores, once; 1.5 GB of disk while it lasts"
 
 
@@ -60,12 +60,12 @@ def _follow(lines: Iterable[str], say: Callable[[str], None]) -> deque[str]:
     begun, number = time.monotonic(), 0
     last: deque[str] = deque(maxlen=_SHOWN_OF_FAILURE)
 
-    def tell() -> None:
+    def report() -> None:
         now = _current(last[-1]) if last else "reading the modules"
         say(f"  {_clock(time.monotonic() - begun)}  {number} steps done, last: {now}")
 
-    with _regularly(tell):
-        for number, line in enumerate(lines, 1):  # noqa: B007 - told by `tell`
+    with _regularly(report):
+        for number, line in enumerate(lines, 1):  # noqa: B007 - reported by `report`
             last.append(line.rstrip())
     say(f"  {_clock(time.monotonic() - begun)}  the build has ended")
     return last

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# A development cluster may be kept for long, and nobody renews its certificates.
+# A development cluster may be kept for long, and its certificates are not renewed.
 _VALID = dt.timedelta(days=3650)
 # The clocks of virtual machines step back now and then.
 _SKEW = dt.timedelta(hours=1)

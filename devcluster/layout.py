@@ -87,7 +87,7 @@ class Layout:
         return self.logs / f"{component}.log"
 
     def create(self) -> None:
-        """Make the folders, for nobody else to read."""
+        """Make the folders, readable by this user only."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.keys, self.logs, self.pods, self.logs / "pods"):
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -149,7 +149,7 @@ def _try_lock(descriptor: int, patience: float) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Choose TCP ports of the loopback address that nobody listens on, all different."""
+    """Choose TCP ports of the loopback address that are not in use, all different."""
     candidates = random.sample(_PORTS, len(_PORTS))
     return list(itertools.islice(filter(_is_free, candidates), count))
 

@@ -187,7 +187,7 @@ def _reachable(programs: Path, home: Path) -> Path:
     package = programs.parents[1]
     if package.name != _WHEEL or all(folder.stat().st_mode & 0o001 for folder in programs.parents):
         return programs
-    # The programs look for their libraries beside the package.
+    # The programs search their libraries next to the package.
     for part in (f"{_WHEEL}.libs", f"{_WHEEL}/pginstall"):
         shutil.copytree(package.parent / part, home / "programs" / part)
     return home / "programs" / _WHEEL / "pginstall" / "bin"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_POLL = 0.05  # seconds between looks
+_POLL = 0.05  # seconds between reads
 _SHOWN_OF_FAILURE = 20  # lines of a log
 
 

@@ -1,4 +1,4 @@
-"""The services beside a cluster: a Redis with an append-only file, an MLflow server on SQLite, and a PostgreSQL.
+"""The services next to a cluster: a Redis with an append-only file, an MLflow server on SQLite, and a PostgreSQL.
 
 Each is a real server on the loopback address that dies with this process.  A test may kill its
 process outright and start it again in the same directory on the same port.
@@ -88,7 +88,7 @@ def mlflow(directory: Path, port: int = 0) -> Iterator[Service]:
     program = [sys.executable, "-m", "mlflow", "server", "--serve-artifacts"]
     argv = [*program, *(word for name, value in options.items() for word in (f"--{name}", value))]
     url = f"http://{LOOPBACK}:{port}"
-    with _served("mlflow", argv, directory, port, url, guarded=True) as service:  # it starts a uvicorn beside itself
+    with _served("mlflow", argv, directory, port, url, guarded=True) as service:  # it starts a uvicorn of its own
         _wait(service, lambda: _answers_health(port), _MLFLOW_WITHIN)
         yield service
 

@@ -9,7 +9,7 @@ from devcluster.layout import State
 
 
 def table(cluster: Cluster) -> str:
-    """Tell the processes of a cluster, whether they live, and where their logs are."""
+    """Return a table of the processes of a cluster, whether they live, and where their logs are."""
     state = cluster.state()
     if state is None or not cluster.is_running():
         return f"no cluster runs in {cluster.directory}"

@@ -8,7 +8,7 @@ Action = Callable[[], None]
 
 
 class Clock:
-    """Carries out actions at their times; equal times in the order in which they were asked for."""
+    """Runs actions at their times; equal times in the order in which they were asked for."""
 
     def __init__(self) -> None:
         self.now = 0.0  # seconds since the start
@@ -16,15 +16,15 @@ class Clock:
         self._order = count()
 
     def at(self, moment: float, action: Action) -> None:
-        """Carry out an action at a moment that is not before now."""
+        """Run an action at a moment that is not before now."""
         heapq.heappush(self._agenda, (moment, next(self._order), action))
 
     def after(self, seconds: float, action: Action) -> None:
-        """Carry out an action some seconds from now."""
+        """Run an action some seconds from now."""
         self.at(self.now + seconds, action)
 
     def every(self, seconds: float, phase: float, action: Action) -> None:
-        """Carry out an action for ever, first at `phase`."""
+        """Run an action for ever, first at `phase`."""
 
         def again() -> None:
             action()

@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.autoscaling.clock import Clock
 from benchmarks.autoscaling.pool import Pool
 
-POLL_SECONDS = 30.0  # ScaledObject pollingInterval: looks of KEDA itself, which wakes from zero
-COOLDOWN_SECONDS = 300.0  # ScaledObject cooldownPeriod: from the last look at a list that was not empty, to zero
+POLL_SECONDS = 30.0  # ScaledObject pollingInterval: polls by KEDA itself, which wakes from zero
+COOLDOWN_SECONDS = 300.0  # ScaledObject cooldownPeriod: from the last poll of a list that was not empty, to zero
 SYNC_SECONDS = 15.0  # --horizontal-pod-autoscaler-sync-period of kube-controller-manager
 STABILIZATION_SECONDS = 300.0  # HPA scaleDown.stabilizationWindowSeconds: the highest recommendation counts
 TOLERANCE = 0.1  # --horizontal-pod-autoscaler-tolerance: a ratio nearer to 1 changes nothing
@@ -31,11 +31,11 @@ class Keda:
     max_replicas: int
     tasks_per_worker: float
     random: np.random.Generator
-    _active: float = -math.inf  # last look at a list that was not empty
+    _active: float = -math.inf  # last poll of a list that was not empty
     _recommended: list[tuple[float, int]] = field(default_factory=list)
 
     def begin(self, clock: Clock, phase: float) -> None:
-        """Look and sync; `phase` in [0, 1) is where in KEDA's interval the start falls, the HPA's is independent."""
+        """Poll and sync; `phase` in [0, 1) is where in KEDA's interval the start falls, the HPA's is independent."""
         clock.every(POLL_SECONDS, phase * POLL_SECONDS, self._look)
         clock.every(SYNC_SECONDS, self.random.uniform(0.0, SYNC_SECONDS), self._sync)
 

@@ -1,4 +1,4 @@
-"""What the operator does around the real `decide`: looks at the queue, smooths, and lets only idle workers go."""
+"""What the operator does around the real `decide`: reads the queue, smooths, and removes idle workers only."""
 
 import math
 from dataclasses import dataclass, field
@@ -36,10 +36,10 @@ class Operator:
     wanted: int = 0
     _rate: float = 0.0
     _pace: float | None = None
-    _known: tuple[int, int] = field(default=(0, 0))  # arrived and finished tasks at the last look
+    _known: tuple[int, int] = field(default=(0, 0))  # arrived and finished tasks at the last reading
 
     def begin(self, clock: Clock, phase: float) -> None:
-        """Look every two seconds; `phase` in [0, 1) is where in its interval the start of the simulation falls."""
+        """Poll every two seconds; `phase` in [0, 1) is where in its interval the start of the simulation falls."""
         clock.every(POLL_SECONDS, phase * POLL_SECONDS, self._look)
 
     def _look(self) -> None:

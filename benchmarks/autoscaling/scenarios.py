@@ -13,7 +13,7 @@ from benchmarks.autoscaling.pool import Task
 
 MAX_REPLICAS = 20
 PHASES = 50
-"""Runs of a scenario that is short: where in their intervals both looks fall decides much."""
+"""Runs of a scenario that is short: the result depends on where in their intervals both polls fall."""
 LONG_RUNS = 20
 """Of one that KEDA's rule does not end within two hours."""
 

@@ -30,8 +30,8 @@ Seconds = list[float]
 NAMESPACE: Final = "default"
 POOL: Final = "measured"
 POLL_SECONDS: Final = 2  # the default of a pool
-READY_SECONDS: Final = 60.0  # for the operator to look after the pool
-LOOK_SECONDS: Final = 0.02  # between our looks at the Deployment
+READY_SECONDS: Final = 60.0  # for the operator to reconcile the pool
+READ_SECONDS: Final = 0.02  # between our reads of the Deployment
 DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{POOL}"
 CRDS: Final = Path(__file__).parents[2] / "crds"
 NOBODY: Final = {"spec": {"nodeSelector": {"twinops.dev/no-node": "has-this"}}}
@@ -63,15 +63,15 @@ class Bench:
         return seconds
 
     async def until(self, holds: Callable[[int], bool]) -> None:
-        """Look at the Deployment until its replicas are as wanted."""
+        """Read the Deployment until its replicas are as wanted."""
         while not holds((await self.api.get(DEPLOYMENT))["spec"]["replicas"]):  # noqa: ASYNC110 - another's state
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(READ_SECONDS)
 
     async def ready(self) -> None:
-        """Wait until the pool is looked after."""
+        """Wait until the pool is reconciled."""
         path = f"/apis/twinops.dev/v1alpha1/namespaces/{NAMESPACE}/workerpools/{POOL}"
         while (await self.api.get(path))["status"]["phase"] != "Idle":  # noqa: ASYNC110 - as above
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(READ_SECONDS)
 
 
 async def measure(folder: Path, trials: int) -> dict[str, Seconds]:

@@ -25,7 +25,7 @@ _AFTER_BUG = 1.0  # seconds before work that a bug has ended is begun again
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What the node agent is told by the supervisor."""
+    """What the supervisor passes to the node agent."""
 
     layout: Layout
     ports: Ports
@@ -141,6 +141,6 @@ async def _forever(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _is_over(pod: Json) -> bool:
-    """Whether nothing of a Pod is left to do: it has ended, and nobody waits for its deletion."""
+    """Whether nothing of a Pod is left to do: it has ended, and nothing waits for its deletion."""
     ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
     return ended and "deletionTimestamp" not in pod["metadata"]

@@ -19,7 +19,7 @@ from devcluster.node.environment import ConfigurationError
 from devcluster.node.status import Record
 from devcluster.sandbox.container import NOT_STARTED, Order
 
-_RETRY = 1.0  # seconds before what was missing is looked for again
+_RETRY = 1.0  # seconds before what was missing is read again
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ _REMEMBERED = 5000  # different Events whose count is kept
 
 
 class Events:
-    """Writes Events behind the back of whoever tells them."""
+    """Writes Events in the background."""
 
     def __init__(self, api: ApiServer, node: str) -> None:
         self._api = api
@@ -27,7 +27,7 @@ class Events:
             self._queue.put_nowait((pod, kind, reason, message))
 
     async def run(self) -> None:
-        """Write what is told, for ever; what the API server refuses is lost."""
+        """Write what was emitted, for ever; what the API server refuses is lost."""
         while True:
             pod, kind, reason, message = await self._queue.get()
             try:

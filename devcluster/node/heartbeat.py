@@ -79,14 +79,14 @@ class Heartbeat:
 
 async def _until(action: Callable[[], Awaitable[object]]) -> None:
     """Try until it works: the API server may be starting, or be away for a moment."""
-    told = ""
+    reported = ""
     while True:
         try:
             await action()
         except ApiError as error:
-            if str(error) != told:
-                told = str(error)
-                print(f"node agent: {told}", flush=True)
+            if str(error) != reported:
+                reported = str(error)
+                print(f"node agent: {reported}", flush=True)
             await asyncio.sleep(_RETRY)
         else:
             return

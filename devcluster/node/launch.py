@@ -129,7 +129,7 @@ def _sandbox(name: str, output: int, environment: Mapping[str, str], *descriptor
 
 
 def _give(process: subprocess.Popen[bytes], text: str) -> None:
-    """Write all that a process reads from its standard input; when it has died, its exit code tells."""
+    """Write all that a process reads from its standard input; when it has died, its exit code says so."""
     if process.stdin is not None:
         with suppress(BrokenPipeError):
             process.stdin.write(text.encode())

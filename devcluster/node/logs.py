@@ -14,7 +14,7 @@ from aiohttp import web
 from devcluster.certificates import Pair
 from devcluster.layout import LOOPBACK
 
-_POLL = 0.2  # seconds between looks at a log that is followed
+_POLL = 0.2  # seconds between reads of a log that is followed
 _CHUNK = 1 << 16  # bytes written at once
 
 

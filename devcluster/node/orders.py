@@ -1,4 +1,4 @@
-"""Turns a container's specification into the order that a sandbox carries out."""
+"""Turns a container's specification into the order that a sandbox runs."""
 
 from __future__ import annotations
 

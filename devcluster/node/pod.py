@@ -27,7 +27,7 @@ from devcluster.node.volumes import Volumes
 LOG_ANNOTATION = "devcluster.twinops.dev/log."  # + the container's name: the path of its log
 SHUTDOWN_GRACE = 2.0  # seconds that processes get when the whole cluster goes down
 _RETRY = 1.0  # seconds before something that failed is tried again
-_REFRESH = 60.0  # seconds between looks at the objects behind volumes, as a kubelet does
+_REFRESH = 60.0  # seconds between reads of the objects behind volumes, as a kubelet does
 _GRACE = 30.0  # seconds, the API's default
 
 
@@ -93,7 +93,7 @@ class PodWorker:
     def shut_down(self) -> None:
         """The node ends: end the processes, but leave the object and its volumes to the next run.
 
-        A status that told the end of the last container would make the Pod Failed, and no node runs it again.
+        A status with the end of the last container would make the Pod Failed, and no node runs it again.
         """
         self._reporter.close()
         self._gone = self._kept = True

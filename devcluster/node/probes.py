@@ -37,7 +37,7 @@ class Target:
 
 
 async def watch(probe: Json, target: Target, tell: Callable[[bool, str], None]) -> None:
-    """Try a probe for ever, and tell its verdict whenever enough tries in a row have agreed on it."""
+    """Try a probe for ever, and report its verdict whenever enough tries in a row have agreed on it."""
     await asyncio.sleep(probe.get("initialDelaySeconds") or 0)
     needed = {True: probe.get("successThreshold", 1), False: probe.get("failureThreshold", 3)}
     last, agreeing = None, 0

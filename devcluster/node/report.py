@@ -1,4 +1,4 @@
-"""Tells the API server what becomes of a Pod: its status, and in the end its deletion."""
+"""Reports a Pod to the API server: its status, and in the end its deletion."""
 
 from __future__ import annotations
 

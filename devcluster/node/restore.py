@@ -14,7 +14,7 @@ _LOST = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": "its pr
 
 
 def restored(pod: Json, containers: str, statuses: str) -> list[Record]:
-    """Give the records of a Pod's containers, with the counts and ends that its status tells."""
+    """Give the records of a Pod's containers, with the counts and ends of its status."""
     known = {status["name"]: status for status in pod.get("status", {}).get(statuses) or []}
     policy = pod["spec"]["restartPolicy"]
     if containers == "initContainers" and policy == "Always":

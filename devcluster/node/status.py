@@ -1,4 +1,4 @@
-"""The status of a Pod, from what its containers do: pure, told as a kubelet tells it."""
+"""The status of a Pod, from what its containers do: pure, in the words of a kubelet."""
 
 from __future__ import annotations
 

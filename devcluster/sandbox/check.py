@@ -8,7 +8,7 @@ from devcluster.sandbox import namespaces
 
 
 def main() -> None:
-    """No arguments; the exit code tells, and standard error says what would help."""
+    """No arguments; the exit code is the answer, and standard error says what would help."""
     try:
         namespaces.create()
     except namespaces.NamespacesForbiddenError as error:

@@ -83,7 +83,7 @@ def run_in_child(start: Callable[[], None], started: Callable[[int], None]) -> i
 
 
 def _started(report: int, pid: int) -> None:
-    # Only here, before anybody has waited for it, does the number surely mean this process.
+    # Only here, before it was waited for, does the number surely mean this process.
     handle = os.pidfd_open(pid)
     with socket.socket(fileno=report) as channel:
         socket.send_fds(channel, [f"pid {pid}\n".encode()], [handle])

@@ -15,7 +15,7 @@ def main() -> None:
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
-    # A change of user clears the wish to die with the parent, so the leash comes after it.
+    # A change of user clears the signal at the death of the parent, so the leash comes after it.
     linux.die_with_parent()
     if os.getppid() != parent:
         sys.exit(GONE)

@@ -40,7 +40,7 @@ def _checked(result: int, what: str) -> None:
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when the thread that started it ends.
 
-    A change of user namespace clears the wish, so it comes after `unshare`.
+    A change of user namespace clears it, so it comes after `unshare`.
     """
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 

@@ -13,7 +13,7 @@ from twin_operator.adapters.redis_queue.delivery import Refusal
 
 @dataclass(frozen=True)
 class InMemoryDeadLetters:
-    """The stream of what cannot be carried out, for a worker and for the commands."""
+    """The stream of what cannot be processed, for a worker and for the commands."""
 
     server: Server
 

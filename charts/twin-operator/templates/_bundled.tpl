@@ -1,6 +1,6 @@
 {{- /* What the bundled Redis, MLflow and PostgreSQL share: names, images, passwords, volumes. */ -}}
 
-{{- /* The user of the bundled servers' images (redis and postgres are 999 there; MLflow runs as anybody). */ -}}
+{{- /* The user of the bundled servers' images (redis and postgres are 999 there; MLflow runs as any user). */ -}}
 {{- define "twin-operator.bundledPodSecurity" -}}
 runAsNonRoot: true
 runAsUser: 999

@@ -196,7 +196,7 @@ value: {{ default "sqlite:////var/lib/twin-operator/archive.db" .Values.archive.
 {{- merge (dict "dataVolume" (default dict $data.volume) "dataReadOnly" $data.readOnly) .Values.workerPools.allowed | toJson }}
 {{- end }}
 
-{{- /* A value of YAML as an expression of CEL, whose literals have to be told that their items differ in type. */ -}}
+{{- /* A value of YAML as an expression of CEL, whose literals need an explicit type where their items differ in type. */ -}}
 {{- define "twin-operator.celLiteral" -}}
 {{- if kindIs "map" . }}
 {{- $fields := list }}

@@ -1,4 +1,4 @@
-"""`twin-operator dead-letters`: messages that could not be carried out.
+"""`twin-operator dead-letters`: messages that could not be processed.
 
 They need the address of Redis and the signing key, as the operator's Pod has them in its environment.
 """
@@ -23,7 +23,7 @@ from twin_operator.services.reconciling.errors import Unsafe
 from twin_operator.settings import Settings
 from twin_operator.wiring.connections import SOCKET_SECONDS, build_signing
 
-app = typer.Typer(no_args_is_help=True, help="Messages that could not be carried out.")
+app = typer.Typer(no_args_is_help=True, help="Messages that could not be processed.")
 
 _SHOWN: Final = 50  # rows a list shows: some screens
 _OF_SIGNATURES: Final = (Reason.UNSIGNED, Reason.FORGED, Reason.OUTDATED)

@@ -108,7 +108,7 @@ class Session:
     kubeconfig: Path | None
 
     def run(self, work: Callable[[UserClient], Awaitable[str]]) -> None:
-        """Carry out `work` and print what it returns.
+        """Run `work` and print what it returns.
 
         Raises:
             typer.Exit: with code 1, after the sentence of whoever refused.
@@ -211,7 +211,7 @@ def rollback(
 
 
 @app.command()
-def observe(  # noqa: PLR0913 - an outcome in each form that people have it in
+def observe(  # noqa: PLR0913 - an outcome in each form that it is usually reported in
     simulation: Annotated[str, typer.Argument(help="Name of the Simulation.", show_default=False)],
     *,
     experiment: Annotated[str, typer.Option(help="Name of the experiment that gave the outcome.")],

@@ -42,7 +42,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def fail(sentence: str, code: int = 1) -> NoReturn:
-    """End the command with a sentence for the person who ran it: exit code 1, or 2 where its configuration is wrong."""
+    """End the command with a sentence for the user who ran it: exit code 1, or 2 where its configuration is wrong."""
     typer.echo(without_credentials(sentence), err=True)
     raise typer.Exit(code)
 

@@ -1,6 +1,6 @@
 """The start of every command: its settings are read and checked, and its log is set up.
 
-Log lines are JSON for collectors or text for people; what is about a run names its trace. None shows a secret of the
+Log lines are JSON for collectors or text for users; what is about a run names its trace. None shows a secret of the
 process or the credentials of an address, whichever library wrote it, and an uncaught error is a log line as well.
 """
 
@@ -73,7 +73,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people; at its end the trace, where there is one.
+    """A line for users; at its end the trace, where there is one.
 
     Args:
         form: of the line, as `logging.Formatter` has it.

@@ -28,7 +28,7 @@ _MODELS = 0.7
 class TrainedTwin:
     """What a training makes. `assignment_not_random` is a sentence that names features, where assignment is not.
 
-    `plan` is the plan as it was carried out: following it again on the same rows gives the same bank.
+    `plan` is the plan as it was followed: following it again on the same rows gives the same bank.
     """
 
     bank: Bank

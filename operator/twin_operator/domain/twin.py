@@ -14,7 +14,7 @@ from twin_operator.domain.errors import UnknownArm
 from twin_operator.domain.table.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask
 from twin_operator.domain.table.columns import Columns
 
-# The grid, in control-arm SDs: 0 and geometric points between a difference nobody could notice and two SDs, or three
+# The grid, in control-arm SDs: 0 and geometric points between a negligible difference and two SDs, or three
 # times the spread of the experiments' own effects where that is more.
 _POINTS = 120
 _SMALLEST_TAU = 0.001
@@ -22,7 +22,7 @@ _LARGEST_TAU = 2.0
 _SPREADS = 3.0
 # Variances under one part in 1e12 of the outcome's are rounding; without a floor tau = 0 would divide by zero.
 _LEAST_VARIANCE = 1e-12
-# Below two values there is no spread, and nothing for a likelihood to tell.
+# Below two values there is no spread, and no information for a likelihood.
 _TWO = 2
 
 

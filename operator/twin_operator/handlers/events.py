@@ -21,7 +21,7 @@ from twin_operator.services.reconciling.ports import Unreadable
 logger = logging.getLogger(__name__)
 R = TypeVar("R", bound=Resource)
 WATCHES: Final = 4  # of the four kinds, each for every watched namespace
-SPARE: Final = 16  # connections beside the watches, for lists
+SPARE: Final = 16  # connections besides those of watches, for lists
 UNFINISHED: Final = "status.phase!=Succeeded,status.phase!=Failed"
 OWNED: Final = {"twinops.dev/pool": kopf.PRESENT}
 

@@ -34,7 +34,7 @@ def of_redis(policy: str) -> Finding:
 
 
 def of_leader(leader: Leader | None, now: datetime) -> Finding:
-    """Conclude from the Lease (None: nobody holds it) whether an operator leads at `now`."""
+    """Conclude from the Lease (None: no process holds it) whether an operator leads at `now`."""
     if leader is None:
         return Finding("Operator", False, "No operator leads: check its Deployment and its log.")
     age = (now - leader.renewed).total_seconds()

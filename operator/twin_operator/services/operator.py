@@ -1,4 +1,4 @@
-"""The leader's loops: everything that runs beside the watches, started and stopped together."""
+"""The leader's loops: everything that runs next to the watches, started and stopped together."""
 
 import asyncio
 import logging
@@ -114,7 +114,7 @@ class FinishedSimulations:
 
 @dataclass
 class OperatorLoop:
-    """What the watches feed and what runs beside them.
+    """What the watches feed and what runs next to them.
 
     Args:
         requests: which objects are to be reconciled.

@@ -145,7 +145,7 @@ class TaskEvents:
         return self._shown
 
     def listen_again(self) -> None:
-        """After a time in which nothing could be heard: nobody was silent."""
+        """After a time in which nothing could be heard: no worker was silent."""
         now = self.clock()
         self._workers = {hostname: replace(known, seen=now) for hostname, known in self._workers.items()}
 

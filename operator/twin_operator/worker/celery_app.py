@@ -14,9 +14,9 @@ SOCKET_SECONDS: Final = 10  # a dead connection is noticed within this time
 VISIBILITY_LEASES: Final = 1.5
 """Visibility timeout in lives of a lease: longer than one, or a message returns while its claim still holds."""
 RESTORE_LOCK_SECONDS: Final = 10
-"""A worker that died, or whose Redis had forgotten the script that ends the lock, keeps the others so long from looking
+"""A worker that died, or whose Redis had forgotten the script that ends the lock, keeps the others so long from polling
 for messages to restore; kombu's own 5 minutes are longer than a Simulation may wait. Restoring is a transaction."""
-RESTORE_SECONDS: Final = 2  # between two looks for messages whose visibility timeout has passed
+RESTORE_SECONDS: Final = 2  # between two polls for messages whose visibility timeout has passed
 HEALTH_SECONDS: Final = 5  # between two checks of an idle connection: a half-open one waits for ever
 
 

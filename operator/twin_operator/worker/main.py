@@ -36,7 +36,7 @@ class Registry(ModelRegistry, BankSource, Protocol):
 
 
 def build_frame(settings: Settings) -> Frame:
-    """Build what carries out tasks, with connections of this process."""
+    """Build what runs tasks, with connections of this process."""
     registry, sources, claims = build_registry(settings), build_data_sources(settings), build_claims(settings)
     attempts = Attempts(build_tracer(settings, "twin-operator-worker"), claims.attempts, hiding(settings.secrets()))
     worker_process_shutdown.connect(lambda **_: attempts.tracer.flush(), weak=False)
@@ -56,7 +56,7 @@ def work_of(
     clock: Callable[[], float],
     confirm: Callable[[Task], None],
 ) -> Mapping[TaskKind, Work]:
-    """Return what carries out each kind of task.
+    """Return what runs each kind of task.
 
     Args:
         registry: of models.
@@ -100,7 +100,7 @@ def work_of(
 
 
 def run_worker(settings: Settings, queues: Sequence[str], concurrency: int, tier: str) -> int:
-    """Run a worker that carries out every kind of task; return its exit code.
+    """Run a worker that runs every kind of task; return its exit code.
 
     `queues` and settings have passed the preflight.
     """

@@ -40,7 +40,7 @@ def serve(
         queues: to serve.
         concurrency: tasks at a time.
         tier: a label.
-        build: builds what carries out tasks, in each child process.
+        build: builds what runs tasks, in each child process.
     """
     worker = build_worker(settings, queues, concurrency, tier, build, REGISTRY)
     serve_from_thread(REGISTRY, settings.bind_address, settings.metrics_port)

@@ -1,4 +1,4 @@
-"""The Celery tasks: each carries out one run, whatever its kind, in the same frame of claim and record."""
+"""The Celery tasks: each executes one run, whatever its kind, in the same frame of claim and record."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class Frame:
     attempts: Attempts
 
     def carry_out(self, task: Task, delivery_tag: str | None = None) -> str:
-        """Carry out `task` and return its verdict, for the log and for Celery's events (`celery_events`).
+        """Run `task` and return its verdict, for the log and for Celery's events (`celery_events`).
 
         Raises:
             RedisError: its claim or its end could not be recorded; the message has to be delivered again.
@@ -123,7 +123,7 @@ def _register(app: Celery, kind: TaskKind, frame: Callable[[], Frame], request: 
 
 
 def _carry_out(frame: Frame, task: Task, delivery_tag: str | None) -> str:
-    """Carry out a task. Without Redis its end is not known, so its message goes back: Celery would acknowledge it."""
+    """Run a task. Without Redis its end is not known, so its message goes back: Celery would acknowledge it."""
     try:
         return frame.carry_out(task, delivery_tag)
     except RedisError as error:

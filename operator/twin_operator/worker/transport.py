@@ -168,7 +168,7 @@ class _GuardedChannel(kombu_redis.Channel):
     guard: Guard
 
     def _queue_bind(self, *_binding: object) -> None:
-        """Write no binding: the list of a queue has its name, so nothing looks one up, and no user needs the right."""
+        """Write no binding: the list of a queue has its name, so none is read, and no user needs the right."""
 
     def _get_client(self) -> Callable[..., _GuardedRedis]:
         return partial(_GuardedRedis, guard=self.guard, global_keyprefix=self.global_keyprefix)

@@ -41,7 +41,6 @@ def case_of(answer: Answer, question: Question) -> Case:
         low=effect.low,
         high=effect.high,
         interval_confidence=effect.confidence,
-        matched=answer.population.matched,
         plan=answer.trial,
         evidence=answer.evidence,
     )

@@ -80,7 +80,7 @@ def test_features_do_not_widen_the_interval_of_the_experiment(mens: Advised, tab
 
 def test_one_experiment_is_refined_with_the_reason_and_the_tipping_point(mens: Advised) -> None:
     assert mens.recommendation.action is Action.REFINE
-    assert "one experiment cannot tell how much campaigns differ" in mens.recommendation.message
+    assert "one experiment cannot show how much effects vary" in mens.recommendation.message
     assert mens.recommendation.tipping_point_sd == pytest.approx(0.029, abs=0.001)
 
 

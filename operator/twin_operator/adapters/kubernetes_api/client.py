@@ -220,7 +220,7 @@ class KubernetesApi:
         self, method: str, path: str, content: bytes | None, headers: Mapping[str, str], query: Mapping[str, str] | None
     ) -> JSON:
         url = f"{self.configuration.host}{path}"
-        proxy, hostname = self.configuration.proxy, self.configuration.tls_server_name  # of a person's kubeconfig
+        proxy, hostname = self.configuration.proxy, self.configuration.tls_server_name  # of a user's kubeconfig
         async with self._open().request(
             method, url, data=content, headers=headers, params=query, proxy=proxy, server_hostname=hostname
         ) as answer:

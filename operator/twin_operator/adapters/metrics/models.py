@@ -133,7 +133,7 @@ class ModelMetrics:
         self._outcomes_waiting.set(outcomes)
 
     def dead_letters(self, messages: int) -> None:
-        """Show how many messages could not be carried out and are kept."""
+        """Show how many messages could not be processed and are kept."""
         self._dead_letters.set(messages)
 
 

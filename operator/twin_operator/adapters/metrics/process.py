@@ -71,7 +71,7 @@ def bad_record_counter(kinds: Iterable[str], registry: CollectorRegistry) -> Cal
 def dead_letter_counter(reasons: Iterable[str], registry: CollectorRegistry) -> Callable[[str], None]:
     """Return what counts a dead letter by its reason; each is shown from the start, so that the first one is a rise."""
     counter = Counter(
-        "twinops_dead_letters", "Messages that could not be carried out, by reason.", ("reason",), registry=registry
+        "twinops_dead_letters", "Messages that could not be processed, by reason.", ("reason",), registry=registry
     )
     for reason in reasons:
         counter.labels(reason)

@@ -91,7 +91,7 @@ class MlflowServer:
 
 
 class _Refused(Exception):  # noqa: N818 - an answer
-    """MLflow's answer to a request that it did not carry out: the HTTP status and the code of its error."""
+    """MLflow's answer to a request that it refused: the HTTP status and the code of its error."""
 
     def __init__(self, status: int, code: str) -> None:
         super().__init__(f"HTTP {status}")

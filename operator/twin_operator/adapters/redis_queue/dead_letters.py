@@ -1,4 +1,4 @@
-"""Dead letters: messages that cannot be carried out, the newest of them, for users to inspect.
+"""Dead letters: messages that cannot be processed, the newest of them, for users to inspect.
 
 A Redis stream, bounded in entries and in bytes an entry. It is no ledger: the run of a message that is here is nowhere
 else, so the operator publishes it again from its object, or has written there why it failed.

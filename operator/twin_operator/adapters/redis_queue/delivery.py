@@ -1,4 +1,4 @@
-"""What is taken from a queue, judged before anybody reads it: a pure function of bytes, queue, keys and time.
+"""What is taken from a queue, judged before it is read: a pure function of bytes, queue, keys and time.
 
 kombu and Celery trust what they are sent: an envelope that is no JSON, or lacks a field, ends the worker's consuming
 loop with its message lost. So whatever is not exactly what the operator writes goes no further than here.
@@ -44,7 +44,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a message is not carried out: a reason, a clause for people, and the run that it says it is for."""
+    """Why a message is not processed: a reason, a clause for users, and the run that it says it is for."""
 
     reason: Reason
     because: str
@@ -71,7 +71,7 @@ class Check:
     longest_seconds: float
 
     def refusal(self, message: bytes, queue: str, now: float) -> Refusal | None:
-        """Return why a message is not to be carried out; None for a sound one.
+        """Return why a message is not to be processed; None for a sound one.
 
         Args:
             message: as it stood in the list.

@@ -17,7 +17,7 @@ GROUP: Final = "operator"
 CONSUMER: Final = "leader"  # fixed, so that a new leader first re-reads what the old one left pending
 PUBLISHED: Final = f"{PREFIX}published"  # hash: tasks ever published, by queue; arrivals are its differences
 PUBLISHED_AT: Final = "twinops-published"  # header of a message: when, seconds since the epoch
-DEAD_LETTERS: Final = f"{PREFIX}dead-letters"  # stream of what cannot be carried out
+DEAD_LETTERS: Final = f"{PREFIX}dead-letters"  # stream of what cannot be processed
 ARCHIVE: Final = f"{PREFIX}archive"  # stream of what waits for the archive
 UNACKED: Final = f"{PREFIX}unacked"  # kombu's hash: delivered messages of all queues, by delivery tag
 UNACKED_INDEX: Final = f"{PREFIX}unacked_index"  # kombu's sorted set: delivery tag by time of delivery
@@ -58,7 +58,7 @@ def pace_key(queue: str) -> str:
 
 
 def draining_key(worker: str) -> str:
-    """Return the flag of a worker that is to take no further task; it expires, so that nobody drains for ever."""
+    """Return the flag of a worker that is to take no further task; it expires, so that no worker drains for ever."""
     return f"{PREFIX}draining:{worker}"
 
 

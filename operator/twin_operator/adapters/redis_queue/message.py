@@ -2,7 +2,7 @@
 
 The signature shows that who holds the key wrote the message, for this run, this attempt and this queue: HMAC-SHA-256
 (RFC 2104) over the fields, each behind its length, so that no two messages have the same text. What is signed is the
-body's bytes as they travel: it is checked before anybody reads them.
+body's bytes as they travel: it is checked before they are read.
 """
 
 import base64
@@ -23,7 +23,7 @@ from twin_operator.services.runs.tracing import traceparent_of
 
 SIGNATURE_HEADER: Final = "twinops-signature"
 SCHEME: Final = "v1"
-_ID_DIGITS: Final = 8  # hexadecimal digits of a digest of the key: tells keys apart, and nothing about them
+_ID_DIGITS: Final = 8  # hexadecimal digits of a digest of the key: distinguishes keys, and reveals nothing about them
 _LENGTH_BYTES: Final = 8  # of the number in front of a field
 _FORM: Final = re.compile(rf"{SCHEME}:([0-9a-f]{{{_ID_DIGITS}}}):([0-9]{{1,12}}):([0-9a-f]{{64}})", re.ASCII)
 LEAST_PRIORITY: Final = 9  # api.md: 9 is the most urgent; kombu pops 0 first
@@ -72,7 +72,7 @@ class Signing:
         """Return when the message was signed, in seconds since the epoch.
 
         Raises:
-            Forged: nobody who holds a key signed these fields.
+            Forged: no holder of a key signed these fields.
         """
         written = _FORM.fullmatch(signature)
         if written is None:
@@ -137,7 +137,7 @@ class Messages:
 
 
 def run_of(message: bytes) -> str | None:
-    """Return the run that a message says it is for; None of what is no message: anybody may have put it there."""
+    """Return the run that a message says it is for; None of what is no message: any client may have put it there."""
     try:
         return str(orjson.loads(message)["headers"]["id"])
     except (orjson.JSONDecodeError, LookupError, TypeError):
@@ -145,7 +145,7 @@ def run_of(message: bytes) -> str | None:
 
 
 def target_of(message: bytes) -> Target | None:
-    """Return the object that a message says it is for; None of what is no message of ours: anybody may have put it."""
+    """Return the object that a message says it is for; None of what is no message of ours: any client may write one."""
     try:
         ((task,), _keywords, _follow_ups) = orjson.loads(base64.b64decode(orjson.loads(message)["body"]))
         target = Target(**task["target"])

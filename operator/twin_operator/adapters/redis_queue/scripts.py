@@ -24,7 +24,7 @@ from twin_operator.adapters.redis_queue.bad_records import KeyTypes
 
 logger = logging.getLogger(__name__)
 FIRST_PAUSE: Final = 0.05  # seconds before a script that is not there is called again; doubles
-LONGEST_PAUSE: Final = 1.0  # as often as the operator looks
+LONGEST_PAUSE: Final = 1.0  # as often as the operator checks
 LONGEST_DRAINING: Final = 600  # seconds that a mark of the operator may have left; it sets 60
 
 _NOW: Final = "local now = redis.call('TIME'); now = now[1] + now[2] / 1000000"
@@ -192,7 +192,7 @@ class ScriptCalls:
 
 @dataclass
 class ServerUpkeep:
-    """Keeps in Redis what workers need and cannot mend themselves: the scripts, and our keys as the types they are.
+    """Keeps in Redis what workers need and cannot repair themselves: the scripts, and our keys as the types they are.
 
     Args:
         redis: connection with `decode_responses` off.

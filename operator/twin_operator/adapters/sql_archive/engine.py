@@ -183,7 +183,7 @@ def make_engine(address: Address, *, reading: bool = False) -> Engine:
     return engine
 
 
-# NaN and infinity are no JSON: PostgreSQL refuses them, and SQLite would keep what nobody else can read.
+# NaN and infinity are no JSON: PostgreSQL refuses them, and SQLite would keep what no other client can read.
 _strict_json = partial(json.dumps, allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""The archive as people read it: filtered, joined, newest first, some rows at a time. It changes nothing."""
+"""The archive as users read it: filtered, joined, newest first, some rows at a time. It changes nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -136,9 +136,9 @@ class Columns(ApiModel):
     outcome: OutcomeColumn = Field(description="What was measured afterwards, and which way is better.")
     experiment: ColumnName | None = Field(
         default=None,
-        description="Column that says which past experiment, campaign or site a row is from. Several experiments "
-        "let the "
-        "twin learn how much effects differ from one to the next. Absent: all rows are one experiment.",
+        description="Column that says which past experiment a row is from, such as a site or a period. Several "
+        "experiments let the twin "
+        "learn how much effects differ from one to the next. Absent: all rows are one experiment.",
     )
     cluster: ColumnName | None = Field(
         default=None,

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, Wit
 from twin_operator.api.v1alpha1.schema import Rule, rules
 
 QUANTITY_LIMIT: Final = 1e15
-"""In the outcome's units, or in rows. Above it a double no longer tells neighbouring whole numbers apart."""
+"""In the outcome's units, or in rows. Above it a double cannot represent every whole number."""
 SIGNIFICANT_DIGITS: Final = 6
 """Of numbers in status: more than any interval here can resolve, few enough to read."""
 SECONDS_LIMIT: Final = 315_360_000

@@ -1,4 +1,4 @@
-"""The outcome that a Simulation is graded by, in each form that people have it in."""
+"""The outcome that a Simulation is graded by, in each form that it is usually reported in."""
 
 from typing import Annotated
 

@@ -97,7 +97,7 @@ def immutable(fields: Iterable[str], instead: str) -> tuple[Rule, ...]:
 
 
 def list_map(*keys: str) -> JsonDict:
-    """Declare a list whose items are told apart by keys, so that appliers merge and duplicates are refused."""
+    """Declare a list whose items are identified by keys, so that appliers merge and duplicates are refused."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 

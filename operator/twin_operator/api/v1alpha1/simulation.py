@@ -167,7 +167,7 @@ class SimulationSpec(ApiModel):
         default=None,
         description="The outcome, once it is known; can be set once, and not on a Simulation that Failed. It "
         "grades this "
-        "prediction and teaches the model how much campaigns differ.",
+        "prediction and teaches the model how much effects differ between experiments.",
     )
     active_deadline_seconds: Seconds | None = Field(
         default=None,

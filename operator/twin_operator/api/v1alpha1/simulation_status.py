@@ -152,7 +152,7 @@ class Recommendation(ApiModel):
         description="BenefitLikely, BenefitUnlikely, NotCalibrated, Inconclusive, TooFewUnits, or what forbids Deploy: "
         "AssignmentNotRandom or TwinNotFaithful."
     )
-    message: Sentence = Field(description="The recommendation in a sentence or two, with its rule and next step.")
+    message: Sentence = Field(description="The recommendation in one sentence, with its rule and the next step.")
     probability_of_benefit: Probability = Field(
         default=None, description="Probability of an effect above decision.minimumEffect in a new experiment."
     )

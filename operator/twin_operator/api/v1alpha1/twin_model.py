@@ -55,7 +55,7 @@ class Uncertainty(ApiModel):
         default=0.25,
         description="Scale of the prior on how much true effects differ between experiments, in standard "
         "deviations of the "
-        "control arm. Campaigns differ by about 0.1, schools or villages by 0.4. Data outweigh it as "
+        "control arm. E-mail experiments differ by about 0.1, schools or villages by 0.4. Data outweigh it as "
         "experiments come in.",
     )
     accept_prior: bool = Field(

@@ -1,4 +1,4 @@
-"""`twin-operator archive`: what is known of Simulations, outcomes and retrainings, for people and their tools.
+"""`twin-operator archive`: what is known of Simulations, outcomes and retrainings, for users and their tools.
 
 Here are the options; what they lead to is in `commands`, imported when it is run: databases and files take
 seconds to import, which neither the operator nor a worker should wait for.
@@ -91,7 +91,7 @@ def show(  # noqa: PLR0913 - one for each option
     output: Annotated[Output, typer.Option("--output", "-o", help="A table, or JSON for programs.")] = Output.TABLE,
     url: Url = None,
 ) -> None:
-    """List rows, newest first: by default outcomes beside their predictions."""
+    """List rows, newest first: by default outcomes with their predictions."""
     filters = _filters(kind, model, version, since, until, grade, experiment, limit)
     from twin_operator.cli.archive.commands import show_rows  # noqa: PLC0415 - see above
 

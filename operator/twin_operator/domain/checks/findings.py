@@ -1,4 +1,4 @@
-"""What a check reports: figures for status.metrics and sentences for people. No computation."""
+"""What a check reports: figures for status.metrics and sentences for users. No computation."""
 
 import re
 from collections.abc import Mapping

@@ -157,9 +157,8 @@ class Evidence:
 
     `probability_of_benefit`: of an effect above the minimum in a new experiment; `probability_in_own_experiments`:
     likewise from sampling alone; `experiments`: J; `outcomes`: K; `largest_share`: of one row in the weight;
-    `everybody`: whether every past unit matched; `outcome`: its name, with whether it is `binary`; `randomised`:
-    whether arms were assigned at random; `accept_prior`: of the TwinModel's uncertainty; `tipping_point_sd`: see
-    `Recommendation`.
+    `outcome`: its name, with whether it is `binary`; `randomised`: whether arms were assigned at random;
+    `accept_prior`: of the TwinModel's uncertainty; `tipping_point_sd`: see `Recommendation`.
     """
 
     probability_of_benefit: float
@@ -169,7 +168,6 @@ class Evidence:
     treated_arm: ArmSupport
     control_arm: ArmSupport
     largest_share: float
-    everybody: bool
     outcome: str
     binary: bool
     randomised: bool

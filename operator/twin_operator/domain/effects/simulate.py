@@ -160,7 +160,6 @@ def _evidence(
         treated_arm=_support(measured.treated_arm),
         control_arm=_support(measured.control_arm),
         largest_share=measured.largest_share,
-        everybody=measured.matched == bank.rows,
         outcome=columns.outcome,
         binary=columns.binary,
         randomised=columns.assignment is not Assignment.OBSERVATIONAL,

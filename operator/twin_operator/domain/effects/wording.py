@@ -1,4 +1,4 @@
-"""The text of a recommendation: numbers in the units of the outcome, in one sentence for a manager."""
+"""The text of a recommendation: numbers in the units of the outcome, in one sentence."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ LEAST_EFFECTIVE_ROWS = 50.0
 LEAST_EVENTS = 5
 
 _FINDINGS = {
-    Why.ASSIGNMENT_NOT_RANDOM: "the arms of the past units were found not to be assigned at random",
+    Why.ASSIGNMENT_NOT_RANDOM: "arms were not assigned at random",
     Why.TWIN_NOT_FAITHFUL: "recorded outcomes contradict the predictions of this twin",
 }
 
@@ -59,8 +59,7 @@ def percent(share: float) -> str:
 class Case:
     """What was asked and what was found; amounts in outcome units.
 
-    `confidence`: the one-sided one of the decision; `interval_confidence`: that of `low` to `high`; `matched`: past
-    units that the answer rests on.
+    `confidence`: the one-sided one of the decision; `interval_confidence`: that of `low` to `high`.
     """
 
     arm: str
@@ -71,7 +70,6 @@ class Case:
     low: float
     high: float
     interval_confidence: float
-    matched: int
     plan: TrialPlan
     evidence: Evidence
 
@@ -79,16 +77,15 @@ class Case:
 def gated(message: str, gate: Why, next_step: str) -> str:
     """Return a sentence that began with Deploy for the case that a gate forbids it: its numbers stay."""
     reasons = message.removeprefix(f"{Action.DEPLOY}: ").rpartition("; ")[0]
-    return f"{Action.REFINE}: {reasons}{_finding(gate)}; {next_step}."
-
-
-def _finding(gate: Why) -> str:
-    return f", but {_FINDINGS[gate]}"
+    return f"{Action.REFINE}: {reasons}; {_FINDINGS[gate]}; {next_step}."
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What to do, why, and what is next, as one sentence; `missing`: outcomes that would make the twin calibrated."""
+    """What to do, why, and what is next, in one sentence of about 45 words; the rest stands in fields of the status.
+
+    `missing`: outcomes that would make the twin calibrated.
+    """
 
     case: Case
     action: Action
@@ -96,15 +93,16 @@ class Statement:
     missing: int
 
     def __str__(self) -> str:
-        case, evidence = self.case, self.case.evidence
-        interval = f"{self._wording.between(case.low, case.high)} in a new experiment"
-        described = f"{'all' if evidence.everybody else 'a population like'} {case.matched:,} past units"
-        return (
-            f"{self.action}: {case.arm} instead of {case.against} should {self._wording.change(case.estimate)} "
-            f"({interval}, with {percent(case.interval_confidence)} confidence) in {described}; "
-            f"the chance that it is {self._benefit()} is {percent(evidence.probability_of_benefit)}, "
-            f"{self._rule()}{self._because()}; {self._next_step()}."
+        case = self.case
+        interval = self._wording.between(case.low, case.high)
+        change = f"{case.arm} instead of {case.against} should {self._wording.change(case.estimate)}"
+        parts = (
+            f"{self.action}: {change} ({percent(case.interval_confidence)} interval in a new experiment {interval})",
+            f"probability of {self._benefit()} {percent(case.evidence.probability_of_benefit)} ({self._rule()})",
+            *self._because(),
+            self._next_step(),
         )
+        return "; ".join(parts) + "."
 
     @property
     def _wording(self) -> Wording:
@@ -113,63 +111,45 @@ class Statement:
     def _benefit(self) -> str:
         minimum = self._wording.amount(self.case.minimum_effect)
         if self.case.minimum_effect < 0:
-            return f"worse by less than {minimum}, or better,"
-        return f"better by more than {minimum}" if self.case.minimum_effect else "better at all"
+            return f"no loss above {minimum}"
+        return f"a benefit above {minimum}" if self.case.minimum_effect else "a benefit"
 
     def _rule(self) -> str:
-        needed = percent(self.case.confidence)
-        if self.action is Action.DEPLOY or self.reason in _FINDINGS:
-            return f"at least the {needed} that is asked for (one-sided)"
         if self.action is Action.SKIP:
-            alone = "" if self.missing == 0 else ", on this experiment alone"
-            return f"at most the {percent(1 - self.case.confidence)} at which it is given up (one-sided){alone}"
-        if self.reason is Why.TOO_FEW_UNITS:
-            return f"and Deploy needs {needed} (one-sided) on enough past units"
-        return f"and Deploy needs {needed} (one-sided)"
+            return f"Skip allows {percent(1 - self.case.confidence)}"
+        return f"Deploy needs {percent(self.case.confidence)}"
 
-    def _because(self) -> str:
+    def _because(self) -> tuple[str, ...]:
         if self.reason in _FINDINGS:
-            return _finding(self.reason)
+            return (_FINDINGS[self.reason],)
         if self.reason is Why.TOO_FEW_UNITS:
-            return (
-                f", but the past units are too few here (each arm needs {LEAST_EFFECTIVE_ROWS:.0f}"
-                f"{f', {LEAST_EVENTS} events and {LEAST_EVENTS} non-events' if self.case.evidence.binary else ''}, "
-                "and no unit may count for more than 5 % of all)"
-            )
-        if self.reason in {Why.BENEFIT_LIKELY, Why.BENEFIT_UNLIKELY} or self.missing == 0:
-            return ""
-        return f", but {self._unknown()} how much campaigns differ{self._tolerance()}"
+            return (f"too few past units ({self._needed()})",)
+        if self.missing == 0 or self.reason is Why.BENEFIT_LIKELY:
+            return ()
+        if self.reason is Why.BENEFIT_UNLIKELY:
+            return ("in past experiments alone",)
+        return (self._unknown(),)
+
+    def _needed(self) -> str:
+        events = f", {LEAST_EVENTS} events, {LEAST_EVENTS} non-events" if self.case.evidence.binary else ""
+        return f"{LEAST_EFFECTIVE_ROWS:.0f} needed per arm{events}"
 
     def _unknown(self) -> str:
         if not self.case.evidence.randomised:
-            return "data without random assignment cannot tell how far it is off, nor"
+            return "without random assignment its bias is unknown"
         count = self.case.evidence.experiments + self.case.evidence.outcomes
-        return "one experiment cannot tell" if count == 1 else f"{count} experiments cannot yet tell"
-
-    def _tolerance(self) -> str:
-        tipping = self.case.evidence.tipping_point_sd
-        if self.reason is not Why.NOT_CALIBRATED or not tipping:
-            return ""
-        bound = self._wording.amount(tipping)
-        return f" (Deploy would hold if effects differed between campaigns by an SD of less than {bound})"
+        experiments = "one experiment" if count == 1 else f"{count} experiments"
+        return f"{experiments} cannot show how much effects vary"
 
     def _next_step(self) -> str:
         if self.action is Action.DEPLOY:
-            return "record the outcome once it is known"
+            return "next, record the outcome"
         if self.action is Action.SKIP:
-            return "spend the effort on another intervention"
-        trial = self._trial()
-        if self.reason is not Why.TOO_FEW_UNITS and self.reason not in _FINDINGS and self.missing:
-            return f"{trial}, and record its outcome ({self.missing} more make the twin calibrated)"
-        return trial
-
-    def _trial(self) -> str:
+            return "next, try another intervention"
         plan, wording = self.case.plan, self._wording
         if plan.per_arm is not None:
             return f"next, try it on {plan.per_arm:,} units per arm"
         if plan.minimum_detectable_effect is not None:
-            return (
-                "a trial of all planned units can only tell effects at least "
-                f"{wording.amount(plan.minimum_detectable_effect)} away from the minimum: plan for more units"
-            )
-        return "no trial of a feasible size can settle it: choose another minimum effect"
+            detectable = wording.amount(plan.minimum_detectable_effect)
+            return f"next, plan more units (these detect {detectable})"
+        return "no feasible trial decides: change the minimum effect"

@@ -191,7 +191,7 @@ def _loss_sentence(columns: Columns, losses: LossComparison, max_regression: flo
         f"on {losses.rows:,} held-out rows its {kind} is {losses.candidate:.4g}, the champion's {losses.champion:.4g}"
     )
     if losses.units < _LEAST_PAIRS:
-        return f"{shown}, of a single randomised unit, which cannot tell them apart"
+        return f"{shown}, of a single randomised unit, which cannot distinguish them"
     beyond = f"chance and the allowed {100 * max_regression:.3g} % explain" if max_regression else "chance explains"
     judged = _judged(losses.candidate, losses.champion, beyond, passed=losses.passed)
     figures = f"difference {losses.difference:.2g}, standard error {losses.standard_error:.2g}"
@@ -205,7 +205,7 @@ def _backtest_sentence(scores: BacktestComparison) -> str:
     means = f"{scores.candidate:.4g}, the champion's {scores.champion:.4g}"
     shown = f"on {scores.n} known {noun} its mean interval score is {means}"
     if scores.n < _LEAST_PAIRS:
-        return f"{shown}, which one outcome alone cannot tell apart"
+        return f"{shown}, which one outcome alone cannot distinguish"
     return f"{shown}, {_judged(scores.candidate, scores.champion, 'chance explains', passed=scores.passed)}"
 
 

@@ -8,7 +8,7 @@ from twin_operator.domain.twin import TauWeights
 
 _EXCELLENT, _GOOD, _FAIR = 0.10, 0.20, 0.35
 _COVERED_CONFIDENCE = 0.95
-# Predictions are read from a status, which keeps six significant digits: nearer than that, nothing can be told apart.
+# Predictions are read from a status, which keeps six significant digits: smaller differences are not visible in it.
 _ROUNDING = 1e-6
 
 

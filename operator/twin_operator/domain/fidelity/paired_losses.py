@@ -30,7 +30,7 @@ def held_out_losses(candidate: Bank, champion: Bank, champion_plan: TrainingPlan
     """Losses of m_own-arm(x) on the candidate's held-out rows whose own arm the champion knows.
 
     The candidate's predictions are in its bank; the champion is refitted from its own bank as `champion_plan` was
-    carried out: the same folds, and its held-out rows, which have the same hashes as the candidate's, never fitted.
+    run: the same folds, and its held-out rows, which have the same hashes as the candidate's, never fitted.
     Raises `DataInvalid` where the two were trained on different columns.
     """
     if candidate.columns != champion.columns:

@@ -67,7 +67,7 @@ def trend_p(window: Sequence[RecordedOutcome], frozen: FrozenWeights) -> float:
     """P-value of a linear change of o - p over the time of the outcomes, averaged over the frozen weights.
 
     Generalised least squares of r on (1, time) with the covariance C of `significance`, so that one shift of all
-    predictions is no trend (Aitken 1936). 1 where fewer than three experiments, or one moment, leave nothing to tell.
+    predictions is no trend (Aitken 1936). 1 where fewer than three experiments, or one moment, show no trend.
     """
     errors = _Errors.of(window, frozen)
     if errors is None or errors.r.size < _LEAST_FOR_A_TREND or np.ptp(errors.time) == 0:

@@ -234,7 +234,7 @@ def log_loss(event: Floats, probability: Floats) -> Floats:
 def fit_by_plan(
     data: ExperimentData, plan: TrainingPlan, progress: Callable[[float], None]
 ) -> tuple[OutcomeModels, TrainingPlan]:
-    """The chosen models, and the plan as it was carried out: nothing is left to choose in it."""
+    """The chosen models, and the plan as it was followed: nothing is left to choose in it."""
     seeds = plan.seed_count(usual_seeds(data.rows))
     algorithms = plan.candidates or (plan.algorithm,)
     settled = [replace(plan, algorithm=each, seeds=seeds, seed_factor=1, candidates=()) for each in algorithms]

@@ -20,7 +20,7 @@ from twin_operator.domain.table.columns import Algorithm
 
 # One thread: on a busy machine of two cores two threads took forty times as long as one.
 _NATIVE_THREADS = 1
-# Small, slow trees: outcomes of campaigns are mostly noise, and a model that is too eager costs precision.
+# Small, slow trees: outcomes in marketing are mostly noise, and a model that is too eager costs precision.
 _BOOSTING = {"max_iter": 60, "learning_rate": 0.05, "max_leaf_nodes": 8, "early_stopping": False}
 # Leaves of twenty units and half of the rows a tree: smooth means at a third of the time of full trees.
 _FOREST = {"n_estimators": 50, "min_samples_leaf": 20, "max_features": "sqrt", "max_samples": 0.5, "n_jobs": 1}

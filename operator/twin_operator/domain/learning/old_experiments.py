@@ -25,7 +25,7 @@ def without_old_experiments(data: ExperimentData, oldest: float | None) -> Recen
     """Leave out experiments whose newest row is from before `oldest`, in seconds since 1970.
 
     One without any time is kept. All are kept where the rest could not compare what the whole compares: a twin must not
-    forget an arm because nobody tried it lately.
+    forget an arm because it was not tried lately.
     """
     if oldest is None or data.time is None:
         return Recent(data, shortened=False, sentence="")

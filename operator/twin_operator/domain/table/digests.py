@@ -31,7 +31,7 @@ def reseeded(values: Hashes, seed: int) -> Hashes:
 
 
 def numbered(values: Hashes, occurrence: Hashes) -> Hashes:
-    """(n,) hashes that tell equal rows apart by their (n,) running number."""
+    """(n,) hashes that distinguish equal rows by their (n,) running number."""
     return mixed(values + occurrence * _STRIDE)
 
 

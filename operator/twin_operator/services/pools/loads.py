@@ -52,7 +52,7 @@ def all_smoothed(before: Mapping[str, Arrivals], readings: Sequence[QueueReading
 
 
 def load_of(reading: QueueReading, arrivals: Arrivals, unpublished: int) -> QueueLoad:
-    """Return the load of a queue: what nobody has claimed still waits, and so do `unpublished` runs in the operator."""
+    """Return the load of a queue: what is not claimed waits, and so do `unpublished` runs in the operator."""
     assumed = ASSUMED_SECONDS_BY_QUEUE.get(reading.name, ASSUMED_SECONDS)
     return QueueLoad(
         name=reading.name,

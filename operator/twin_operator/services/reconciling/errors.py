@@ -40,7 +40,7 @@ class OutcomesIncomplete(Exception):  # noqa: N818 - a fact about the archive
 
     Args:
         reason: a stable reason of api.md.
-        message: a sentence that says what is missing, and that nobody has to do anything.
+        message: a sentence that says what is missing, and that no user has to do anything.
     """
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -50,7 +50,7 @@ class OutcomesIncomplete(Exception):  # noqa: N818 - a fact about the archive
 
 
 class RegistryFault(StrEnum):
-    """Why MLflow did not carry out a request: the end of a sentence. Texts of a library or a server are not shown."""
+    """Why MLflow refused a request: the end of a sentence. Texts of a library or a server are not shown."""
 
     UNREACHABLE = "no connection to it can be made"
     UNTRUSTED = "its TLS certificate is not trusted"

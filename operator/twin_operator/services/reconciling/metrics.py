@@ -89,7 +89,7 @@ class Meters(Protocol):
         ...
 
     def dead_letters(self, messages: int) -> None:
-        """Show how many messages could not be carried out and are kept."""
+        """Show how many messages could not be processed and are kept."""
         ...
 
 

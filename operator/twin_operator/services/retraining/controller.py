@@ -1,4 +1,4 @@
-"""Carries out the plan of a RetrainingJob: stop, promote, publish, write; when it has ended, archive and delete it."""
+"""Reconciles a RetrainingJob: stop, promote, publish, write; when it has ended, archive and delete it."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -198,7 +198,7 @@ class JobReconciler:
         return RESYNC_SECONDS
 
     async def _resume(self, snapshot: JobSnapshot) -> None:
-        """Let the messages of a job that was suspended be carried out: they may not have left their queue."""
+        """Let the messages of a job that was suspended be processed: they may not have left their queue."""
         if snapshot.training.run.stop is Stop.SUSPENDED:
             await self.queue.resume(training_run(snapshot.job))
         if snapshot.validation.run.stop is Stop.SUSPENDED:

@@ -14,7 +14,7 @@ from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.twin_model import RetrainingPolicy
 from twin_operator.services.runs.times import timestamp
 
-NAME_DIGEST: Final = 10  # hex digits: 40 bits tell the jobs of one model apart
+NAME_DIGEST: Final = 10  # hex digits: 40 bits distinguish the jobs of one model
 NAME_PREFIX: Final = 200  # characters of the model's name: with trigger and digest still a valid object name
 DAY: Final = timedelta(days=1)
 FIDELITY: Final = (Trigger.FIDELITY_DEGRADED, Trigger.COVERAGE_DROP, Trigger.PREDICTION_ERROR)

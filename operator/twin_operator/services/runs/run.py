@@ -56,7 +56,7 @@ def object_of(run: str) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """One run to be carried out: its message holds everything that the worker needs.
+    """One run of a task: its message holds everything that the worker needs.
 
     Attributes:
         run: identity of the run; a Simulation's uid, so that one object is one run.
@@ -96,7 +96,7 @@ class Outcome:
 
     Attributes:
         reason: `Succeeded` or a stable reason of api.md.
-        message: one sentence for the person who reads the condition.
+        message: one sentence for the user who reads the condition.
         value: the result, as JSON; empty on failure.
     """
 

@@ -146,7 +146,7 @@ class Tracer(Protocol):
         ...
 
     def record(self, span: Span) -> None:
-        """Take a span; it is sent later, or lost where nobody takes it. Never waits, never raises."""
+        """Take a span; it is sent later, or lost where no collector takes it. Never waits, never raises."""
         ...
 
     def flush(self) -> None:

@@ -53,7 +53,7 @@ class Admission:
         return sum(map(len, self._parked.values()))
 
     def admit(self, applicant: Applicant) -> bool:
-        """Keep a Simulation if there is room for it, and nobody of its namespace waits; else park it."""
+        """Keep a Simulation if there is room for it, and none of its namespace waits; else park it."""
         if applicant.uid in self._kept:
             return True
         waiting = self._parked.get(applicant.namespace, {})

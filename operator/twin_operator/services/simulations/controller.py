@@ -259,7 +259,7 @@ class Simulations:
         self._show(followed, run, decision)
 
     def _show(self, followed: FollowedSimulation, run: Run, decision: Waiting | Running) -> None:
-        """Write where a Simulation is, once it is old enough that a user may look."""
+        """Write where a Simulation is, once it is old enough that a user may read it."""
         suspended = decision.phase is SimulationPhase.SUSPENDED
         old_enough = self.clock() - followed.seen >= self.second_write_seconds or suspended
         if old_enough and followed.reason != decision.reason:

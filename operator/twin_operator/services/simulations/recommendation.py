@@ -114,7 +114,7 @@ def _of_worker(result: SimulationResult, gates: Sequence[Why]) -> Recommendation
 
 def _case(simulation: Simulation, result: SimulationResult, evidence: Evidence) -> Case:
     effect = _required(result.effect, "effect")
-    plan, population = _required(result.trial, "trial"), _required(result.population, "population")
+    plan = _required(result.trial, "trial")
     return Case(
         arm=simulation.spec.intervention.arm.strip(),
         against=_against(simulation, result),
@@ -124,7 +124,6 @@ def _case(simulation: Simulation, result: SimulationResult, evidence: Evidence) 
         low=_required(effect.low, "effect.low"),
         high=_required(effect.high, "effect.high"),
         interval_confidence=_required(effect.confidence, "effect.confidence"),
-        matched=_required(population.matched, "population.matched"),
         plan=TrialPlan(plan.per_arm, plan.total, plan.minimum_detectable_effect),
         evidence=evidence,
     )

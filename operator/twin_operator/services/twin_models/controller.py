@@ -1,4 +1,4 @@
-"""Carries out the plan of a TwinModel: train, roll back, maintain the active version, write the status."""
+"""Reconciles a TwinModel: train, roll back, maintain the active version, write the status."""
 
 import logging
 from collections.abc import Callable
@@ -173,7 +173,7 @@ class ModelReconciler:
         return await self._decided(snapshot, run_id)
 
     async def _suspend_or_resume(self, model: TwinModel, run_id: str, run: Run) -> None:
-        """Have the training of a suspended model refused or ended wherever it is, and carried out afterwards."""
+        """Have the training of a suspended model refused or ended wherever it is, and processed again afterwards."""
         if not model.spec.suspend and run.stop is Stop.SUSPENDED:
             await self.queue.resume(run_id)
         elif model.spec.suspend and run.stop is None and run.outcome is None and run.queued is not None:

@@ -58,7 +58,7 @@ class Upkeep:
 
     Attributes:
         fidelity, retraining, data: complete parts of the model's status; None where the status has none.
-        facts: conditions beside Ready.
+        facts: conditions besides Ready.
         degraded: whether Faithful is False.
         wanted: a job to be created.
         skipped: why the schedule passes without one, when it is due.

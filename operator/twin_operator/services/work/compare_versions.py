@@ -13,7 +13,7 @@ from twin_operator.services.work.train import Progress
 
 
 def validate_candidate(payload: ComparisonPayload, banks: BankSource, progress: Progress) -> Outcome:
-    """Carry out a gate task.
+    """Run a gate task.
 
     Args:
         payload: of the task.

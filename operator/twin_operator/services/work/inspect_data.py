@@ -32,7 +32,7 @@ class TrainedVersions(BankSource, Protocol):
 
 
 def validate_data(payload: DataCheckPayload, source: DataSource, versions: TrainedVersions) -> Outcome:
-    """Carry out a validation task.
+    """Run a validation task.
 
     Args:
         payload: of the task.

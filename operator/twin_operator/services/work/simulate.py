@@ -57,7 +57,7 @@ def question_of(spec: SimulationSpec) -> Question:
 
 
 def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
-    """Carry out a simulation task.
+    """Run a simulation task.
 
     Args:
         payload: of a `SimulationPayload`.

@@ -130,7 +130,7 @@ class TrainingAttempt:
 
 
 def train_twin(payload: TrainingPayload, attempt: TrainingAttempt) -> Outcome:
-    """Carry out a training task; at most one version comes of a run, however often it is delivered.
+    """Run a training task; at most one version comes of a run, however often it is delivered.
 
     Args:
         payload: of the task.
@@ -240,7 +240,7 @@ def summarise(twin: TrainedTwin, spec: TwinModelSpec, raw: RawTable, now: float)
 
 
 def retrain_twin(payload: RetrainingPayload, attempt: TrainingAttempt) -> Outcome:
-    """Carry out a retraining task; at most one version comes of a run, however often it is delivered.
+    """Run a retraining task; at most one version comes of a run, however often it is delivered.
 
     Args:
         payload: of the task.

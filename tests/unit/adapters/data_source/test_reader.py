@@ -280,14 +280,14 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("{store}500/x.csv", "cannot be read: its server answers HTTP 500"),
         ("{store}403/x.csv", "cannot be read: its server answers HTTP 403; check the credentials of the workers"),
-        ("{store}404/x.csv", "does not exist where the worker looks for it"),
+        ("{store}404/x.csv", "does not exist at the path that the worker reads"),
         ("{store}short", "cannot be read: its server closed the connection before the end"),
         ("http://127.0.0.1:9/x.csv", "cannot be read: the workers cannot reach its server"),
         ("http://no.invalid/x.csv", "cannot be read: the workers cannot reach its server"),
         ("gs://bucket/x.csv", "cannot be read: the image of the workers lacks the package for its protocol"),
         ("file:///", "is a folder; write the address of one file"),
         ("file://{folder}/pipe", "is a pipe, a socket or a device; write the address of a regular file"),
-        ("file://{folder}/x.csv/y.csv", "does not exist where the worker looks for it"),
+        ("file://{folder}/x.csv/y.csv", "does not exist at the path that the worker reads"),
         (
             "abfs://box/a?b#c",
             "names another object to the library of its store: write a key without ?, # and a final /",

@@ -65,11 +65,19 @@ def test_a_result_of_the_previous_release_is_the_status_that_it_was(name: str) -
     assert status.conditions[0].message == case.answer.message
 
 
+def but_for_the_sentence(status: SimulationStatus) -> JSON:
+    """Return a status without the sentence of its recommendation, whose words are those of the operator's release."""
+    found = status.manifest()
+    del found["recommendation"]["message"]
+    del found["conditions"][0]["message"]
+    return found
+
+
 @pytest.mark.parametrize("name", RECORDED)
-def test_the_answer_to_a_message_of_the_previous_release_is_the_one_that_it_had(name: str) -> None:
+def test_the_answer_to_a_message_of_the_previous_release_has_the_numbers_that_it_had(name: str) -> None:
     case = RECORDED[name]
     now, then = written(case, numbers(case)), written(case, case.answer)
-    assert now == then
+    assert but_for_the_sentence(now) == but_for_the_sentence(then)
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -98,7 +106,7 @@ def test_a_gate_turns_deploy_into_refine_and_is_its_reason(name: str, checks: Tw
         assert trust(status)[:2] == ("False", reason)
         assert status.recommendation is not None
         assert status.recommendation.message.startswith("Refine: ")
-        assert "record the outcome once it is known" not in status.recommendation.message
+        assert "record the outcome" not in status.recommendation.message
         assert status.conditions[0].message == status.recommendation.message
 
 
@@ -175,10 +183,10 @@ def without(outcome: Outcome, path: tuple[str, ...]) -> Outcome:
 
 
 def test_a_gated_sentence_keeps_the_numbers_and_names_the_finding_and_the_next_trial() -> None:
-    now, then = by_all("deploy", replace(NOTHING, not_faithful=MISSED))
-    assert now.recommendation == then.recommendation
-    assert now.recommendation is not None
-    assert now.recommendation.message.endswith(
-        "at least the 95 % that is asked for (one-sided), but recorded outcomes contradict the predictions of this "
-        f"twin; next, try it on {now.trial.per_arm if now.trial else None} units per arm."
-    )
+    of_numbers, of_a_sentence = by_all("deploy", replace(NOTHING, not_faithful=MISSED))
+    for status, rule in ((of_numbers, "(Deploy needs 95 %)"), (of_a_sentence, "(one-sided)")):
+        assert status.recommendation is not None
+        assert status.recommendation.message.endswith(
+            f"{rule}; recorded outcomes contradict the predictions of this twin; "
+            f"next, try it on {status.trial.per_arm if status.trial else None} units per arm."
+        )
