@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from tests.fakes.installation import Installation
-from tests.unit.services.pools.site import POOL, SCALED, deployed, pool, publish, replicas, start_workers
+from tests.unit.services.pools.site import POOL, SCALED, deployed, pool, publish, reasons, replicas, start_workers
 from twin_operator.services.runs.run import JSON
 
 pytestmark = pytest.mark.looptime
@@ -34,6 +34,30 @@ async def test_a_template_that_breaks_the_rules_is_said_and_nothing_is_created(t
         assert not deployed(site)
         site.patch(POOL, "fast", {"spec": {"template": None}})
         await site.until(lambda: deployed(site))
+
+
+def reconciled(site: Installation) -> float:
+    return site.metric("twinops_reconciles_total", kind=POOL, result="ok")
+
+
+async def test_a_pool_that_never_had_workers_is_reconciled_once_a_minute() -> None:
+    async with Installation({"resync_seconds": 10_000}, pool=None) as site:
+        site.apply(pool(template={"spec": None}, autoscaling=SCALED))
+        await site.until(lambda: site.condition(POOL, "fast", "Stalled").get("reason") == "InvalidTemplate")
+        before = reconciled(site)
+        await site.advance(301)
+        assert reconciled(site) - before == 5
+
+
+async def test_a_pool_that_never_had_workers_reads_no_queue() -> None:
+    async with Installation(pool=None) as site:
+        site.apply(pool(template={"spec": None}, autoscaling=SCALED))
+        await site.until(lambda: site.condition(POOL, "fast", "Stalled").get("reason") == "InvalidTemplate")
+        site.queue.reachable = False
+        await site.advance(90)
+        assert "QueueUnreachable" not in reasons(site)
+        site.patch(POOL, "fast", {"spec": {"template": None}})
+        await site.until(lambda: "QueueUnreachable" in reasons(site))
 
 
 async def test_the_workers_of_the_last_good_template_go_on_and_are_scaled() -> None:

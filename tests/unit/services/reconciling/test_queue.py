@@ -112,6 +112,19 @@ async def test_the_first_key_of_a_namespace_does_not_wait_for_those_of_another_o
     assert calls.began[-1][0] == "pool-0-other"
 
 
+async def test_three_namespaces_with_many_keys_leave_a_fourth_one_a_quarter_of_the_turns() -> None:
+    calls = Calls(takes=1000)
+    async with running(calls) as queue:
+        for number in range(AT_ONCE):
+            for namespace in ("first", "second", "third"):
+                queue.mark(f"pool-{number}-{namespace}")
+        await asyncio.sleep(1)
+        for number in range(AT_ONCE):
+            queue.mark(f"pool-{number}-fourth")
+        await asyncio.sleep(1)
+    assert sum(key.endswith("-fourth") for key, _ in calls.began) == AT_ONCE / 4
+
+
 async def test_a_key_comes_back_after_the_seconds_that_its_reconciliation_returned() -> None:
     calls = Calls(again=5)
     async with running(calls) as queue:
