@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.api.v1alpha1.conditions import Reason
@@ -214,6 +215,13 @@ async def promoted(site: Installation) -> Workers:
     await workers.do(TaskKind.GATE)
     await site.until(lambda: version(site) == "2")
     return workers
+
+
+async def second(site: Installation, *, promote: bool = False) -> None:
+    """Have the registry hold a second version of ours."""
+    uid = site.get(*MODEL)["metadata"]["uid"]
+    summary = site.registry.summary(REGISTERED, "1")
+    site.registry.add(REGISTERED, f"{CLUSTER_UID}/default/{NAME}/{uid}", "2", **summary, promote=promote)
 
 
 def version(site: Installation) -> str | None:

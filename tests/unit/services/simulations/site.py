@@ -48,6 +48,13 @@ def reports(site: Installation) -> int:
     return len(site.queue.server.content().results.entries)
 
 
+def lose_reports(site: Installation) -> None:
+    """Have Redis lose the reports of workers that the operator has not read; the records of their runs stay."""
+    results = site.queue.server.content().results
+    results.entries.clear()
+    results.unread.clear()
+
+
 def writes(site: Installation) -> int:
     """Return how often the operator wrote the status of a Simulation."""
     return sum(write.kind == "Simulation" for write in site.cluster.writes)

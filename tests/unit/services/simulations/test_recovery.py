@@ -12,6 +12,7 @@ from tests.unit.services.simulations.site import (
     PUBLISHED,
     REPUBLISHED,
     answered,
+    lose_reports,
     messages,
     phase,
     ready,
@@ -126,9 +127,7 @@ async def test_a_result_whose_report_was_lost_is_found_at_the_next_resync() -> N
         await site.until(lambda: messages(site))
         await site.stop()
         site.work(answered)
-        results = site.queue.server.content().results
-        results.entries.clear()
-        results.unread.clear()
+        lose_reports(site)
         site.start()
         await site.until(lambda: phase(site) == "Succeeded", seconds=61)
 

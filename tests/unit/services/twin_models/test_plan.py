@@ -317,6 +317,23 @@ def test_the_same_spec_is_the_same_training() -> None:
     assert training_run(model()) != training_run(model(learner={**SPEC["learner"], "seed": 1}))
 
 
+def test_a_training_after_a_deletion_is_another_one_by_the_run_of_the_deleted_version() -> None:
+    trainings = [
+        training_run(model(TwinModelStatus(retraining=RetrainingState(deleted_version=number, deleted_run_id=run))))
+        for number, run in ((None, None), ("1", None), ("1", "first"), ("1", "second"))
+    ]
+    assert len(set(trainings)) == len(trainings)
+
+
+def test_a_training_for_another_registered_model_is_another_one() -> None:
+    names = (None, "n.renamed", "renamed")
+    assert len({training_run(model(registeredModel=name)) for name in names}) == len(names)
+
+
+def test_the_name_that_a_registered_model_has_anyway_makes_no_other_training() -> None:
+    assert training_run(model(registeredModel="n.m")) == training_run(model())
+
+
 def test_the_registry_name_is_the_namespace_and_the_name() -> None:
     assert registered_model(model()) == "n.m"
     assert registered_model(model(registeredModel="mine")) == "mine"

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.cluster import CLUSTER_UID
 from tests.fakes.installation import Installation
 from tests.fakes.ready_twin import install_twin, simulation, small_bank
-from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, promoted, reasons, serving, version
+from tests.unit.services.letters import MODEL, NAME, REGISTERED, job, promoted, reasons, second, serving, version
 from tests.unit.services.simulations.site import PUBLISHED
 from twin_operator.services.reconciling.version_tags import RUN
 from twin_operator.services.runs.run import TaskKind
@@ -19,13 +19,6 @@ QUESTION = ("Simulation", "question")
 def event(site: Installation, reason: str) -> str:
     (found,) = [each.message for each in site.cluster.events if each.reason == reason]
     return found
-
-
-async def second(site: Installation, *, promote: bool = False) -> None:
-    """Have the registry hold a second version of ours."""
-    uid = site.get(*MODEL)["metadata"]["uid"]
-    summary = site.registry.summary(REGISTERED, "1")
-    site.registry.add(REGISTERED, f"{CLUSTER_UID}/default/letters/{uid}", "2", **summary, promote=promote)
 
 
 async def test_an_active_version_that_is_deleted_is_not_found_and_another_is_trained_without_a_job() -> None:
@@ -81,6 +74,24 @@ async def test_a_version_that_took_the_number_of_the_active_one_is_another_versi
         assert site.status(*MODEL)["model"]["runID"] == site.registry.summary(REGISTERED, "1")["runID"]
 
 
+async def test_a_version_that_took_the_number_of_the_active_one_without_the_alias_does_not_answer() -> None:
+    async with Installation() as site:
+        await serving(site)
+        summary = site.registry.summary(REGISTERED, "1")
+        owner = f"{CLUSTER_UID}/default/letters/{site.get(*MODEL)['metadata']['uid']}"
+        site.registry.delete_registered_model(REGISTERED)
+        site.registry.add(REGISTERED, owner, "again", **summary, promote=False)
+        await site.until(lambda: site.condition(*MODEL)["reason"] == "ModelNotFound", seconds=65)
+
+
+async def test_an_active_version_whose_run_the_status_does_not_have_stays_active() -> None:
+    async with Installation() as site:
+        install_twin(site, NAME)
+        site.cluster.patch_status("TwinModel", "default", NAME, {"status": {"model": {"runID": None}}})
+        await site.advance(70)
+        assert (version(site), "ChampionMoved" in reasons(site)) == ("1", False)
+
+
 async def test_an_alias_that_is_removed_leaves_the_version() -> None:
     async with Installation() as site:
         await serving(site)
@@ -93,6 +104,16 @@ async def test_a_version_that_the_alias_is_moved_to_by_hand_is_active_with_an_ev
     async with Installation() as site:
         await serving(site)
         await second(site)
+        site.registry.set_champion(REGISTERED, "2")
+        await site.until(lambda: version(site) == "2", seconds=65)
+        assert "was moved to version 2" in event(site, "ChampionMoved")
+
+
+async def test_a_version_that_the_alias_is_on_when_the_active_one_is_deleted_is_active_with_an_event() -> None:
+    async with Installation() as site:
+        await serving(site)
+        await second(site)
+        site.registry.delete_version(REGISTERED, "1")
         site.registry.set_champion(REGISTERED, "2")
         await site.until(lambda: version(site) == "2", seconds=65)
         assert "was moved to version 2" in event(site, "ChampionMoved")
@@ -201,8 +222,7 @@ async def test_a_version_that_was_asked_for_by_number_is_not_bound_after_its_del
     async with Installation() as site:
         install_twin(site, NAME)
         await second(site)
-        site.employ()
-        site.apply(simulation("first", modelRef={"name": NAME, "version": "2"}, suspend=False))
+        site.apply(simulation("first", modelRef={"name": NAME, "version": "2"}))
         await site.until(lambda: site.status("Simulation", "first").get("modelVersion") == "2")
         site.registry.delete_version(REGISTERED, "2")
         await site.advance(70)
@@ -211,6 +231,18 @@ async def test_a_version_that_was_asked_for_by_number_is_not_bound_after_its_del
         await site.until(lambda: site.condition("Simulation", "later").get("reason") == "ModelNotFound")
         assert "modelVersion" not in site.status("Simulation", "later")
         assert site.metric(PUBLISHED) == before
+
+
+async def test_a_version_that_was_asked_for_by_number_is_bound_while_the_registry_is_away() -> None:
+    async with Installation() as site:
+        install_twin(site, NAME)
+        await second(site)
+        site.apply(simulation("first", modelRef={"name": NAME, "version": "2"}))
+        await site.until(lambda: site.status("Simulation", "first").get("modelVersion") == "2")
+        await site.advance(70)
+        site.registry.reachable = False
+        site.apply(simulation("later", modelRef={"name": NAME, "version": "2"}))
+        await site.until(lambda: site.status("Simulation", "later").get("modelVersion") == "2")
 
 
 async def test_a_simulation_whose_version_was_made_again_under_its_number_spends_no_attempt() -> None:
