@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any
 
+import orjson
 import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from tests.fakes.attempts import untraced
 from tests.integration.brokers import unsigned_broker
+from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.broker import Broker
 from twin_operator.adapters.redis_queue.claims import Claims
 from twin_operator.api.v1alpha1.conditions import Reason
@@ -38,6 +41,31 @@ async def broker(redis_server: Any) -> AsyncIterator[Broker]:
     await redis.flushall()
     yield unsigned_broker(redis, 60)
     await redis.aclose()
+
+
+class SendsTwice(Redis):
+    """A client whose connection breaks before the answer to a script comes: it sends the script again."""
+
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
+        super().evalsha(sha, numkeys, *keys_and_args)
+        return super().evalsha(sha, numkeys, *keys_and_args)
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_claim_that_is_sent_again_is_one_attempt(redis_server: Any) -> None:
+    work, worker = task(), Claims(SendsTwice.from_url(redis_server.url), "worker", 10, 60, 1)
+    assert worker.claim(work) == "claimed"
+    assert worker.attempts(work.run) == 1
+
+
+async def test_a_result_that_is_there_is_not_written_over(broker: Broker, redis_server: Any) -> None:
+    work, worker = task(), claims(redis_server.url)
+    worker.claim(work)
+    first = Outcome(Reason.DATA_INVALID, "It is empty.")
+    with Redis.from_url(redis_server.url) as redis:
+        redis.hset(keys.run_key(work.run), "outcome", orjson.dumps(asdict(first)))
+    assert worker.record(work, DONE) is False
+    assert (await broker.runs([work.run]))[work.run].outcome == first
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))

@@ -17,6 +17,7 @@ from tests.unit.services.letters import (
     Workers,
     job,
     observe,
+    reasons,
     serving,
     version,
 )
@@ -220,6 +221,22 @@ async def test_a_training_is_stopped_when_the_registered_model_is_given_away() -
         site.registry.check_owner(REGISTERED, OTHER_OWNER)
         await site.until(lambda: taken(site))
         assert site.queue.server.content().records[begun.run].stop == "cancelled"
+
+
+async def test_a_training_that_ended_before_its_name_was_refused_is_repeated() -> None:
+    async with Installation() as site:
+        workers = Workers(site)
+        site.apply(letters_model())
+        await site.until_phase(*MODEL, "Training")
+        await site.stop()
+        workers.work()
+        site.registry.set_tag(REGISTERED, "twinops.owner", OTHER_OWNER)
+        site.start()
+        await site.until(lambda: taken(site))
+        site.registry.delete_registered_model(REGISTERED)
+        await workers.do(TaskKind.TRAIN)
+        await site.until_phase(*MODEL, "Ready")
+        assert "ModelNotFound" not in reasons(site)
 
 
 async def test_a_retraining_is_held_and_nothing_is_promoted_for_a_stranger() -> None:

@@ -20,6 +20,7 @@ from tests.unit.services.pools.site import (
     pod_names,
     pool,
     publish,
+    reasons,
     replicas,
     start_workers,
 )
@@ -81,6 +82,16 @@ async def test_a_deployment_that_the_pool_does_not_own_is_not_touched(
         status = site.status(POOL, "fast")
         assert (status["phase"], status["replicas"], status["readyReplicas"]) == ("Failed", 0, 0)
         assert not figures(site, "fast")
+
+
+async def test_the_queues_of_a_pool_whose_name_is_taken_are_not_read() -> None:
+    async with Installation(pool=None) as site:
+        site.apply(a_deployment())
+        site.apply(pool(autoscaling=SCALED))
+        await site.until(lambda: taken(site))
+        site.queue.reachable = False
+        await site.advance(120)
+        assert "QueueUnreachable" not in reasons(site)
 
 
 async def test_a_deployment_with_another_controller_is_not_touched_though_it_names_the_pool() -> None:

@@ -35,12 +35,15 @@ async def waiting(site: Installation) -> None:
     assert phase(site) == "Pending"
 
 
-async def active_version_gone(site: Installation) -> None:
+async def active_version_gone(site: Installation, *, restart: bool = False) -> None:
     """Have a worker take a Simulation of the active version, which was deleted after the Simulation was published."""
     install_twin(site, NAME)
     await second(site)
     site.apply(simulation(model=NAME, backoffLimit=0))
     await site.until_phase("Simulation", "question", "Queued")
+    if restart:
+        await site.restart()
+        await site.advance(10)
     site.registry.delete_version(REGISTERED, "1")
     assert len(site.work()) == 1
 
@@ -104,9 +107,10 @@ async def test_its_model_is_not_found_before_the_next_resync() -> None:
         await site.until(lambda: site.condition(*MODEL).get("reason") == "ModelNotFound", seconds=5)
 
 
-async def test_another_version_answers_it_as_soon_as_that_is_active() -> None:
+@pytest.mark.parametrize("restart", [False, True])
+async def test_another_version_answers_it_as_soon_as_that_is_active(*, restart: bool) -> None:
     async with Installation(NO_RESYNC) as site:
-        await active_version_gone(site)
+        await active_version_gone(site, restart=restart)
         await site.until(lambda: site.condition(*MODEL).get("reason") == "ModelNotFound")
         serve(site, NAME, "2")
         site.employ(answered)

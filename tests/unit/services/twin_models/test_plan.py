@@ -317,6 +317,10 @@ def test_the_same_spec_is_the_same_training() -> None:
     assert training_run(model()) != training_run(model(learner={**SPEC["learner"], "seed": 1}))
 
 
+def test_other_data_of_a_model_that_answers_makes_no_other_training() -> None:
+    assert training_run(model(trained(), data={"uri": "file:///data/b.csv"})) == training_run(model(trained()))
+
+
 def test_a_training_after_a_deletion_is_another_one_by_the_run_of_the_deleted_version() -> None:
     trainings = [
         training_run(model(TwinModelStatus(retraining=RetrainingState(deleted_version=number, deleted_run_id=run))))

@@ -63,6 +63,17 @@ async def test_a_registered_model_that_is_deleted_is_trained_for_again() -> None
             site.registry.delete_registered_model(REGISTERED)
 
 
+async def test_a_registered_model_that_is_deleted_again_right_after_a_training_is_trained_for_again() -> None:
+    async with Installation(watch_delay=2) as site:
+        workers = await serving(site)
+        for _again in range(2):
+            site.registry.delete_registered_model(REGISTERED)
+            await site.until(lambda: version(site) is None)
+            await site.until(lambda: TaskKind.TRAIN in workers.work())
+            await site.until_phase(*MODEL, "Ready")
+            await site.restart()
+
+
 async def test_a_version_that_took_the_number_of_the_active_one_is_another_version() -> None:
     async with Installation() as site:
         await serving(site)
@@ -143,6 +154,18 @@ async def test_an_alias_on_a_version_of_others_is_a_conflict_while_the_old_one_a
         assert site.registry.champion_version(REGISTERED) == foreign
         site.registry.set_champion(REGISTERED, "1")
         await site.until(lambda: not site.condition(*MODEL, "RegistryConflict"))
+
+
+async def test_a_conflict_under_the_name_before_is_none_under_the_present_one() -> None:
+    async with Installation() as site:
+        workers = await serving(site)
+        site.registry.set_champion(REGISTERED, site.registry.add_foreign_version(REGISTERED))
+        await site.until(lambda: site.condition(*MODEL, "RegistryConflict"))
+        site.patch(*MODEL, {"spec": {"registeredModel": "default.renamed"}})
+        await workers.do(TaskKind.TRAIN)
+        await site.until(lambda: version(site) == "1")
+        await site.advance(5)
+        assert site.condition(*MODEL, "RegistryConflict") == {}
 
 
 async def test_a_pin_that_does_not_exist_makes_the_model_not_ready_and_simulations_wait() -> None:
