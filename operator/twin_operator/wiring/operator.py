@@ -14,6 +14,7 @@ from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.metrics import BrokerWatch
 from twin_operator.services.reconciling.queued_runs import QueuedRuns
+from twin_operator.services.reconciling.window import PublicationWindow
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
@@ -21,7 +22,6 @@ from twin_operator.services.runs.tracing import Tracer
 from twin_operator.services.simulations.expiry import Expiry
 from twin_operator.services.simulations.model_changes import ModelChanges
 from twin_operator.services.simulations.results import ResultsLoop
-from twin_operator.services.simulations.window import PublicationWindow
 from twin_operator.services.twin_models.controller import ModelReconciler
 from twin_operator.services.twin_models.data_checks import DataChecks
 from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep

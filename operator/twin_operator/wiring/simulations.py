@@ -2,12 +2,12 @@
 
 from twin_operator.services.operator import FinishedSimulations
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.reconciling.window import Bound, PublicationWindow, QueueLimits
 from twin_operator.services.simulations.admission import Admission, NamespaceLimits
 from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.publication import Publication
 from twin_operator.services.simulations.reception import Reception
-from twin_operator.services.simulations.window import PublicationWindow, QueueLimits
 from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.versions import Twins
 from twin_operator.wiring.operator_ports import Shared
@@ -45,13 +45,14 @@ def build_simulations(
 
 def _publication(shared: Shared, twins: Twins, finished: FinishedSimulations) -> Publication:
     settings = shared.settings
+    bound = Bound(settings.published_runs_per_queue, settings.published_bytes_per_queue)
     return Publication(
         queue=shared.ports.queue,
         twins=twins,
         meters=shared.metrics.simulations,
         clock=shared.clock,
         on_weights=finished.archiving.weights,
-        window=PublicationWindow(QueueLimits(settings.published_runs_per_queue, settings.published_bytes_per_queue)),
+        window=PublicationWindow(QueueLimits(queue=bound, namespace=bound)),
         batch_bytes=settings.batch_bytes,
     )
 

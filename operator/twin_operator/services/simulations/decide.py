@@ -10,6 +10,7 @@ from twin_operator.domain.table.columns import Uncertainty
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.reconciling.status import queued_message
+from twin_operator.services.reconciling.window import Candidate
 from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.runs.simulation_messages import SimulationPayload, TauWeightsOnTheWire
 from twin_operator.services.runs.tracing import trace_of
@@ -17,6 +18,8 @@ from twin_operator.services.versions import Refusal, Version, Waiting
 
 RETRY_BASE_SECONDS = 1.0  # wait before the second attempt; doubles
 RETRY_CAP_SECONDS = 60.0  # longest wait between attempts
+MESSAGE_BYTES = 2048  # of a message without the values that select its population: envelope, signature, tau weights
+SEPARATOR_BYTES = 3  # of a value in JSON: quotes and a comma
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,18 @@ def is_version_gone(run: Run) -> bool:
 def model_of(simulation: Simulation) -> tuple[str, str]:
     """Return namespace and name of the TwinModel that a Simulation asks."""
     return simulation.namespace, simulation.spec.model_ref.name
+
+
+def candidate_of(simulation: Simulation) -> Candidate:
+    """Return the candidate for a place in its queue that a Simulation is."""
+    spec = simulation.spec
+    return Candidate(simulation.uid, simulation.namespace, spec.task_queue, spec.priority, message_size(simulation))
+
+
+def message_size(simulation: Simulation) -> int:
+    """Return about how many bytes the message of a Simulation has."""
+    clauses = simulation.spec.population.where
+    return MESSAGE_BYTES + sum(len(value) + SEPARATOR_BYTES for clause in clauses for value in clause.values)
 
 
 def simulation_payload(

@@ -8,16 +8,18 @@ from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import RunQueue
+from twin_operator.services.reconciling.window import PublicationWindow
 from twin_operator.services.runs.run import Run, Task
 from twin_operator.services.simulations.answers import FollowedSimulation
 from twin_operator.services.simulations.decide import (
     Enqueue,
+    candidate_of,
     deadline_of,
+    message_size,
     model_of,
     simulation_payload,
     simulation_task,
 )
-from twin_operator.services.simulations.window import Candidate, PublicationWindow, message_size
 from twin_operator.services.versions import Twins, Waiting
 
 
@@ -68,7 +70,7 @@ class Publication:
     def follow(self, simulation: Simulation) -> None:
         """Give a Simulation that has a message its place; a new leader finds messages before it sees the objects."""
         if simulation.uid in self._elsewhere:
-            self.window.occupy(Candidate.of(simulation))
+            self.window.occupy(candidate_of(simulation))
 
     def has_published(self, followed: FollowedSimulation) -> bool:
         """Whether the message of a Simulation is known to be on its way."""
@@ -88,7 +90,7 @@ class Publication:
     def choose(self, ready: Collection[Ready]) -> tuple[list[Ready], list[str]]:
         """Return those of these that have a place now, and the other Simulations that got one."""
         for each in ready:
-            self.window.request(Candidate.of(each.followed.simulation))
+            self.window.request(candidate_of(each.followed.simulation))
         granted = self.window.grant()
         chosen = [each for each in ready if self.window.has(each.uid)]
         here = {each.uid for each in ready}

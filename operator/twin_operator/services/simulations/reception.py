@@ -12,8 +12,8 @@ from twin_operator.services.reconciling.queue import Pace
 from twin_operator.services.runs.run import Run
 from twin_operator.services.simulations.admission import Admission, Applicant
 from twin_operator.services.simulations.controller import Simulations
+from twin_operator.services.simulations.decide import message_size
 from twin_operator.services.simulations.status import unfinished
-from twin_operator.services.simulations.window import message_size
 from twin_operator.services.versions import Waiting
 
 logger = logging.getLogger(__name__)

@@ -6,17 +6,15 @@ import pytest
 
 from tests.fakes.ready_twin import simulation
 from twin_operator.api.v1alpha1 import Simulation
-from twin_operator.services.simulations.window import (
-    MESSAGE_BYTES,
-    Candidate,
-    PublicationWindow,
-    QueueLimits,
-    message_size,
-)
+from twin_operator.services.reconciling.window import Bound, Candidate, PublicationWindow, QueueLimits
+from twin_operator.services.simulations.decide import MESSAGE_BYTES, message_size
 
 
-def window(runs: int = 1000, size: int = 1_000_000) -> PublicationWindow:
-    return PublicationWindow(QueueLimits(runs, size))
+def window(
+    runs: int = 1000, size: int = 1_000_000, of_one: int = 1000, size_of_one: int = 1_000_000
+) -> PublicationWindow:
+    """Return the places of queues; `of_one` and `size_of_one` are the bounds of a namespace."""
+    return PublicationWindow(QueueLimits(queue=Bound(runs, size), namespace=Bound(of_one, size_of_one)))
 
 
 def candidate(uid: str, priority: int = 5, size: int = 1, queue: str = "simulations") -> Candidate:
@@ -88,6 +86,32 @@ def test_bytes_are_bounded_and_one_that_is_larger_than_the_bound_gets_a_place_al
     assert places.grant() == ["b1"]
     assert places.release("b1")
     assert places.grant() == ["c1"]
+
+
+def test_a_namespace_has_no_more_places_of_a_queue_than_its_own_bound() -> None:
+    places = window(of_one=2)
+    for uid in ("a1", "a2", "a3", "b1"):
+        places.request(candidate(uid))
+    places.request(candidate("a4", queue="trials"))
+    assert sorted(places.grant()) == ["a1", "a2", "a4", "b1"]
+    assert places.release("a1")
+    assert places.grant() == ["a3"]
+
+
+def test_the_bytes_of_a_namespace_are_bounded() -> None:
+    places = window(size_of_one=100)
+    for uid, size in (("a1", 60), ("a2", 60), ("b1", 1000)):
+        places.request(candidate(uid, size=size))
+    assert sorted(places.grant()) == ["a1", "b1"]
+    assert places.release("a1")
+    assert places.grant() == ["a2"]
+
+
+def test_a_less_urgent_run_of_another_namespace_passes_those_whose_namespace_has_its_share() -> None:
+    places = window(of_one=1)
+    for uid, priority in (("a1", 9), ("a2", 9), ("b1", 0)):
+        places.request(candidate(uid, priority))
+    assert places.grant() == ["a1", "b1"]
 
 
 def test_a_repeated_request_is_one() -> None:

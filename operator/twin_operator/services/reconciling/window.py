@@ -1,21 +1,17 @@
-"""Which Simulations may have a message in Redis now: a bounded number for each queue, shared by the namespaces.
+"""Which runs may have a message in Redis now: a bounded number, and bytes, of each queue and of a namespace in it.
 
 The rest waits in the operator: the most urgent first, and round-robin over namespaces among equally urgent ones. So a
-namespace with a thousand Simulations delays the first one of another namespace by a few, not by a thousand.
+namespace with a thousand runs delays the first one of another namespace by a few, not by a thousand.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-from twin_operator.api.v1alpha1 import Simulation
-
-MESSAGE_BYTES = 2048  # of a message without the values that select its population: envelope, signature, tau weights
-SEPARATOR_BYTES = 3  # of a value in JSON: quotes and a comma
 
 
 @dataclass(frozen=True)
-class QueueLimits:
-    """Most that one queue has in Redis at a time.
+class Bound:
+    """Most that is in Redis at a time.
 
     Attributes:
         runs: messages that are published and not done with.
@@ -27,26 +23,22 @@ class QueueLimits:
 
 
 @dataclass(frozen=True)
+class QueueLimits:
+    """The bounds of each queue, and of each namespace in a queue."""
+
+    queue: Bound
+    namespace: Bound
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """A Simulation that is ready for a worker: its uid, and what decides about its place."""
+    """A run that is ready for a worker: its id (a Simulation's uid), and what decides about its place."""
 
     uid: str
     namespace: str
     queue: str
     priority: int
     size: int
-
-    @classmethod
-    def of(cls, simulation: Simulation) -> "Candidate":
-        """Return the candidate that a Simulation is."""
-        spec = simulation.spec
-        return cls(simulation.uid, simulation.namespace, spec.task_queue, spec.priority, message_size(simulation))
-
-
-def message_size(simulation: Simulation) -> int:
-    """Return about how many bytes the message of a Simulation has."""
-    clauses = simulation.spec.population.where
-    return MESSAGE_BYTES + sum(len(value) + SEPARATOR_BYTES for clause in clauses for value in clause.values)
 
 
 @dataclass
@@ -67,12 +59,11 @@ class _Waiting:
         if not namespaces:
             del self._by_priority[candidate.priority]
 
-    def next(self) -> Candidate | None:
-        """Return the first of the namespace whose turn it is, of the most urgent priority."""
-        if not self._by_priority:
-            return None
-        namespaces = self._by_priority[max(self._by_priority)]
-        return next(iter(next(iter(namespaces.values())).values()))
+    def first_of_each(self) -> Iterator[Candidate]:
+        """Yield the first of each namespace in the order of their turns, the most urgent priority first."""
+        for priority in sorted(self._by_priority, reverse=True):
+            for candidates in self._by_priority[priority].values():
+                yield next(iter(candidates.values()))
 
     def take(self, candidate: Candidate) -> None:
         """Remove a candidate; its namespace is the last one of its priority from now on."""
@@ -82,6 +73,28 @@ class _Waiting:
 
 
 @dataclass
+class _Use:
+    """What is in Redis of each queue, or of each namespace in a queue."""
+
+    bound: Bound
+    _runs: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    _size: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def has_room(self, key: tuple[str, ...], candidate: Candidate) -> bool:
+        runs, size = self._runs[key], self._size[key] + candidate.size
+        return not runs or (runs < self.bound.runs and size <= self.bound.size)
+
+    def add(self, key: tuple[str, ...], candidate: Candidate) -> None:
+        self._runs[key] += 1
+        self._size[key] += candidate.size
+
+    def remove(self, key: tuple[str, ...], candidate: Candidate) -> None:
+        self._runs[key] -= 1
+        self._size[key] -= candidate.size
+        if not self._runs[key]:
+            del self._runs[key], self._size[key]
+
+
 class PublicationWindow:
     """The places of every queue.
 
@@ -89,45 +102,48 @@ class PublicationWindow:
         limits: of each queue.
     """
 
-    limits: QueueLimits
-    _placed: dict[str, Candidate] = field(default_factory=dict)
-    _requested: dict[str, Candidate] = field(default_factory=dict)
-    _waiting: dict[str, _Waiting] = field(default_factory=dict)
-    _requests: Counter[str] = field(default_factory=Counter)
-    _runs: Counter[str] = field(default_factory=Counter)
-    _size: Counter[str] = field(default_factory=Counter)
+    def __init__(self, limits: QueueLimits) -> None:
+        self._queues, self._namespaces = _Use(limits.queue), _Use(limits.namespace)
+        self._placed: dict[str, Candidate] = {}
+        self._requested: dict[str, Candidate] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._requests: Counter[str] = Counter()
 
     def has(self, uid: str) -> bool:
-        """Whether a Simulation has a place."""
+        """Whether a run has a place."""
         return uid in self._placed
+
+    def placed(self, queue: str) -> list[str]:
+        """Return the runs with a place of a queue."""
+        return [uid for uid, each in self._placed.items() if each.queue == queue]
 
     def waiting(self, queue: str) -> int:
         """Return how many wait for a place of a queue."""
         return self._requests[queue]
 
     def request(self, candidate: Candidate) -> None:
-        """Have a Simulation wait for a place, unless it has one or waits already."""
+        """Have a run wait for a place, unless it has one or waits already."""
         if candidate.uid not in self._placed and candidate.uid not in self._requested:
             self._requested[candidate.uid] = candidate
             self._requests[candidate.queue] += 1
             self._waiting.setdefault(candidate.queue, _Waiting()).add(candidate)
 
     def occupy(self, candidate: Candidate) -> None:
-        """Give a place to a Simulation whose message is in the queue already: an earlier leader published it."""
+        """Give a place to a run whose message is in the queue already: an earlier leader published it."""
         if candidate.uid not in self._placed:
             self.release(candidate.uid)
             self._place(candidate)
 
     def release(self, uid: str) -> bool:
-        """Take the place, or the request, of a Simulation back; return whether another one may have its place now."""
+        """Take the place, or the request, of a run back; return whether another one may have its place now."""
         if (requested := self._requested.get(uid)) is not None:
             self._waiting[requested.queue].remove(requested)
             self._forget_request(requested)
             return False
         if (placed := self._placed.pop(uid, None)) is None:
             return False
-        self._runs[placed.queue] -= 1
-        self._size[placed.queue] -= placed.size
+        self._queues.remove((placed.queue,), placed)
+        self._namespaces.remove((placed.queue, placed.namespace), placed)
         return self._next(placed.queue) is not None
 
     def grant(self) -> list[str]:
@@ -139,18 +155,16 @@ class PublicationWindow:
                 self._forget_request(candidate)
                 self._place(candidate)
                 granted.append(candidate.uid)
-            if waiting.next() is None:
+            if not self._requests[queue]:
                 del self._waiting[queue]
         return granted
 
     def _next(self, queue: str) -> Candidate | None:
-        """Return who gets the next place of a queue, if there is one."""
-        waiting = self._waiting.get(queue)
-        candidate = None if waiting is None else waiting.next()
-        if candidate is None or self._runs[queue] >= self.limits.runs:
-            return None
-        fits = self._size[queue] + candidate.size <= self.limits.size
-        return candidate if fits or not self._runs[queue] else None
+        """Return who gets the next place of a queue, if there is one: the first whose namespace has room."""
+        waiting = self._waiting.get(queue, _Waiting())
+        room = (each for each in waiting.first_of_each() if self._namespaces.has_room((queue, each.namespace), each))
+        candidate = next(room, None)
+        return candidate if candidate is not None and self._queues.has_room((queue,), candidate) else None
 
     def _forget_request(self, candidate: Candidate) -> None:
         del self._requested[candidate.uid]
@@ -158,5 +172,5 @@ class PublicationWindow:
 
     def _place(self, candidate: Candidate) -> None:
         self._placed[candidate.uid] = candidate
-        self._runs[candidate.queue] += 1
-        self._size[candidate.queue] += candidate.size
+        self._queues.add((candidate.queue,), candidate)
+        self._namespaces.add((candidate.queue, candidate.namespace), candidate)
