@@ -164,6 +164,16 @@ class Settings(BaseSettings):
         gt=0,
         description="Most bytes of their messages, about: large Simulations must not fill Redis.",
     )
+    published_trainings_per_queue: int = Field(
+        200,
+        ge=1,
+        description="Most trainings, comparisons and data checks of a queue in Redis at a time, waiting or running.",
+    )
+    published_trainings_per_namespace: int = Field(
+        20,
+        ge=1,
+        description="Most of these of one namespace, which has the same share of their bytes; the others wait.",
+    )
     waiting_runs_per_namespace: int = Field(
         20_000, ge=1, description="Most unfinished Simulations of a namespace that the operator keeps in memory."
     )

@@ -152,6 +152,25 @@ async def test_the_object_that_a_message_names_is_of_its_run(system: QueueSystem
     assert await system.queue.targets([]) == {}
 
 
+async def test_what_tasks_take_of_a_queue_is_known_by_run_but_for_those_of_simulations(system: QueueSystem) -> None:
+    standing, delivered = (task(kind=TaskKind.TRAIN, queue="training") for _ in range(2))
+    elsewhere = task(kind=TaskKind.TRAIN)
+    await system.queue.publish([delivered])
+    taken(system, "training")
+    await system.queue.publish([standing, elsewhere, task(queue="training")])
+    found = await system.queue.task_messages("training")
+    assert {run: (each.namespace, each.queue) for run, each in found.items()} == {
+        standing.run: ("n", "training"),
+        delivered.run: ("n", "training"),
+    }
+    assert min(each.size for each in found.values()) > 100
+
+
+async def test_bytes_of_another_program_are_no_task(system: QueueSystem) -> None:
+    system.push(QUEUE, b"{{{ no JSON")
+    assert await system.queue.task_messages(QUEUE) == {}
+
+
 async def test_bytes_of_another_program_count_and_are_no_run(system: QueueSystem) -> None:
     system.push(QUEUE, b"{{{ no JSON")
     assert await system.queue.depths([QUEUE]) == {QUEUE: 1}

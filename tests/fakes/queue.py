@@ -22,7 +22,18 @@ from twin_operator.adapters.redis_queue import keys
 from twin_operator.adapters.redis_queue.bad_records import BadRecord, RecordKind
 from twin_operator.adapters.redis_queue.delivery import Reason, Refusal
 from twin_operator.adapters.redis_queue.withdrawal import StoppedRuns
-from twin_operator.services.runs.run import BoundVersion, Outcome, Report, Run, Stop, Target, Task, object_of
+from twin_operator.services.runs.run import (
+    BoundVersion,
+    Outcome,
+    Report,
+    Run,
+    Stop,
+    Target,
+    Task,
+    TaskKind,
+    TaskMessage,
+    object_of,
+)
 from twin_operator.services.runs.tracing import RunTrace, parse, traceparent_of
 
 LEAST_PRIORITY = 9  # api.md: 9 is the most urgent; kombu takes 0 first
@@ -153,6 +164,13 @@ class InMemoryQueue:
     async def waiting(self, queues: Collection[str]) -> set[str]:
         self._drop_unreadable(await self.server.round_trip())
         return {run for run in map(_run_of, self._messages(queues)) if run is not None}
+
+    async def task_messages(self, queue: str) -> dict[str, TaskMessage]:
+        self._drop_unreadable(await self.server.round_trip())
+        messages = [each for each in self._messages([queue]) if _run_of(each) is not None]
+        tasks = [(_task(message), len(message)) for message in messages]
+        others = [(task, size) for task, size in tasks if task.kind is not TaskKind.SIMULATE]
+        return {task.run: TaskMessage(task.target.namespace, task.queue, size) for task, size in others}
 
     def _drop_unreadable(self, content: Content) -> None:
         """Drop delivered messages that are none."""

@@ -71,7 +71,7 @@ ACTING: Final = frozenset(
         "reconciling/orphans",
         "reconciling/ports",
         "reconciling/queue",
-        "reconciling/queued_runs",
+        "reconciling/task_publication",
         "reconciling/turns",
         "registered_models",
         "retraining/controller",

@@ -13,8 +13,8 @@ from twin_operator.services.pools.pool_index import PoolIndex
 from twin_operator.services.pools.reconciler import Deployer, PoolReconciler
 from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.reconciling.metrics import BrokerWatch
-from twin_operator.services.reconciling.queued_runs import QueuedRuns
-from twin_operator.services.reconciling.window import PublicationWindow
+from twin_operator.services.reconciling.task_publication import TaskPublication
+from twin_operator.services.reconciling.window import Bound, PublicationWindow, QueueLimits
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.controller import JobReconciler
 from twin_operator.services.runs.spans import RunTraces
@@ -62,8 +62,8 @@ def assemble(
     versions, archive, typed = ports.versions, ports.archive, TypedResources(ports.resources)
     access = ArchiveAccess(requests.archive_changed)
     ledger = Ledger(archive, access, cluster, requests.outcomes.set)
-    traces, queued = RunTraces(tracer, clock), QueuedRuns(ports.queue)
-    shared = Shared(settings, ports, requests, cluster, metrics, clock, typed, queued, access, ledger, traces)
+    traces, tasks = RunTraces(tracer, clock), _tasks(settings, ports, requests, clock)
+    shared = Shared(settings, ports, requests, cluster, metrics, clock, typed, tasks, access, ledger, traces)
     registered = RegisteredModels(versions, cluster, clock, requests.model)
     twins = Twins(versions, ledger.outcomes, registered.refusal)
     registry = RegistryUpkeep(versions, twins, clock, requests.model)
@@ -83,7 +83,7 @@ def assemble(
         models=models,
         upkeep=upkeep,
         jobs=_jobs(shared, registered, upkeep, models),
-        pools=_pools(shared, simulations.publication.window),
+        pools=_pools(shared, simulations.publication.window, shared.tasks.window),
         outcomes=outcomes,
         archiving=archiving,
         backfill=backfill,
@@ -97,6 +97,15 @@ def assemble(
         resync_seconds=settings.resync_seconds,
         clock=clock,
     )
+
+
+def _tasks(
+    settings: Settings, ports: OperatorPorts, requests: ReconcileRequests, clock: Callable[[], float]
+) -> TaskPublication:
+    runs, of_namespace = settings.published_trainings_per_queue, settings.published_trainings_per_namespace
+    size = settings.published_bytes_per_queue
+    limits = QueueLimits(queue=Bound(runs, size), namespace=Bound(of_namespace, size * of_namespace // runs))
+    return TaskPublication(ports.queue, PublicationWindow(limits), clock, requests.object)
 
 
 def _outcomes(shared: Shared, twins: Twins, registered: RegisteredModels) -> Outcomes:
@@ -121,7 +130,7 @@ def _upkeep(shared: Shared, twins: Twins) -> UpkeepController:
         twins=twins,
         ledger=shared.ledger,
         access=shared.access,
-        data_checks=DataChecks(shared.ports.queue, shared.queued, served, interval, shared.clock),
+        data_checks=DataChecks(shared.ports.queue, shared.tasks, served, interval, shared.clock),
         meters=shared.metrics.models,
         clock=shared.clock,
     )
@@ -136,7 +145,7 @@ def _models(
 ) -> ModelReconciler:
     return ModelReconciler(
         queue=shared.ports.queue,
-        queued=shared.queued,
+        tasks=shared.tasks,
         resources=shared.resources,
         versions=shared.ports.versions,
         upkeep=upkeep,
@@ -158,7 +167,7 @@ def _jobs(
 ) -> JobReconciler:
     return JobReconciler(
         queue=shared.ports.queue,
-        queued=shared.queued,
+        tasks=shared.tasks,
         resources=shared.resources,
         versions=shared.ports.versions,
         registered=registered,
@@ -174,12 +183,12 @@ def _jobs(
     )
 
 
-def _pools(shared: Shared, window: PublicationWindow) -> PoolReconciler:
+def _pools(shared: Shared, *windows: PublicationWindow) -> PoolReconciler:
     return PoolReconciler(
         resources=shared.resources,
         workloads=shared.ports.workloads,
         loads=shared.ports.loads,
-        unpublished=window.waiting,
+        unpublished=lambda queue: sum(window.waiting(queue) for window in windows),
         index=shared.requests.pools,
         deployer=_deployer(shared),
         scaler=Scaler(shared.ports.loads, shared.ports.workloads),

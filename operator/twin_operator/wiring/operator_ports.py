@@ -11,7 +11,7 @@ from twin_operator.services.operator import ReconcileRequests
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.pools.ports import QueueLoads, Workloads
 from twin_operator.services.reconciling.ports import RunQueue, Versions
-from twin_operator.services.reconciling.queued_runs import QueuedRuns
+from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.runs.spans import RunTraces
 from twin_operator.settings import Settings
 
@@ -55,7 +55,7 @@ class Shared:
         metrics: of the operator.
         clock: seconds since the epoch.
         resources: the API server.
-        queued: which runs have a message.
+        tasks: publishes trainings, comparisons and data checks.
         access: calls the archive.
         ledger: the recorded outcomes.
         traces: logs and records what ended.
@@ -68,7 +68,7 @@ class Shared:
     metrics: OperatorMetrics
     clock: Callable[[], float]
     resources: TypedResources
-    queued: QueuedRuns
+    tasks: TaskPublication
     access: ArchiveAccess
     ledger: Ledger
     traces: RunTraces

@@ -20,10 +20,10 @@ from twin_operator.adapters.redis_queue.bad_records import (
     is_wrong_type,
 )
 from twin_operator.adapters.redis_queue.event_channel import SentEvents
-from twin_operator.adapters.redis_queue.message import Messages, run_of, target_of
+from twin_operator.adapters.redis_queue.message import Messages, run_of, target_of, task_message_of
 from twin_operator.adapters.redis_queue.results_stream import ResultsStream
 from twin_operator.adapters.redis_queue.withdrawal import StoppedRuns, withdraw
-from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task, object_of
+from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task, TaskMessage, object_of
 
 NO_INTEGER: Final = "is not an integer"  # how Redis names a count that it cannot add to
 PAGE: Final = 500  # messages a read: a resync must not hold Redis for long
@@ -199,6 +199,16 @@ class Broker:
         used = set(queues).intersection(await self._queues())  # not every name that a user gave a queue
         found = {run_of(message) async for message in self._messages(used)}
         return {run for run in found if run is not None}
+
+    async def task_messages(self, queue: str) -> dict[str, TaskMessage]:
+        """Return what is in a queue, or unacknowledged in any, by run; but for the messages of Simulations."""
+        kinds = keys.types_of(keys.PUBLISHED, keys.UNACKED, queue)
+        return await self.types.repaired(kinds, lambda: self._task_messages(queue))
+
+    async def _task_messages(self, queue: str) -> dict[str, TaskMessage]:
+        used = {queue}.intersection(await self._queues())
+        found = [task_message_of(message) async for message in self._messages(used)]
+        return dict(each for each in found if each is not None)
 
     async def targets(self, followed: Collection[str]) -> dict[str, Target]:
         """Return the objects of runs with a message in any queue or unacknowledged, but for uids that are followed."""

@@ -18,7 +18,7 @@ import orjson
 from celery import Celery
 
 from twin_operator.adapters.redis_queue import keys
-from twin_operator.services.runs.run import JSON, Target, Task
+from twin_operator.services.runs.run import JSON, Target, Task, TaskKind, TaskMessage
 from twin_operator.services.runs.tracing import traceparent_of
 
 SIGNATURE_HEADER: Final = "twinops-signature"
@@ -153,6 +153,18 @@ def target_of(message: bytes) -> Target | None:
     except (ValueError, LookupError, TypeError):
         return None
     return target if named else None
+
+
+def task_message_of(message: bytes) -> tuple[str, TaskMessage] | None:
+    """Return the run of a message, and what it takes of its queue; None of a Simulation's, and of one not ours."""
+    try:
+        envelope = orjson.loads(message)
+        headers, queue = envelope["headers"], envelope["properties"]["delivery_info"]["routing_key"]
+        run, is_simulation = str(headers["id"]), headers["task"] == f"twinops.{TaskKind.SIMULATE}"
+    except (ValueError, LookupError, TypeError):
+        return None
+    target = None if is_simulation else target_of(message)
+    return None if target is None else (run, TaskMessage(target.namespace, str(queue), len(message)))
 
 
 def _tracing(task: Task) -> dict[str, str]:

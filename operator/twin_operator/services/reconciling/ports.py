@@ -6,7 +6,7 @@ from typing import Final, Protocol, TypeVar
 
 from twin_operator.api.v1alpha1 import Simulation
 from twin_operator.api.v1alpha1.resource import Resource
-from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task
+from twin_operator.services.runs.run import BoundVersion, Report, Run, Stop, Target, Task, TaskMessage
 from twin_operator.services.runs.training_messages import TrainedVersion
 
 
@@ -47,6 +47,10 @@ class RunQueue(Protocol):
 
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message is in a queue or unacknowledged."""
+        ...
+
+    async def task_messages(self, queue: str) -> dict[str, TaskMessage]:
+        """Return what is in a queue, or unacknowledged in any, by run; but for the messages of Simulations."""
         ...
 
     async def targets(self, followed: Collection[str]) -> dict[str, Target]:

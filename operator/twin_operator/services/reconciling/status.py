@@ -51,6 +51,12 @@ def stalled(reason: Reason, message: str) -> list[Fact]:
     ]
 
 
+WAITS_FOR_TURN: Final = (
+    "Waits for its turn: queue {queue} has as many tasks of namespace {namespace}, or in all, as are published at a "
+    "time."
+)
+
+
 def queued_message(queue: str, *, served: bool) -> str:
     """Return what a task that was not taken yet waits for: its turn, or a WorkerPool with workers for its queue."""
     if served:

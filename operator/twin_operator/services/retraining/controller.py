@@ -1,7 +1,7 @@
 """Reconciles a RetrainingJob: stop, promote, publish, write; when it has ended, archive and delete it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from twin_operator.services.reconciling.active_version import names_other_namesp
 from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
-from twin_operator.services.reconciling.queued_runs import QueuedRuns
+from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.jobs import archived, event_of, result_of
 from twin_operator.services.retraining.plan import plan
@@ -64,7 +64,7 @@ class JobReconciler:
 
     Args:
         queue: queues and runs.
-        queued: which runs have a message.
+        tasks: publishes tasks, and knows what is in queues.
         resources: the API server.
         versions: the registry.
         registered: knows the owners of registered models.
@@ -80,7 +80,7 @@ class JobReconciler:
     """
 
     queue: RunQueue
-    queued: QueuedRuns
+    tasks: TaskPublication
     resources: Resources
     versions: Versions
     registered: RegisteredModels
@@ -107,8 +107,23 @@ class JobReconciler:
         if job.status.phase.finished:
             return await self._after_the_end(job)
         snapshot = await self._snapshot(job)
-        decision = plan(snapshot, self.clock())
-        return await self._carry_out(snapshot, decision)
+        decision, task = await self._placed(snapshot, plan(snapshot, self.clock()))
+        return await self._carry_out(snapshot, decision, task)
+
+    async def _placed(self, snapshot: JobSnapshot, decision: JobPlan) -> tuple[JobPlan, Task | None]:
+        """Return the task to publish, or the plan of a job whose task has no place in its queue now."""
+        if decision.publish is None:
+            if not (snapshot.training.on_its_way or snapshot.validation.on_its_way):
+                self._release(self._runs.get(snapshot.job.key, set()))
+            return decision, None
+        task = await self._task(snapshot, decision.publish)
+        if self.tasks.may_publish(task):
+            return decision, task
+        return plan(snapshot.without_turn(decision.publish), self.clock()), None
+
+    def _release(self, runs: Collection[str]) -> None:
+        for run_id in runs:
+            self.tasks.release(run_id)
 
     async def _snapshot(self, job: RetrainingJob) -> JobSnapshot:
         model = await self._model(job)
@@ -161,7 +176,9 @@ class JobReconciler:
     async def _work(self, model: TwinModel, step: Step, run_id: str | None, run: Run) -> Work:
         queue = task_queue(model, step)
         waits = run.outcome is None and not run.leased
-        published = run_id is not None and waits and await self.queued.has(queue, run_id)
+        if run_id is not None and run.outcome is not None:
+            self.tasks.release(run_id)
+        published = run_id is not None and waits and await self.tasks.has(queue, run_id)
         return Work(run, published=published, served=self.served(queue))
 
     async def _stop_others(self, job: RetrainingJob) -> None:
@@ -173,13 +190,15 @@ class JobReconciler:
         for run_id, run in (await self.queue.runs(runs)).items():
             if run.outcome is None and run.stop in {None, Stop.SUSPENDED} - {why}:
                 await self.queue.stop(run_id, why)
+        self._release(runs)
 
     async def _forget_ended(self, runs: set[str]) -> None:
         """Drop the results of runs; what was stopped or exhausted goes on to refuse its message as it is."""
         ended = [run_id for run_id, run in (await self.queue.runs(runs)).items() if run.outcome is not None]
         await self.queue.forget(ended)
+        self._release(runs)
 
-    async def _carry_out(self, snapshot: JobSnapshot, decision: JobPlan) -> float | None:
+    async def _carry_out(self, snapshot: JobSnapshot, decision: JobPlan, task: Task | None) -> float | None:
         job = snapshot.job
         if decision.stop is not None:
             await self._stop(self._runs.get(job.key, set()), decision.stop)
@@ -187,8 +206,8 @@ class JobReconciler:
             await self._resume(snapshot)
         if decision.promote is not None:
             await self._promote(snapshot, decision.promote)
-        if decision.publish is not None:
-            await self._publish(snapshot, decision.publish)
+        if task is not None:
+            await self.tasks.publish(task)
         if not await self._write(job, decision.status):
             return RETRY_SECONDS
         if decision.promote is not None:
@@ -208,12 +227,6 @@ class JobReconciler:
         job, model = snapshot.job, model_of(snapshot)
         tags = {"twinops.promotedBy": f"{job.namespace}/{job.name}"}
         await self.versions.promote(registered_model(model), version, tags)
-
-    async def _publish(self, snapshot: JobSnapshot, step: Step) -> None:
-        task = await self._task(snapshot, step)
-        await self.queue.resume(task.run)
-        await self.queue.mark_queued({task.run: self.clock()})
-        await self.queue.publish([task])
 
     async def _task(self, snapshot: JobSnapshot, step: Step) -> Task:
         model = model_of(snapshot)

@@ -1,6 +1,6 @@
 """The state of a RetrainingJob: what its status says whatever it waits for, who approved it, and when it may start."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinModel
@@ -20,11 +20,24 @@ Step = Literal["train", "validate"]
 
 @dataclass(frozen=True)
 class Work:
-    """The record of one of a job's two tasks, whether its message is in a queue, and whether workers serve that."""
+    """The record of one of a job's two tasks.
+
+    Attributes:
+        run: the record.
+        published: whether its message is in a queue.
+        served: whether workers serve that queue.
+        turn: whether it may be published now: no limit of the queue keeps it waiting.
+    """
 
     run: Run = field(default_factory=Run)
     published: bool = False
     served: bool = True
+    turn: bool = True
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a worker has the task, or will have it."""
+        return self.run.leased or (self.published and self.run.outcome is None and self.run.stop is None)
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,12 @@ class JobSnapshot:
     champion: str | None = None
     refusal: str | None = None
     incomplete: OutcomesIncomplete | None = None
+
+    def without_turn(self, step: Step) -> "JobSnapshot":
+        """Return the snapshot of a job whose task may not be published yet."""
+        if step == "train":
+            return replace(self, training=replace(self.training, turn=False))
+        return replace(self, validation=replace(self.validation, turn=False))
 
 
 @dataclass(frozen=True)

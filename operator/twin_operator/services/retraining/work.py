@@ -9,7 +9,14 @@ from twin_operator.api.v1alpha1.fields import Identifier, ModelVersion
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult, TrainingPlan
 from twin_operator.api.v1alpha1.schema import ApiModel
 from twin_operator.services.reconciling.queue import exponential_backoff
-from twin_operator.services.reconciling.status import Fact, conditions_of, queued_message, ready, reconciling
+from twin_operator.services.reconciling.status import (
+    WAITS_FOR_TURN,
+    Fact,
+    conditions_of,
+    queued_message,
+    ready,
+    reconciling,
+)
 from twin_operator.services.retraining.state import (
     JobPlan,
     JobSnapshot,
@@ -150,12 +157,17 @@ def _unfinished(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, st
     at = _retry_at(run)
     if not work.published and at > now:
         return replace(decision, again=at)
-    return replace(decision, publish=step if work.served and not work.published else None, again=deadline_of(snapshot))
+    publish = step if work.served and work.turn and not work.published else None
+    return replace(decision, publish=publish, again=deadline_of(snapshot))
 
 
 def _queued(snapshot: JobSnapshot, work: Work, phase: RetrainingJobPhase, step: Step, now: float) -> JobPlan:
+    queue = task_queue(model_of(snapshot), step)
+    if not work.turn:
+        message = WAITS_FOR_TURN.format(queue=queue, namespace=snapshot.job.namespace)
+        return wait(snapshot, phase, Reason.WAITING_FOR_TURN, message, now)
     reason = Reason(phase) if work.served else Reason.NO_WORKERS
-    message = queued_message(task_queue(model_of(snapshot), step), served=work.served)
+    message = queued_message(queue, served=work.served)
     return wait(snapshot, phase, reason, message, now)
 
 

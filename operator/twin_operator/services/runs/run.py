@@ -87,6 +87,15 @@ class Task:
         return cls(**{**value, "kind": TaskKind(value["kind"]), "target": Target(**value["target"])})
 
 
+@dataclass(frozen=True)
+class TaskMessage:
+    """The message of a task that is not a Simulation's: the namespace of its object, its queue, and its bytes."""
+
+    namespace: str
+    queue: str
+    size: int
+
+
 _TASK_FIELDS = tuple(each.name for each in fields(Task) if each.name != "trace")
 
 

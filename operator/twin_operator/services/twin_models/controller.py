@@ -15,7 +15,7 @@ from twin_operator.services.reconciling.active_version import (
 )
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
-from twin_operator.services.reconciling.queued_runs import QueuedRuns
+from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.runs.run import Run, Stop
 from twin_operator.services.twin_models.plan import (
@@ -49,7 +49,7 @@ class ModelReconciler:
 
     Args:
         queue: queues and runs.
-        queued: which runs have a message.
+        tasks: publishes tasks, and knows what is in queues.
         resources: the API server.
         versions: the registry.
         upkeep: maintains active versions.
@@ -66,7 +66,7 @@ class ModelReconciler:
     """
 
     queue: RunQueue
-    queued: QueuedRuns
+    tasks: TaskPublication
     resources: Resources
     versions: Versions
     upkeep: UpkeepController
@@ -109,9 +109,7 @@ class ModelReconciler:
         decision = await self._plan(usable, found)
         await self._report(model, found)
         if decision.task is not None:
-            await self.queue.resume(decision.task.run)
-            await self.queue.mark_queued({decision.task.run: self.clock()})
-            await self.queue.publish([decision.task])
+            await self.tasks.publish(decision.task)
         await self._write(model, decision.status)
         if decision.again is not None:
             return max(0.0, decision.again - self.clock())
@@ -149,6 +147,7 @@ class ModelReconciler:
             await self.queue.forget([run_id])
         elif run.stop is None:
             await self.queue.stop(run_id, Stop.CANCELLED)
+        self.tasks.release(run_id)
         await self._write(model, status)
 
     async def _plan(self, model: TwinModel, found: RegistryFinding) -> ModelPlan:
@@ -160,7 +159,7 @@ class ModelReconciler:
         snapshot = ModelSnapshot(
             model,
             run,
-            published=await self.queued.has(model.spec.queue, run_id),
+            published=await self.tasks.has(model.spec.queue, run_id),
             served=self.served(model.spec.queue),
             chosen=found.chosen,
             absent=found.absent,
@@ -189,12 +188,19 @@ class ModelReconciler:
         return failure
 
     async def _decided(self, snapshot: ModelSnapshot, run_id: str) -> ModelPlan:
-        decision = plan(snapshot, self.cluster, self.retry_seconds, self.clock())
-        if not decision.retry:
+        decision = self._planned(snapshot)
+        if decision.retry:
+            await self.queue.forget([run_id])
+            snapshot = ModelSnapshot(snapshot.model, Run(), snapshot.published, snapshot.served)
+            decision = self._planned(snapshot)
+        if decision.task is None:
+            if not snapshot.on_its_way:
+                self.tasks.release(run_id)
             return decision
-        await self.queue.forget([run_id])
-        without_run = ModelSnapshot(snapshot.model, Run(), snapshot.published, snapshot.served)
-        return plan(without_run, self.cluster, self.retry_seconds, self.clock())
+        return decision if self.tasks.may_publish(decision.task) else self._planned(replace(snapshot, turn=False))
+
+    def _planned(self, snapshot: ModelSnapshot) -> ModelPlan:
+        return plan(snapshot, self.cluster, self.retry_seconds, self.clock())
 
     async def _rolled_back(self, model: TwinModel) -> TwinModel:
         """Move the champion back where a user requests it, and return the TwinModel as it is then."""
@@ -229,6 +235,7 @@ class ModelReconciler:
         self._runs[key] = run_id
         if before is None or before == run_id:
             return
+        self.tasks.release(before)
         if (await self.queue.runs([before]))[before].outcome is None:
             await self.queue.stop(before, Stop.CANCELLED)
         else:
@@ -238,9 +245,10 @@ class ModelReconciler:
         self._failures.pop(key, None)
         self.registry.forget(key)
         self.registered.forget(key)
-        self.upkeep.forget(key)
+        await self.upkeep.forget(key)
         run = self._runs.pop(key, None)
         if run is not None:
+            self.tasks.release(run)
             await self.queue.stop(run, Stop.DELETED)
 
 

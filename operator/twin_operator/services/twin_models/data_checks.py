@@ -13,7 +13,7 @@ from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.api.v1alpha1.twin_model_status import DataState, ServingModel
 from twin_operator.services.reconciling.active_version import registered_model
 from twin_operator.services.reconciling.ports import RunQueue
-from twin_operator.services.reconciling.queued_runs import QueuedRuns
+from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.retraining.triggers import DataSeen, Obstacle
 from twin_operator.services.runs.run import Outcome, Stop, Target, Task, TaskKind
 from twin_operator.services.runs.training_messages import DataCheckPayload, DataUnchanged, KnownData, data_check_result
@@ -63,18 +63,20 @@ class DataChecks:
 
     Args:
         queue: queues and runs.
-        queued: which runs have a message.
+        tasks: publishes tasks, and knows what is in queues.
         served: whether a WorkerPool with workers serves a queue.
         interval: seconds between two checks of a model's data.
         clock: seconds since the epoch.
     """
 
     queue: RunQueue
-    queued: QueuedRuns
+    tasks: TaskPublication
     served: Callable[[str], bool]
     interval: float
     clock: Callable[[], float]
     _checks: dict[Key, DataCheck] = field(default_factory=dict)
+    _waiting: dict[Key, DataCheck] = field(default_factory=dict)
+    """Checks that are due and wait for a place in their queue."""
 
     async def observe(self, key: Key, model: TwinModel) -> DataState | None:
         """Begin a check when one is due and workers serve its queue; return `status.data` by the checks so far."""
@@ -83,7 +85,7 @@ class DataChecks:
             await self._read(check)
         due = check is None or check.subject != subject or self.clock() >= check.begun + self.interval
         if due and self.served(QUEUE):
-            check = self._checks[key] = await self._begin(model, subject, check)
+            check = await self._begin(key, model, subject)
         return model.status.data if check is None else _state(model, check)
 
     def seen(self, key: Key, data: DataState | None, model: TwinModel) -> DataSeen | Obstacle:
@@ -97,32 +99,59 @@ class DataChecks:
         return DataSeen(data.digest, data.rows, data.new_rows or 0, newest)
 
     def due(self, key: Key) -> float | None:
-        """Return when the next check is due, seconds since the epoch; None while no workers serve its queue."""
+        """Return when the next check is due, seconds since the epoch; None while it waits for workers or its turn."""
         check = self._checks.get(key)
-        return None if check is None or not self.served(QUEUE) else check.begun + self.interval
+        waits = check is None or key in self._waiting or not self.served(QUEUE)
+        return None if check is None or waits else check.begun + self.interval
 
-    def forget(self, key: Key) -> None:
-        """Drop what is known of a model that was deleted."""
-        self._checks.pop(key, None)
+    async def forget(self, key: Key) -> None:
+        """Drop what is known of a model that was deleted, and stop its check."""
+        if (waiting := self._waiting.pop(key, None)) is not None:
+            self.tasks.release(waiting.run)
+        check = self._checks.pop(key, None)
+        if check is not None and not check.finished:
+            await self._end(check, Stop.DELETED)
 
     async def _read(self, check: DataCheck) -> None:
         outcome = (await self.queue.runs([check.run]))[check.run].outcome
         if outcome is not None:
             check.finished, check.outcome = True, outcome
             await self.queue.forget([check.run])
+            self.tasks.release(check.run)
 
-    async def _begin(self, model: TwinModel, subject: Subject, before: DataCheck | None) -> DataCheck:
-        now = self.clock()
-        same = before is not None and before.subject == subject
+    async def _end(self, check: DataCheck, why: Stop) -> None:
+        check.finished = True
+        await self.queue.stop(check.run, why)
+        self.tasks.release(check.run)
+
+    async def _begin(self, key: Key, model: TwinModel, subject: Subject) -> DataCheck | None:
+        """Begin a check that is due, or have it wait for its turn; return the latest that was begun."""
+        before, check = self._checks.get(key), self._next(key, model, subject)
+        published = await self.tasks.has(QUEUE, check.run if before is None else before.run)
         if before is not None and not before.finished:
-            if same and await self.queued.has(QUEUE, before.run):
-                return replace(before, begun=now)  # no worker has taken it yet: one message is enough
-            await self.queue.stop(before.run, Stop.CANCELLED)
-        check = DataCheck(f"{model.uid}-look-{subject.version}-{now:.3f}", subject, now)
-        if before is not None and same:
+            if before.subject == subject and published:
+                self._checks[key] = replace(before, begun=self.clock())
+                return self._checks[key]  # no worker has taken it yet: one message is enough
+            await self._end(before, Stop.CANCELLED)
+        if before is not None and before.subject == subject:
             check.outcome = before.outcome  # stands until the new check has its own
-        await self.queue.publish([_task(model, check)])
+        task = _task(model, check)
+        if not self.tasks.may_publish(task):
+            self._waiting[key] = check
+            return before
+        self._waiting.pop(key, None)
+        self._checks[key] = check
+        await self.tasks.publish(task)
         return check
+
+    def _next(self, key: Key, model: TwinModel, subject: Subject) -> DataCheck:
+        """Return the check that waits for its turn, or a new one."""
+        now, waiting = self.clock(), self._waiting.pop(key, None)
+        if waiting is not None and waiting.subject == subject:
+            return replace(waiting, begun=now)
+        if waiting is not None:
+            self.tasks.release(waiting.run)
+        return DataCheck(f"{model.uid}-look-{subject.version}-{now:.3f}", subject, now)
 
 
 def serving_model(model: TwinModel) -> ServingModel:

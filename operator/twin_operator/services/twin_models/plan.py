@@ -11,7 +11,7 @@ from twin_operator.api.v1alpha1 import TwinModel, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
 from twin_operator.services.reconciling.active_version import needs_training, owner_tag, registered_model, serves
 from twin_operator.services.reconciling.queue import exponential_backoff
-from twin_operator.services.reconciling.status import Fact, queued_message, stalled
+from twin_operator.services.reconciling.status import WAITS_FOR_TURN, Fact, queued_message, stalled
 from twin_operator.services.runs.run import Outcome, Run, Target, Task, TaskKind
 from twin_operator.services.runs.times import timestamp
 from twin_operator.services.runs.tracing import trace_of
@@ -49,6 +49,7 @@ class ModelSnapshot:
         run: the record of the run `training_run(model)`.
         published: whether its message is in the queue or with a worker.
         served: whether a WorkerPool with workers serves its queue.
+        turn: whether its task may be published now: no limit of its queue keeps it waiting.
         chosen: what the registry has about a version that is to become active in place of the present one.
         absent: the pinned version, when the registry has none of that number.
         conflict: the registry's champion, when that is a version without our tag.
@@ -61,12 +62,18 @@ class ModelSnapshot:
     run: Run
     published: bool
     served: bool = True
+    turn: bool = True
     chosen: TrainedVersion | None = None
     absent: str | None = None
     conflict: str | None = None
     failures: int = 0
     failed: float | None = None
     upkeep: Upkeep | None = None
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a worker has the training, or will have it."""
+        return self.run.leased or (self.published and self.run.outcome is None and self.run.stop is None)
 
 
 @dataclass(frozen=True)
@@ -172,6 +179,9 @@ def _on_its_way(snapshot: ModelSnapshot, cluster: str, now: float) -> ModelPlan:
     if run.leased:
         return ModelPlan(in_training(model, Reason.TRAINING, f"Attempt {run.attempts} on {run.worker}.", now))
     queue = model.spec.queue
+    if not snapshot.turn:
+        message = WAITS_FOR_TURN.format(queue=queue, namespace=model.namespace)
+        return ModelPlan(in_training(model, Reason.WAITING_FOR_TURN, message, now))
     reason = Reason.WAITING_FOR_WORKER if snapshot.served else Reason.NO_WORKERS
     status = in_training(model, reason, queued_message(queue, served=snapshot.served), now)
     return ModelPlan(status, training_task(model, cluster) if snapshot.served and not snapshot.published else None)

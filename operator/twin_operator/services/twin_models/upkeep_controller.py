@@ -112,9 +112,9 @@ class UpkeepController:
         times = (decision.again, self.data_checks.due(key))
         return replace(decision, again=min((time for time in times if time is not None), default=None))
 
-    def forget(self, key: Key) -> None:
-        """Drop what is known of a model that was deleted."""
-        self.data_checks.forget(key)
+    async def forget(self, key: Key) -> None:
+        """Drop what is known of a model that was deleted, and stop its data check."""
+        await self.data_checks.forget(key)
         self.meters.forget_model(key)
 
     async def _snapshot(self, key: Key, model: TwinModel) -> UpkeepSnapshot:
