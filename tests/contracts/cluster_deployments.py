@@ -16,6 +16,21 @@ from twin_operator.services.runs.run import JSON
 COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 NOBODY: Final = "11111111-1111-4111-8111-111111111111"
 """A uid that no object has."""
+REPLACED: Final[dict[str, tuple[JSON, JSON]]] = {
+    "the number of a port": (
+        {"ports": [{"name": "metrics", "containerPort": 9090}]},
+        {"ports": [{"name": "metrics", "containerPort": 9191}]},
+    ),
+    "the value of a variable by a source": (
+        {"env": [{"name": "POD", "value": "one"}]},
+        {"env": [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]},
+    ),
+    "the kind of a probe": (
+        {"readinessProbe": {"httpGet": {"path": "/healthz", "port": 9090}}},
+        {"readinessProbe": {"tcpSocket": {"port": 9090}}},
+    ),
+}
+"""Fields of a container that cannot be added to the old ones: an apply has to remove these."""
 
 
 class DeploymentsContract:
@@ -159,20 +174,33 @@ class DeploymentsContract:
         after = await world.user.patch("Deployment", "workers", {"metadata": {"annotations": {"a": "b"}}})
         assert after["metadata"]["generation"] == before + 1
 
-    async def test_a_dry_run_writes_nothing(self, world: World) -> None:
-        await world.workloads.check_deployment(deployment(world, replicas=0))
-        assert await world.workloads.read_deployment(world.namespace, "workers") is None
+    async def test_a_dry_run_for_a_deployment_that_is_gone_is_a_conflict(self, world: World) -> None:
+        made = await world.workloads.create_deployment(deployment(world))
+        await world.user.delete("Deployment", "workers")
+        with pytest.raises(Changed):
+            await world.workloads.check_deployment(made, deployment(world))
+        await world.user.create(deployment(world))
+        with pytest.raises(Changed):
+            await world.workloads.check_deployment(made, deployment(world))
+
+    @pytest.mark.parametrize(("before", "after"), REPLACED.values(), ids=REPLACED)
+    async def test_a_dry_run_accepts_what_the_apply_accepts(self, world: World, before: JSON, after: JSON) -> None:
+        made = await world.workloads.create_deployment(with_container(world, before))
+        await world.workloads.check_deployment(made, with_container(world, after))
+        applied = await world.workloads.apply_deployment(made, with_container(world, after))
+        assert applied.generation == 2
 
     async def test_a_dry_run_of_a_change_writes_nothing(self, world: World) -> None:
-        before = await applied(world, deployment(world, env={"A": "1"}))
-        await world.workloads.check_deployment(deployment(world, env={"B": "1"}))
+        made = await apply(world, deployment(world, env={"A": "1"}))
+        before = await world.user.get("Deployment", "workers")
+        await world.workloads.check_deployment(made, deployment(world, env={"B": "1"}))
         assert (await world.user.get("Deployment", "workers"))["spec"] == before["spec"]
         assert env(await applied(world, deployment(world, env={"C": "1"}))) == {"C": "1"}
 
     async def test_another_selector_is_refused(self, world: World) -> None:
-        await apply(world, deployment(world, replicas=0))
+        made = await apply(world, deployment(world, replicas=0))
         with pytest.raises(Refused, match=r"spec\.selector"):
-            await world.workloads.check_deployment(deployment(world, app="others"))
+            await world.workloads.check_deployment(made, deployment(world, app="others"))
         with pytest.raises(Refused, match=r"spec\.selector"):
             await apply(world, deployment(world, app="others"))
 
@@ -316,6 +344,13 @@ def deployment(
             },
         },
     }
+
+
+def with_container(world: World, fields: JSON) -> JSON:
+    """Return a Deployment whose container has further fields."""
+    manifest = deployment(world)
+    manifest["spec"]["template"]["spec"]["containers"][0].update(fields)
+    return manifest
 
 
 def env(body: JSON) -> dict[str, str]:

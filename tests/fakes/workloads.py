@@ -70,9 +70,14 @@ class InMemoryWorkloads:
 
         return deployment_view(await self.cluster.request(adopt, Write("patch", *place)))
 
-    async def check_deployment(self, manifest: JSON) -> None:
-        """Apply a Deployment as a dry run; raise `Refused`."""
-        await self.cluster.request(lambda: self.cluster.apply_object(manifest, dry_run=True))
+    async def check_deployment(self, deployment: Deployment, manifest: JSON) -> None:
+        """Apply a manifest to a Deployment as a dry run; raise `Changed` or `Refused`."""
+
+        def check() -> None:
+            self._existing(deployment)
+            self.cluster.apply_object(manifest, dry_run=True)
+
+        await self.cluster.request(check)
 
     async def scale(self, deployment: Deployment, replicas: int) -> Deployment:
         """Set the replicas of a Deployment that still has those that were seen; raise `Changed`."""

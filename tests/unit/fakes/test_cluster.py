@@ -60,7 +60,7 @@ REQUESTS: Final[dict[str, Request]] = {
     ),
     "apply_deployment": lambda cluster, workloads: workloads.apply_deployment(deployed(cluster), DEPLOYMENT),
     "adopt": lambda cluster, workloads: workloads.adopt(deployed(cluster), OWNER),
-    "check_deployment": lambda _, workloads: workloads.check_deployment(DEPLOYMENT),
+    "check_deployment": lambda cluster, workloads: workloads.check_deployment(deployed(cluster), DEPLOYMENT),
     "read_deployment": lambda _, workloads: workloads.read_deployment("growth", "workers"),
     "list_pods": lambda cluster, workloads: workloads.list_pods(deployed(cluster), "app=workers"),
     "set_deletion_cost": lambda cluster, workloads: workloads.set_deletion_cost(
@@ -158,7 +158,9 @@ async def test_an_event_that_cannot_be_emitted_is_no_error(cluster: InMemoryClus
 async def test_a_policy_refuses_what_the_schema_takes(cluster: InMemoryCluster, workloads: InMemoryWorkloads) -> None:
     cluster.policies.append(lambda body: "no Deployments on Fridays" if body["kind"] == "Deployment" else None)
     with pytest.raises(Refused, match="on Fridays"):
-        await workloads.check_deployment({**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 1}})
+        await workloads.check_deployment(
+            deployed(cluster), {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 1}}
+        )
     cluster.patch(*PLACE, {"spec": {"concurrency": 2}})
     assert cluster.get(*PLACE)["spec"]["concurrency"] == 2
 

@@ -59,15 +59,7 @@ class ClusterWorkloads:
             Changed: it is gone, another one has its name, or it changed during each of the attempts.
             Refused: with the server's sentence.
         """
-        path = _deployment_path(deployment.namespace, deployment.name)
-        with _write_errors():
-            for attempt in range(1, WRITE_ATTEMPTS + 1):
-                try:
-                    return deployment_view(await self._apply(path, deployment, manifest))
-                except ApiError as error:  # a controller may write the status of the Deployment at any time
-                    if error.status != HTTPStatus.CONFLICT or attempt == WRITE_ATTEMPTS:
-                        raise
-        raise AssertionError("the last attempt returns or raises")
+        return deployment_view(await self._apply(deployment, manifest))
 
     async def adopt(self, deployment: Deployment, owner: OwnerReference) -> Deployment:
         """Replace the owners of a Deployment by `owner`.
@@ -79,15 +71,9 @@ class ClusterWorkloads:
         with _write_errors():
             return deployment_view(await self.api.merge(path, adoption_patch(deployment, owner), fieldManager=MANAGER))
 
-    async def check_deployment(self, manifest: JSON) -> None:
-        """Apply a Deployment as a dry run.
-
-        Raises:
-            Refused: with the server's sentence.
-        """
-        meta = manifest["metadata"]
-        with _write_errors():
-            await self.api.apply(_deployment_path(meta["namespace"], meta["name"]), manifest, dryRun="All")
+    async def check_deployment(self, deployment: Deployment, manifest: JSON) -> None:
+        """Apply a manifest to a Deployment as a dry run: the same request as `apply_deployment`, with its errors."""
+        await self._apply(deployment, manifest, dryRun="All")
 
     async def scale(self, deployment: Deployment, replicas: int) -> Deployment:
         """Set the replicas of a Deployment that still has those that were seen.
@@ -126,14 +112,26 @@ class ClusterWorkloads:
             if error.status not in OTHER:
                 raise
 
-    async def _apply(self, path: str, deployment: Deployment, manifest: JSON) -> JSON:
+    async def _apply(self, deployment: Deployment, manifest: JSON, **query: str) -> JSON:
+        """Apply a manifest, again after a conflict: a controller may write the Deployment's status at any time."""
+        with _write_errors():
+            for attempt in range(1, WRITE_ATTEMPTS + 1):
+                try:
+                    return await self._apply_to_present(deployment, manifest, query)
+                except ApiError as error:
+                    if error.status != HTTPStatus.CONFLICT or attempt == WRITE_ATTEMPTS:
+                        raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _apply_to_present(self, deployment: Deployment, manifest: JSON, query: Mapping[str, str]) -> JSON:
         """Apply a manifest to the version of the Deployment that is read now; another version is a conflict."""
+        path = _deployment_path(deployment.namespace, deployment.name)
         body = await self.api.get(path)
         if body["metadata"]["uid"] != deployment.uid:
             raise Changed(f"Deployment {deployment.name} is another one now")
         seen = await self._as_applied(path, body)
         version = {"uid": deployment.uid, "resourceVersion": seen["metadata"]["resourceVersion"]}
-        return await self.api.apply(path, {**manifest, "metadata": {**manifest["metadata"], **version}})
+        return await self.api.apply(path, {**manifest, "metadata": {**manifest["metadata"], **version}}, **query)
 
     async def _as_applied(self, path: str, body: JSON) -> JSON:
         """Change the fields that the operator created into applied ones, and return the Deployment then.

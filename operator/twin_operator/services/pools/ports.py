@@ -184,8 +184,8 @@ class Workloads(Protocol):
         """Replace the owners of a Deployment by `owner`; raise `Changed` where it is not as it was read."""
         ...
 
-    async def check_deployment(self, manifest: JSON) -> None:
-        """Apply a manifest as a dry run, which writes nothing; raise `Refused`."""
+    async def check_deployment(self, deployment: Deployment, manifest: JSON) -> None:
+        """Apply a manifest to a Deployment as a dry run, which changes no spec; raise as `apply_deployment` does."""
         ...
 
     async def scale(self, deployment: Deployment, replicas: int) -> Deployment:

@@ -132,7 +132,7 @@ class Deployer:
         if pool.deployment is None:
             return await self.workloads.create_deployment(manifest)
         if pool.applied is None or pool.applied.digest != mark:
-            await self.workloads.check_deployment(manifest)
+            await self.workloads.check_deployment(pool.deployment, manifest)
         return await self.workloads.apply_deployment(pool.deployment, manifest)
 
 
