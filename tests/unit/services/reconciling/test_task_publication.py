@@ -73,7 +73,11 @@ async def test_a_training_that_has_ended_makes_room_for_the_next_one_within_seco
         workers = Workers(site)
         for done in (2, 4, 6):
             workers.work()
-            await site.until(lambda done=done: trained(site, 6) == done, seconds=5)
+            await until_trained(site, 6, done)
+
+
+async def until_trained(site: Installation, count: int, done: int) -> None:
+    await site.until(lambda: trained(site, count) == done, seconds=5)
 
 
 def trained(site: Installation, count: int) -> int:
