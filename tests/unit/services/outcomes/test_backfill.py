@@ -188,6 +188,19 @@ async def test_fewer_outcomes_than_were_counted_are_a_loss_though_none_was_read(
         assert (comparing.ledger.losses, comparing.ledger.compared) == (1, True)
 
 
+async def test_outcomes_that_are_lost_again_before_the_next_count_are_taken_in_again() -> None:
+    async with Installation() as site:
+        await graded(site)
+        site.remove("TwinModel", TWIN)  # which would read them
+        await site.stop()
+        site.archive.lose_outcomes()
+        site.start()
+        for _loss in range(2):
+            await site.until(lambda: len(recorded(site)) == len(NUMBERS))
+            site.archive.lose_outcomes()
+        await site.until(lambda: len(recorded(site)) == len(NUMBERS))
+
+
 async def test_an_archive_that_answers_again_is_compared_before_the_next_resync() -> None:
     comparing = Comparing(InMemoryCluster(lambda: 0.0))
     comparing.archive.reachable = False

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from tests.contracts.queue_system import task
+from tests.contracts.queue_system import DONE, task
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.queue import InMemoryQueue
 from tests.fakes.ready_twin import simulation
@@ -65,6 +65,19 @@ async def test_a_run_that_is_not_followed_is_stopped_where_its_object_is_gone_or
     happens(cluster)
     await stop_orphans(queue, TypedResources(cluster), set())
     assert (await queue.runs([work.run]))[work.run].stop is after
+
+
+async def test_a_run_with_a_result_is_not_stopped_though_it_has_a_message() -> None:
+    queue, cluster = InMemoryQueue(now), InMemoryCluster(now)
+    work = replace(task(), run="gone", target=Target(*QUESTION, "gone"))
+    await queue.publish([work])
+    delivery = queue.take([work.queue], "worker")
+    assert delivery is not None
+    queue.claim(delivery)
+    queue.record(delivery, DONE)
+    await queue.publish([work])  # as after a resync that did not find the first message
+    await stop_orphans(queue, TypedResources(cluster), set())
+    assert (await queue.runs([work.run]))[work.run].stop is None
 
 
 class OtherInstallation(InMemoryCluster):
