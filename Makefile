@@ -3,10 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SYNCED := $(VENV)/.synced
-UV_VERSION := 0.13.9
 UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --custom-compile-command 'make lock' --quiet pyproject.toml
+	--no-emit-find-links --custom-compile-command 'make lock' --quiet
 
 # Small tasks beside each other are faster with one native thread each than with one per core.
 export OMP_NUM_THREADS ?= 1
@@ -95,9 +94,10 @@ bench: $(SYNCED) ## Scaling of worker pools against KEDA's rule, in simulated ti
 
 ##@ Now and then
 
-lock: $(UV) ## Resolve the dependencies anew: requirements.lock for developers, requirements-runtime.lock for the image
-	$(COMPILE) --group dev --all-extras -o requirements.lock
-	$(COMPILE) --all-extras --constraints requirements.lock -o requirements-runtime.lock
+lock: $(UV) ## Resolve the dependencies again: requirements.lock for developers, -runtime.lock for the image, -uv.lock for uv
+	$(COMPILE) pyproject.toml --group dev --all-extras -o requirements.lock
+	$(COMPILE) pyproject.toml --all-extras --constraints requirements.lock -o requirements-runtime.lock
+	$(COMPILE) --group uv -o requirements-uv.lock
 
 clean: ## Stop the development cluster and remove what was made here (not the programs in your cache folder)
 	@if [ -e $(SYNCED) ]; then $(BIN)/python -m demo --stop; $(BIN)/python -m devcluster down; fi
@@ -109,7 +109,7 @@ $(UV):
 		echo "$(PYTHON) is missing or older than Python 3.11. Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 
 # A lock file needs no resolver: everything in it is named with its version and hashes.
 $(SYNCED): requirements.lock pyproject.toml | $(UV)
