@@ -75,6 +75,7 @@ def may_speak(manifests: list[Manifest], one: tuple[str, str], other: tuple[str,
         *((("worker", place), service) for place in (RELEASE, POOLS) for service in ("redis", "mlflow")),
         (("events", RELEASE), "redis"),
         (("mlflow", RELEASE), "postgresql"),
+        *((("test", RELEASE), service) for service in ("redis", "mlflow")),
     ],
 )
 def test_our_pods_reach_what_they_need(manifests: list[Manifest], one: tuple[str, str], other: str) -> None:
@@ -88,6 +89,7 @@ def test_our_pods_reach_what_they_need(manifests: list[Manifest], one: tuple[str
         (("worker", "strangers"), "redis"),
         (("worker", "strangers"), "mlflow"),
         (("events", RELEASE), "mlflow"),
+        (("test", RELEASE), "postgresql"),
         (("stranger", RELEASE), "redis"),
         (("stranger", RELEASE), "mlflow"),
         (("stranger", RELEASE), "postgresql"),
@@ -100,7 +102,7 @@ def test_nobody_else_does(manifests: list[Manifest], one: tuple[str, str], other
 
 
 @pytest.mark.parametrize(
-    "component", ["operator", "worker", "events", "crds", "secrets", "redis", "mlflow", "postgresql"]
+    "component", ["operator", "worker", "events", "crds", "secrets", "test", "redis", "mlflow", "postgresql"]
 )
 def test_every_pod_of_ours_is_held_both_ways(manifests: list[Manifest], component: str) -> None:
     assert [spec["policyTypes"] for spec in policies(manifests, component, RELEASE)] == [["Ingress", "Egress"]]
