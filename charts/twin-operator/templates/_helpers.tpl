@@ -44,6 +44,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- default (printf "%s-worker" (include "twin-operator.fullname" .)) .Values.workers.serviceAccount.name }}
 {{- end }}
 
+{{- /* The service accounts that no worker may have, also where the values leave their Pods out. */ -}}
+{{- define "twin-operator.ownServiceAccounts" -}}
+{{- $names := list (include "twin-operator.serviceAccountName" .) }}
+{{- range tuple "secrets" "crds" "events" "test" }}
+{{- $names = append $names (printf "%s-%s" (include "twin-operator.fullname" $) .) }}
+{{- end }}
+{{- toJson $names }}
+{{- end }}
+
 {{- /* Namespaces whose TwinModels, Simulations and RetrainingJobs are reconciled; empty means all of them. */ -}}
 {{- define "twin-operator.watchNamespaces" -}}
 {{- if .Values.watchNamespaces }}

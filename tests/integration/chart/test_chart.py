@@ -159,15 +159,8 @@ def test_the_api_server_takes_every_manifest(helm: Helm, kube: Kube, values: Seq
         ((*ADDRESSES, "--set-json", "workerPools.pools.light.queues=[]"), ("pools/light/queues': minItems",)),
         ((*ADDRESSES, "--set", "workerPools.allowed.pods={a}"), ("at '/workerPools/allowed'", "'pods' not allowed")),
         ((*ADDRESSES, "--set", "workerPools.allowed.secrets={A}"), ("at '/workerPools/allowed/secrets/0'", "pattern")),
-        (
-            (*ADDRESSES, "--set", "workerPools.allowed.serviceAccounts={twin-operator}"),
-            ("Workers must not have the operator's service account twin-operator",),
-        ),
-        (
-            (*ADDRESSES, "--set", "workers.serviceAccount.name=a", "--set", "operator.serviceAccount.name=a"),
-            ("Workers must not have the operator's service account a",),
-        ),
         ((*ADDRESSES, "--set", "image.digest=abc"), ("at '/image/digest'", "does not match pattern")),
+        ((*BUNDLED, "--set", "redis.bundled.image.digest=abc"), ("at '/redis/bundled/image/digest'", "pattern")),
         ((*ADDRESSES, "--set", "mlflow.existingSecret.tokenKey=t"), ("at '/mlflow/existingSecret'", "property 'name'")),
         (
             (*ADDRESSES, "--set-json", 'mlflow.existingSecret={"name":"a","tokenKey":"t","usernameKey":"u"}'),
