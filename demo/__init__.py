@@ -1,5 +1,4 @@
-"""The demonstration: twins of 64,000 customers on a cluster in processes, asked, graded, trained again.
+"""The demonstration: twins of 64,000 customers on a cluster in processes; docs/demo.md is its story.
 
-What belongs here is the story of `make demo`. It uses the operator only as a user would,
-by Helm, manifests and kubectl, and imports nothing of it.
+It uses the operator only as a user would, by Helm, manifests and kubectl, and imports nothing of it.
 """

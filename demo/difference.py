@@ -1,12 +1,9 @@
-"""The plain difference of means: what anybody would compute, to hold the twin's answer against.
-
-It shares no code with the operator, so that a mistake there cannot hide here.
-"""
+"""The plain difference of means, the check of each estimate: from the same rows, and by no code of the operator."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import csv
 
-from demo.manifests import FOLDER, Clause, Model, Question
-
 Rows = Mapping[str, npt.NDArray[Any]]
+Clause = Mapping[str, Any]
+"""A condition on rows, as in `population.where` of a Simulation: feature, operator, values."""
+
+ARM, CONTROL, OUTCOME = "segment", "No E-Mail", "visit"
 _TWO_SIDED_95 = 1.959964  # the normal distribution's 97.5 % quantile
-_COMPARE: Mapping[str, Callable[[npt.NDArray[Any], float], npt.NDArray[np.bool_]]] = {
-    "LessThan": np.less,
-    "LessThanOrEqual": np.less_equal,
-    "GreaterThan": np.greater,
-    "GreaterThanOrEqual": np.greater_equal,
+_MEETS: Mapping[str, Callable[[npt.NDArray[Any], Sequence[str]], Any]] = {
+    "In": np.isin,
+    "LessThanOrEqual": lambda column, values: column <= float(values[0]),
+    "GreaterThanOrEqual": lambda column, values: column >= float(values[0]),
 }
 
 
@@ -51,31 +49,24 @@ class Difference:
         return self.low <= estimate <= self.high
 
 
-def read_rows(file: Path = FOLDER / "hillstrom.csv.gz") -> Rows:
+def read_rows(file: Path) -> Rows:
     """Read the data: one array (n,) per column."""
     table = csv.read_csv(file)
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
-def plain_difference(rows: Rows, model: Model, question: Question) -> Difference:
-    """Compare the arm's rows with the control's, those that the question's `where` selects."""
-    selected = _selected(rows, question)
-    treated = rows[model.outcome][selected & (rows[model.treatment] == question.arm)]
-    controls = rows[model.outcome][selected & (rows[model.treatment] == model.control)]
-    estimate = float(treated.mean() - controls.mean())
+def plain_difference(rows: Rows, arm: str, where: Sequence[Clause] = ()) -> Difference:
+    """Compare the arm's rows with the control's, among those that meet every clause."""
+    chosen = select(rows, where)
+    treated = rows[OUTCOME][chosen & (rows[ARM] == arm)]
+    controls = rows[OUTCOME][chosen & (rows[ARM] == CONTROL)]
     error = math.sqrt(treated.var(ddof=1) / len(treated) + controls.var(ddof=1) / len(controls))
-    return Difference(estimate, error, len(treated), len(controls))
+    return Difference(float(treated.mean() - controls.mean()), error, len(treated), len(controls))
 
 
-def _selected(rows: Rows, question: Question) -> npt.NDArray[np.bool_]:
-    chosen = np.ones(len(next(iter(rows.values()))), dtype=np.bool_)
-    for clause in question.where:
-        chosen &= _meets(rows[clause.feature], clause)
+def select(rows: Rows, where: Sequence[Clause]) -> npt.NDArray[np.bool_]:
+    """Give which rows meet every clause, (n,)."""
+    chosen = np.ones(len(rows[ARM]), dtype=np.bool_)
+    for clause in where:
+        chosen &= _MEETS[clause["operator"]](rows[clause["feature"]], clause["values"])
     return chosen
-
-
-def _meets(column: npt.NDArray[Any], clause: Clause) -> npt.NDArray[np.bool_]:
-    if clause.operator in _COMPARE:
-        return _COMPARE[clause.operator](column, float(clause.values[0]))
-    among = np.isin(column.astype(str), clause.values)
-    return among if clause.operator == "In" else ~among

@@ -1,83 +1,82 @@
-"""What the demo runs on: a development cluster, a Redis and an MLflow server, all of them local processes."""
+"""What the demo runs on: a development cluster in .run/demo, with Redis, MLflow and the operator installed in it."""
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
 
-from demo.telling import Say
-from devcluster import Cluster, services
-from devcluster.layout import Layout
+from demo import campaigns
+from demo.output import PROJECT, console, say
+from demo.shell import Shell
+from devcluster import Cluster
 
-PROJECT = Path(__file__).resolve().parents[1]
 DIRECTORY = PROJECT / ".run" / "demo"
+DATA = DIRECTORY / "data"  # the workers' /data
+_HELM = (
+    "helm install twin-operator charts/twin-operator --namespace twin-operator --create-namespace --wait --timeout 9m "
+    "--values demo/values.yaml --set redis.url=redis://{redis}:6379/0 --set mlflow.trackingUri=http://{mlflow}:5000 "
+    "--set 'workers.data.volume.hostPath.path={data}'"
+)
 
 
 class AlreadyRunningError(Exception):
-    """Another demo holds the directory."""
+    """An earlier demo was left running."""
 
 
-@dataclass(frozen=True)
-class Platform:
-    """Where everything is, as paths and addresses."""
-
-    kubeconfig: str
-    kubectl: str
-    helm: str
-    redis_url: str
-    mlflow_url: str
-
-    def to_json(self) -> str:
-        """Render for another process."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` rendered."""
-        return cls(**json.loads(text))
+def cluster() -> Cluster:
+    """Give the cluster of the demo, whether it runs or not."""
+    return Cluster(DIRECTORY / "cluster", say=say)
 
 
 @contextmanager
-def running(directory: Path, say: Say) -> Iterator[Platform]:
-    """Start everything afresh in `directory`; when the block ends, nothing of it runs any more.
+def running(*, keep: bool) -> Iterator[Shell]:
+    """Start a new cluster; it ends with the block and with this process, unless `keep` and the block ends well.
 
     Raises:
-        AlreadyRunningError: another demo holds the directory.
+        AlreadyRunningError: an earlier demo is still running.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with Layout(directory).lock() as free:
-        if not free:
-            raise AlreadyRunningError(f"a demo is running in {directory}; stop it with: make demo STOP=1")
-        _clear(directory)
-        with _started(directory, say) as platform:
-            yield platform
+    ours = cluster()
+    if ours.is_running():
+        raise AlreadyRunningError("a demo is running; stop it with: make demo STOP=1")
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    try:
+        say("starting a Kubernetes control plane and a node, as processes")
+        ours.up(detached=keep)
+        yield Shell({**os.environ, **variables(ours)})
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            ours.down()
 
 
-def _clear(directory: Path) -> None:
-    for entry in directory.iterdir():
-        if entry.is_dir():
-            shutil.rmtree(entry)
-        elif entry.name != "lock":
-            entry.unlink()
+def variables(ours: Cluster) -> dict[str, str]:
+    """Give the variables by which a shell finds kubectl, its plugin `kubectl twin`, Helm and the cluster."""
+    folders = [str(Path(sys.executable).parent), str(ours.kubectl.parent), os.environ.get("PATH", os.defpath)]
+    return {"KUBECONFIG": str(ours.kubeconfig), "PATH": os.pathsep.join(folders)}
 
 
-@contextmanager
-def _started(directory: Path, say: Say) -> Iterator[Platform]:
-    say("starting a Kubernetes control plane and a node, as processes")
-    with Cluster(directory / "cluster", say=say) as cluster:
-        say("starting Redis")
-        with services.redis(directory / "redis") as redis:
-            say("starting MLflow")
-            with services.mlflow(directory / "mlflow") as mlflow:
-                yield Platform(
-                    kubeconfig=str(cluster.kubeconfig),
-                    kubectl=str(cluster.kubectl),
-                    helm=str(cluster.helm),
-                    redis_url=redis.url,
-                    mlflow_url=mlflow.url,
-                )
+def install(shell: Shell) -> None:
+    """Write the data, start Redis and MLflow, and install the chart.
+
+    Raises:
+        CommandError: something of it failed.
+    """
+    shell.apply("-f demo/services.yaml")
+    say("writing the data: examples/hillstrom, dealt into experiments")
+    campaigns.write(DATA)
+    with console.status("waiting for Redis, MLflow and the operator"):
+        shell.run("kubectl wait --for=condition=Ready pods/redis pods/mlflow --timeout=9m")
+        command = _HELM.format(redis=address(shell, "redis"), mlflow=address(shell, "mlflow"), data=DATA)
+        say(f"$ {command}")
+        shell.run(command)
+
+
+def address(shell: Shell, pod: str) -> str:
+    """Give the IP address of a Pod in the default namespace."""
+    return shell.run(f"kubectl get pod {pod} -o jsonpath='{{.status.podIP}}'")

@@ -1,4 +1,4 @@
-"""The dealt campaigns, written once for all tests of the demo."""
+"""The dealt experiments, written once for all tests of the demo."""
 
 from pathlib import Path
 
