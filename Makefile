@@ -86,7 +86,7 @@ test-slow: $(SYNCED) programs ## Kills, freezes, scaling, outages, upgrade: at m
 e2e: $(SYNCED) ## The built image on a kind cluster: install, helm test, journeys, upgrade, uninstall (ARGS="--kind-image ..." for pytest-kind)
 	$(BIN)/python -m pytest tests/e2e -s --timeout 3600 $(ARGS)
 
-nightly: $(SYNCED) ## What takes longer, PART=soak|chaos|fuzz|mutation|coverage: at most an hour, then goes on where it stopped
+nightly: $(SYNCED) ## What takes longer, PART=soak|chaos|fuzz|mutation|coverage|docs: at most an hour, then goes on where it stopped
 	@$(BIN)/python -m tests.nightly $(PART)
 
 bench: $(SYNCED) ## Scaling of worker pools against KEDA's rule, in simulated time: a table, in seconds

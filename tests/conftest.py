@@ -50,6 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--record-statuses", action="store_true", help="Keep what statuses say, for `python -m tests.emitted`."
     )
+    parser.addoption(
+        "--on-demo", action="store_true", help="Run documented commands on the cluster that `make demo KEEP=1` leaves."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -103,7 +106,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Record the durations where that was asked for and every test passed."""
+    """Print what tests counted; record the durations where that was asked for and every test passed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, counted in report.user_properties:
+            terminalreporter.write_line(f"{name}: {counted}")
     if config.getoption("record_durations") and exitstatus == pytest.ExitCode.OK:
         reports = [each for key in ("passed", "skipped", "") for each in terminalreporter.getreports(key)]
         durations.record(durations.by_file((each.nodeid, each.duration) for each in reports))

@@ -59,6 +59,12 @@ def coverage() -> list[Step]:
     return [Step(name, command, [*PRODUCT, "tests"], repeated=True) for name, command in commands.items()]
 
 
+def docs() -> list[Step]:
+    """Run the documented commands on the cluster that `make demo KEEP=1` leaves."""
+    command = [*PYTEST, "-s", "--on-demo", "--timeout=3600", "tests/integration/docs/test_commands.py"]
+    return [Step("demo", command, [*PRODUCT, "README.md", "demo", "devcluster", "docs", "examples", "tests"])]
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("test_*.py"))
 
@@ -73,4 +79,5 @@ PARTS: Final[dict[str, Callable[[], list[Step]]]] = {
     "fuzz": fuzz,
     "mutation": mutation,
     "coverage": coverage,
+    "docs": docs,
 }
