@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from devcluster import services
 from tests.integration.conftest import WITHIN, Kube, running_cluster
 from tests.integration.docs.documented import ROOT
@@ -109,6 +111,17 @@ def own_twin(reader: Reader) -> None:
     _apply(reader, specs)
     wait = ("wait", "--for=condition=Ready", "twinmodel/spring", "simulation/spring-mailing", f"--timeout={WITHIN}s")
     reader.kubectl(*wait)
+
+
+def customers(reader: Reader) -> None:
+    """Write the table that the README asks a first question of: a coupon brings one customer in ten more."""
+    rows = np.random.default_rng(1)
+    lines = ["months_since_purchase,channel,arm,visited"]
+    for _ in range(2000):
+        arm = rows.choice(["none", "coupon"])
+        visited = int(rows.random() < (0.3 if arm == "coupon" else 0.2))
+        lines.append(f"{rows.integers(12)},{rows.choice(['Web', 'Phone'])},{arm},{visited}")
+    (reader.data / "customers.csv").write_text("\n".join(lines) + "\n")
 
 
 def retrainings_of_own_twin(reader: Reader) -> None:

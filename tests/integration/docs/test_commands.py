@@ -24,6 +24,8 @@ LAST: Final = ("docs/security.md", "docs/redis.md")
 """Pages that leave the release unable to work here: hostPath volumes are refused, and Redis is another one."""
 APPLIED: Final = ("docs/tracing.md",)
 """Pages whose manifests stand in the page, before the commands that are about them."""
+WRITTEN: Final = {"README.md": ("twin.yaml", "question.yaml")}
+"""Files of a reader that a page shows, in the order of its blocks of YAML."""
 BEFORE: Final = {
     "kubectl twin rollback spring ": "kubectl wait --for=condition=Promoted retrainingjob/spring-4x7kd --timeout=10m"
 }
@@ -70,6 +72,7 @@ def ran(
     """Run the commands of all pages."""
     folder = checkout(tmp_path_factory.mktemp("checkout"))
     readers.retrainings_of_own_twin(reader)
+    readers.customers(reader)
     return {page: run_page(page, reader, folder) for page in ORDER}
 
 
@@ -77,6 +80,9 @@ def run_page(page: str, reader: Reader, folder: Path) -> list[Ran]:
     if page in APPLIED:
         manifest = next(each.text for each in blocks((ROOT / page).read_text()) if each.text.startswith("apiVersion"))
         reader.kubectl("apply", "-f", "-", text=manifest)
+    shown = [each.text for each in blocks((ROOT / page).read_text()) if each.language == "yaml"]
+    for name, text in zip(WRITTEN.get(page, ()), shown, strict=False):
+        (folder / name).write_text(text)
     return run([each for command in TO_RUN[page] for each in with_waiting(command)], reader.environment, folder)
 
 
