@@ -40,6 +40,8 @@ def build(folder: Path, cache: Path, say: Callable[[str], None]) -> None:
     """
     go = find_go(cache, say)
     say(f"building Kubernetes {KUBERNETES}, etcd, kubectl and Helm with {go} ({_TYPICAL})")
+    for left in folder.glob(f".{PROGRAM}.*"):
+        left.unlink()  # of a build that was killed; this one has the lock of the folder
     new = folder / f".{PROGRAM}.{os.getpid()}"
     _run([go, "build", "-v", "-trimpath", "-ldflags", FLAGS, "-o", str(new), "."], say)
     new.replace(folder / PROGRAM)

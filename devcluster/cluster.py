@@ -21,7 +21,7 @@ from devcluster.binaries import Binaries, find
 from devcluster.layout import MARK, Layout, State
 from devcluster.node.images import IMAGES
 
-_READY_WITHIN = 120.0  # seconds: the supervisor gives up sooner, and says why
+_READY_WITHIN = 360.0  # seconds: the supervisor gives up sooner, and says why
 _GONE_WITHIN = 30.0  # seconds for a clean end, with the grace of every Pod; then SIGKILL
 _POLL = 0.05  # seconds between reads
 _SHOWN_OF_FAILURE = 20  # lines of the supervisor's log

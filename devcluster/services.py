@@ -24,7 +24,7 @@ from devcluster.readiness import ServiceError, await_answer
 
 __all__ = ["PostgresServer", "Service", "ServiceError", "mlflow", "postgres", "redis"]
 
-_REDIS_WITHIN = 20.0  # seconds: it is there at once unless it reads a long append-only file
+_REDIS_WITHIN = 120.0  # seconds: it is there at once unless it reads a long append-only file
 _MLFLOW_WITHIN = 600.0  # seconds: ten for imports and tables; where many programs start, more than ten times that
 # MLflow would report to its makers, and start job runners that nothing here has jobs for.
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
