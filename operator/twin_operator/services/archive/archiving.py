@@ -17,6 +17,7 @@ from twin_operator.api.v1alpha1.schema import present
 from twin_operator.domain.twin import TauWeights
 from twin_operator.services.archive.ports import Archive, ArchivedSimulation, ArchiveUnreachable, ArchiveUnusable
 from twin_operator.services.reconciling.ports import FinishedObject, Gone, Resources, Unreadable
+from twin_operator.services.reconciling.turns import in_turns
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.simulation_messages import TauWeightsOnTheWire
 
@@ -196,7 +197,11 @@ class Archiving:
             return False
 
     async def catch_up(self, ended: Sequence[FinishedObject]) -> None:
-        """Archive those of these Simulations that the archive does not have: Redis may have forgotten them."""
+        """Archive those of these Simulations that the archive does not have: Redis may have forgotten them.
+
+        Each is read from the API server, so namespaces take turns.
+        """
+        ended = in_turns(ended, lambda each: each.namespace)
         for start in range(0, len(ended), BATCH):
             page = ended[start : start + BATCH]
             known = await self._known_when_reachable([each.uid for each in page])

@@ -25,6 +25,7 @@ from twin_operator.services.outcomes.health import prediction_fidelity
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, Unreadable, write_status
+from twin_operator.services.reconciling.turns import in_turns
 from twin_operator.services.runs.times import moment
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,9 @@ class Outcomes:
             await asyncio.sleep(GATHER_SECONDS)
             self._wake.clear()
             self.meters.outcomes_waiting(len(self._waiting))
-            batch = [self._waiting.pop(uid) for uid in list(self._waiting)[:BATCH]]
+            batch = in_turns(self._waiting.values(), lambda each: each.namespace)[:BATCH]
+            for simulation in batch:
+                del self._waiting[simulation.uid]
             try:
                 await self.grade(batch)
             except Exception as error:

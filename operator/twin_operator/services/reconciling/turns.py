@@ -2,9 +2,21 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_turns(items: Iterable[T], namespace: Callable[[T], str]) -> list[T]:
+    """Return items round-robin over their namespaces, those of each namespace in the order they came."""
+    of_namespace: dict[str, list[T]] = {}
+    for item in items:
+        of_namespace.setdefault(namespace(item), []).append(item)
+    ranked = [(rank, item) for same in of_namespace.values() for rank, item in enumerate(same)]
+    return [item for _, item in sorted(ranked, key=lambda each: each[0])]
 
 
 @dataclass

@@ -13,6 +13,7 @@ from tests.fakes.installation import Installation
 from tests.fakes.outbox import InMemoryOutbox
 from tests.fakes.ready_twin import TWIN, install_twin, simulation
 from twin_operator.domain.twin import TauWeights
+from twin_operator.services.outcomes import grading
 from twin_operator.services.runs.run import JSON
 
 pytestmark = pytest.mark.looptime
@@ -124,6 +125,34 @@ async def test_what_redis_forgot_is_archived_by_the_next_leader() -> None:
         site.archive.reachable = True
         site.start()
         await site.until(lambda: site.archive.known(uids(bodies)) == uids(bodies))
+
+
+async def test_many_that_redis_forgot_of_a_namespace_delay_no_other_namespace() -> None:
+    async with Installation() as site:
+        await answered(site, *(f"q{number}" for number in range(5)))
+        install_twin(site, namespace="b")
+        site.apply(simulation("other", "b"))
+        await site.until_phase(KIND, "other", "Succeeded", "b")
+        await site.until(lambda: len(site.archive.simulations) == 6)
+        site.archive.simulations.clear()
+        await site.restart()
+        await site.until(lambda: len(site.archive.simulations) == 6)
+        assert [row["name"] for row in site.archive.simulations.values()].index("other") < 2
+
+
+async def test_many_outcomes_of_a_namespace_delay_no_other_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grading, "BATCH", 2)
+    async with Installation() as site:
+        names = [f"q{number}" for number in range(6)]
+        await answered(site, *names)
+        install_twin(site, namespace="b")
+        site.apply(simulation("other", "b"))
+        await site.until_phase(KIND, "other", "Succeeded", "b")
+        for name in names:
+            site.patch(KIND, name, {"spec": {"observed": OBSERVED}})
+        site.patch(KIND, "other", {"spec": {"observed": OBSERVED}}, "b")
+        await site.until(lambda: (site.status(KIND, "other", "b").get("fidelity") or {}).get("grade"))
+        assert sum(graded(site, name) for name in names) < 4
 
 
 async def test_redis_out_of_reach_only_delays_archiving() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from twin_operator.services.reconciling.turns import NamespaceTurns
+from twin_operator.services.reconciling.turns import NamespaceTurns, in_turns
 
 pytestmark = pytest.mark.looptime
 
@@ -72,3 +72,7 @@ async def test_a_cancelled_request_keeps_no_turn(at: float) -> None:
     assert (await site.end()).endswith("b")
     assert site.began.count("b") == 2
     assert not any([*site.turns._held.values(), *site.turns._waiting.values()])  # noqa: SLF001
+
+
+def test_items_come_round_robin_over_namespaces_and_in_their_order() -> None:
+    assert in_turns(["a1", "a2", "a3", "b1", "b2", "c1"], lambda item: item[0]) == ["a1", "b1", "c1", "a2", "b2", "a3"]
