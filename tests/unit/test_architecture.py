@@ -84,6 +84,7 @@ ACTING: Final = frozenset(
         "simulations/reception",
         "simulations/expiry",
         "simulations/results",
+        "simulations/resolution",
         "task_events",
         "twin_models/controller",
         "twin_models/data_checks",

@@ -148,6 +148,21 @@ class Twins:
 
     async def resolve(self, simulation: Simulation) -> Version | Waiting | Refusal:
         """Return the version that answers `simulation`, or what it waits for."""
+        named = self._named(simulation)
+        if isinstance(named, Waiting):
+            return named
+        found = await self.version(*named)
+        if isinstance(found, Waiting):
+            return Waiting(found.phase, found.reason, f"TwinModel {simulation.spec.model_ref.name}: {found.message}")
+        return found
+
+    def in_memory(self, simulation: Simulation) -> Version | Waiting | None:
+        """Return what `resolve` does where that needs no read of the registry; else None."""
+        named = self._named(simulation)
+        return named if isinstance(named, Waiting) else self._versions.get(named)
+
+    def _named(self, simulation: Simulation) -> tuple[str, str] | Waiting:
+        """Return registered model and number of the version that answers a Simulation, or what it waits for."""
         namespace, name = simulation.namespace, simulation.spec.model_ref.name
         model = self._models.get((namespace, name))
         if model is None:
@@ -162,10 +177,7 @@ class Twins:
         if obstacle is not None or registered is None or version is None:
             reason, message = obstacle or (Reason.MODEL_NOT_READY, "There is no trained version yet.")
             return Waiting(SimulationPhase.PENDING, reason, f"TwinModel {name}: {message}")
-        found = await self.version(registered, version)
-        if isinstance(found, Waiting):
-            return Waiting(found.phase, found.reason, f"TwinModel {name}: {found.message}")
-        return found
+        return registered, version
 
     def uncertainty(self, key: Key) -> Uncertainty:
         """Return a TwinModel's `spec.uncertainty` in the domain's terms."""

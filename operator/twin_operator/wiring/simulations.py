@@ -8,6 +8,7 @@ from twin_operator.services.simulations.answers import Answers
 from twin_operator.services.simulations.controller import Simulations
 from twin_operator.services.simulations.publication import Publication
 from twin_operator.services.simulations.reception import Reception
+from twin_operator.services.simulations.resolution import Resolution
 from twin_operator.services.twin_models.registry_upkeep import RegistryUpkeep
 from twin_operator.services.versions import Twins
 from twin_operator.wiring.operator_ports import Shared
@@ -31,6 +32,7 @@ def build_simulations(
         queue=shared.ports.queue,
         resources=shared.resources,
         twins=twins,
+        resolution=Resolution(twins),
         answers=answers,
         clock=shared.clock,
         second_write_seconds=shared.settings.second_write_seconds,

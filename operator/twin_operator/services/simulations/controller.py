@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from twin_operator.api.v1alpha1 import Simulation
@@ -25,6 +26,7 @@ from twin_operator.services.simulations.decide import (
     queued,
 )
 from twin_operator.services.simulations.publication import Publication, Ready
+from twin_operator.services.simulations.resolution import Resolution
 from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ class Simulations:
     Args:
         queue: queues, runs and results.
         resources: the API server.
-        twins: resolves models to versions.
+        twins: forgets versions that are gone.
+        resolution: knows which version answers.
         answers: writes statuses.
         clock: seconds since the epoch.
         second_write_seconds: age at which an unfinished Simulation gets a status.
@@ -52,6 +55,7 @@ class Simulations:
     queue: RunQueue
     resources: Resources
     twins: Twins
+    resolution: Resolution
     answers: Answers
     clock: Callable[[], float]
     second_write_seconds: float
@@ -136,7 +140,7 @@ class Simulations:
             if is_version_gone(run):
                 await self._unbind(followed, run)
                 continue
-            decision = await self._decide(followed, run)
+            decision = self._decide(followed, run)
             match decision:
                 case Enqueue(at=at) if at > self.clock():
                     self._later(uid, at - self.clock())
@@ -151,12 +155,10 @@ class Simulations:
                     await self._wait(followed, run, decision)
         await self._publish(ready)
 
-    async def _decide(self, followed: FollowedSimulation, run: Run) -> Decision | None:
-        try:
-            model = await self.twins.resolve(followed.simulation)
-        except Exception:
-            logger.exception("The version that answers %s/%s could not be resolved.", *followed.simulation.key)
-            self._later(followed.simulation.uid, RETRY_SECONDS)
+    def _decide(self, followed: FollowedSimulation, run: Run) -> Decision | None:
+        """Decide what is next; None while the registry is read, after which the Simulation is reviewed again."""
+        model = self.resolution.of(followed.simulation, partial(self.mark, (followed.simulation.uid,)))
+        if model is None:
             return None
         published, served = self.publication.has_published(followed), self.served(followed.simulation.spec.task_queue)
         return decide(followed.simulation, run, model, published=published, served=served, now=self.clock())
