@@ -59,8 +59,9 @@ async def test_many_trainings_of_a_namespace_leave_another_one_a_place_at_once()
 async def test_the_number_in_all_is_bounded_and_namespaces_take_turns() -> None:
     async with Installation(LIMITS) as site:
         await crowd(site, 6)
-        for namespace in ("b", "c"):
-            site.apply(named("other", namespace))
+        site.apply(named("other", "b"))
+        await site.until(lambda: ready(site, "other", "b") == "WaitingForWorker", seconds=5)
+        site.apply(named("other", "c"))
         await site.until(lambda: ready(site, "other", "c") == "WaitingForTurn", seconds=5)
         assert await messages(site) == 3
         Workers(site).work()
