@@ -165,7 +165,7 @@ def flood(shell: Shell) -> list[Claim]:
         lambda objects: all(phase(objects.get(key, {})) == state for key, state in wanted.items()),
     )
     first = burst.ask(shell)
-    answered = shell.items(f"simulations -l {burst.LABEL}")
+    answered = shell.items(f"simulations -l {burst.LABEL} --show-managed-fields")
     show_burst([each for each in answered if phase(each) == "Succeeded"])
     scalings = shell.items(f"events -n {NAMESPACE} --field-selector involvedObject.name={pool}")
     deletions = shell.items(f"events -n {NAMESPACE} --field-selector reason=SuccessfulDelete")

@@ -102,7 +102,7 @@ def pool_follows(total: int, first: float, simulations: Sequence[Json], events: 
     Args:
         total: questions of the burst.
         first: when the first of them was seen, in seconds since the epoch.
-        simulations: all of them, with their results.
+        simulations: all of them, with their results and their managed fields.
         events: Events of the pool, and of ReplicaSets that deleted Pods.
     """
     statuses = [each["status"] for each in simulations]
@@ -110,7 +110,7 @@ def pool_follows(total: int, first: float, simulations: Sequence[Json], events: 
     once = sum(each.get("attempts") == 1 for each in statuses)
     workers = {each["worker"] for each in statuses if "worker" in each}
     wanted = min((_time(each) for each in events if each["reason"] == "ScaledUp"), default=None)
-    last = max((_seconds(each["completionTime"]) for each in statuses), default=None)
+    last = max((_answered(each) for each in simulations), default=None)
     empty = max((_time(each) for each in events if each["reason"] == "ScaledDown"), default=None)
     interrupted = {each["worker"] for each in statuses if _ended_after(each, _terminations(events))}
     return [
@@ -121,6 +121,12 @@ def pool_follows(total: int, first: float, simulations: Sequence[Json], events: 
         _within("from the last answer until there are 0 again", last, empty, BACK),
         _same("workers that were ended while they answered a question", "0", len(interrupted)),
     ]
+
+
+def _answered(simulation: Json) -> float:
+    """Give when the status was last written: later than completionTime, where the operator has many to write."""
+    writes = simulation["metadata"]["managedFields"]
+    return max(_seconds(each["time"]) for each in writes if each.get("subresource") == "status")
 
 
 def _terminations(events: Sequence[Json]) -> dict[str, float]:

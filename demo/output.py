@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 PROJECT = Path(__file__).resolve().parents[1]
-_WIDTH_OF_LOGS = 140  # characters
+_WIDTH_OF_LOGS = 160  # characters
 _STARTED = time.monotonic()
 
 console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_LOGS, markup=False, emoji=False, highlight=False)

@@ -113,9 +113,12 @@ def test_times_that_are_both_absent_hold_nothing() -> None:
     assert not claims.cooldown_holds({"status": {"retraining": {}}}, {"status": {}}).kept
 
 
-def simulation(worker: str, second: int = 20, *, attempts: int = 1, phase: str = "Succeeded") -> Json:
+def simulation(worker: str, second: int = 10, *, attempts: int = 1, phase: str = "Succeeded") -> Json:
+    """A Simulation that a worker has answered; the operator wrote that into its status at 12:00:20."""
     completed = f"2025-11-25T12:00:{second}Z"
-    return {"status": {"phase": phase, "attempts": attempts, "worker": worker, "completionTime": completed}}
+    created, written = {"time": "2025-11-25T12:00:59Z"}, {"time": "2025-11-25T12:00:20Z", "subresource": "status"}
+    status = {"phase": phase, "attempts": attempts, "worker": worker, "completionTime": completed}
+    return {"metadata": {"managedFields": [created, written]}, "status": status}
 
 
 def event(reason: str, second: float, message: str = "") -> Json:
