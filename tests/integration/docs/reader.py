@@ -17,11 +17,12 @@ from typing import Final
 import numpy as np
 
 from devcluster import services
-from tests.integration.conftest import WITHIN, Kube, running_cluster
+from tests.integration.conftest import Kube, running_cluster
 from tests.integration.docs.documented import ROOT
 from tests.integration.journey import experiments
 
 NAMESPACE: Final = "twin-operator"
+WITHIN: Final = 900.0  # seconds for a step: it ends what hangs, for a worker has to start and train in some of them
 JOBS: Final = ("spring-4x7kd", "spring-9c2mq")
 _INSTALLED = ("--create-namespace", "--wait", "--timeout", "10m")
 _API = "twinops.dev/v1alpha1"
