@@ -60,9 +60,10 @@ def coverage() -> list[Step]:
 
 
 def docs() -> list[Step]:
-    """Run the documented commands on the cluster that `make demo KEEP=1` leaves."""
-    command = [*PYTEST, "-s", "--on-demo", "--timeout=3600", "tests/integration/docs/test_commands.py"]
-    return [Step("demo", command, [*PRODUCT, "README.md", "demo", "devcluster", "docs", "examples", "tests"])]
+    """Run the documented commands on a fresh cluster, and on the one that `make demo KEEP=1` leaves."""
+    command = [*PYTEST, "-s", "--timeout=3600", "tests/integration/docs/test_commands.py"]
+    on = [*PRODUCT, "README.md", "demo", "devcluster", "docs", "examples", "tests"]
+    return [Step("fresh", command, on), Step("demo", [*command, "--on-demo"], on)]
 
 
 def _files(folder: Path) -> list[Path]:

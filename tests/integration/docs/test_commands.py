@@ -19,6 +19,7 @@ from tests.integration.docs.documented import ROOT, Command, blocks, commands, p
 from tests.integration.docs.reader import Reader, StoodIn
 from tests.integration.docs.session import Ran, checkout, run
 
+pytestmark = pytest.mark.nightly
 NOT_RUN: Final[dict[str, dict[str, str]]] = yaml.safe_load(Path(__file__).with_name("not_run.yaml").read_text())
 LAST: Final = ("docs/security.md", "docs/redis.md")
 """Pages that leave the release unable to work here: hostPath volumes are refused, and Redis is another one."""
