@@ -32,7 +32,7 @@ def test_a_deployment_becomes_available_rolls_and_scales(bench: Workbench) -> No
     bench.kubectl("rollout", "status", "deployment/sleeper", "--timeout=180s")
     bench.kubectl("scale", "deployment/sleeper", "--replicas=1")
     bench.kube.until(lambda: len(pods(bench)) == 1)
-    assert bench.get("deployment", "sleeper")["status"]["readyReplicas"] == 1
+    bench.kube.until(lambda: bench.get("deployment", "sleeper")["status"]["readyReplicas"] == 1)
 
 
 def job(bench: Workbench, name: str, script: str, limit: int) -> None:

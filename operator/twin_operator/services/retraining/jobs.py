@@ -98,11 +98,17 @@ def next_turn(jobs: Sequence[RetrainingJob], holder: str | None, gone: Collectio
             that it has to cool down must not get the turn: it would keep others from it all the while.
     """
     current = next((job for job in jobs if job.name == holder), None)
-    if holder and holder not in gone and (current is None or not current.status.phase.finished):
+    if holder and holder not in gone and (current is None or _keeps_its_turn(current)):
         return holder
     waiting = [job for job in jobs if waits_for_its_turn(job) and (cooled or _needs_no_cool_down(job))]
     chosen = min(waiting, key=_place, default=None)
     return None if chosen is None else chosen.name
+
+
+def _keeps_its_turn(job: RetrainingJob) -> bool:
+    """Whether a job that has the turn keeps it: not while it cools down, since another job ended before it began."""
+    phase = job.status.phase
+    return not phase.finished and phase is not RetrainingJobPhase.COOLING_DOWN
 
 
 def _needs_no_cool_down(job: RetrainingJob) -> bool:

@@ -267,3 +267,10 @@ def test_in_a_cool_down_only_a_job_that_overrides_it_or_has_begun_gets_the_turn(
     assert next_turn(WAITING, None, set(), cooled=False) is None
     assert next_turn([*WAITING, urgent], None, set(), cooled=False) == "urgent"
     assert next_turn([*WAITING, urgent, begun], None, set(), cooled=False) == "begun"
+
+
+def test_a_job_that_has_to_cool_down_gives_its_turn_back() -> None:
+    held = job("held", "CoolingDown")
+    urgent = job("urgent", "Approved", override=True)
+    assert next_turn([held], "held", set(), cooled=False) is None
+    assert next_turn([held, urgent], "held", set(), cooled=False) == "urgent"
