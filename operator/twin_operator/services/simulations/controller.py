@@ -30,7 +30,7 @@ from twin_operator.services.simulations.resolution import Resolution
 from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
-RETRY_SECONDS = 1.0  # after Redis or the registry did not answer
+RETRY_SECONDS = 1.0  # after Redis did not answer
 SETTLED_SECONDS = 2.0  # a message that was published less than this ago may not be visible yet
 
 

@@ -34,27 +34,27 @@ def slow_registry(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return reads
 
 
+async def pin_many_versions(site: Installation) -> None:
+    """Have a hundred Simulations of one namespace pin a version each; there is a twin in another namespace, too."""
+    install_twin(site)
+    install_twin(site, namespace="b")
+    await site.advance(5)
+    for number in range(100):
+        site.apply(simulation(f"q{number}", modelRef={"name": TWIN, "version": str(100 + number)}))
+    await site.advance(0.5)
+
+
 @pytest.mark.usefixtures("slow_registry")
 async def test_many_versions_of_a_namespace_delay_no_simulation_of_another() -> None:
     async with Installation() as site:
-        install_twin(site)
-        install_twin(site, namespace="b")
-        await site.advance(5)
-        for number in range(100):
-            site.apply(simulation(f"q{number}", modelRef={"name": TWIN, "version": str(100 + number)}))
-        await site.advance(0.5)
+        await pin_many_versions(site)
         site.apply(simulation("other", "b"))
         await site.until(lambda: messages(site) == 1, seconds=1)
 
 
 async def test_versions_of_namespaces_are_read_in_turns(slow_registry: list[str]) -> None:
     async with Installation() as site:
-        install_twin(site)
-        install_twin(site, namespace="b")
-        await site.advance(5)
-        for number in range(100):
-            site.apply(simulation(f"q{number}", modelRef={"name": TWIN, "version": str(100 + number)}))
-        await site.advance(0.5)
+        await pin_many_versions(site)
         site.apply(simulation("other", "b", modelRef={"name": TWIN, "version": "7"}))
         await site.until(lambda: "7" in slow_registry, seconds=1)
 
