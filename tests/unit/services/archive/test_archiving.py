@@ -128,11 +128,11 @@ async def test_what_redis_forgot_is_archived_by_the_next_leader() -> None:
 
 
 async def test_many_that_redis_forgot_of_a_namespace_delay_no_other_namespace() -> None:
-    async with Installation() as site:
+    async with Installation() as site:  # objects are listed by namespace: "default" comes before "z"
         await answered(site, *(f"q{number}" for number in range(5)))
-        install_twin(site, namespace="b")
-        site.apply(simulation("other", "b"))
-        await site.until_phase(KIND, "other", "Succeeded", "b")
+        install_twin(site, namespace="z")
+        site.apply(simulation("other", "z"))
+        await site.until_phase(KIND, "other", "Succeeded", "z")
         await site.until(lambda: len(site.archive.simulations) == 6)
         site.archive.simulations.clear()
         await site.restart()

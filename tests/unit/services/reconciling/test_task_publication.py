@@ -9,6 +9,7 @@ from tests.unit.services.letters import Workers, job, serving, twin_model
 from twin_operator.services.runs.run import JSON, TaskKind
 
 pytestmark = pytest.mark.looptime
+DATA_WATCH_SECONDS = 600.0
 LIMITS = {"published_trainings_per_queue": 3, "published_trainings_per_namespace": 2}
 
 
@@ -139,21 +140,58 @@ def depth(site: Installation) -> int | None:
     return next((each["depth"] for each in queues if each["name"] == "training"), None)
 
 
+async def checked(site: Installation, count: int) -> Workers:
+    """Train the TwinModels m0, m1, ... and wait until all but those of the bound wait for a check of their data."""
+    for number in range(count):
+        site.apply(named(f"m{number}"))
+    workers = Workers(site)
+    await site.until(lambda: not site.work(workers, ["training"]) and trained(site, count) == count)
+    await site.advance(10)
+    assert await messages(site, "validation") == 2
+    return workers
+
+
+async def reconciles(site: Installation, seconds: float) -> float:
+    """Return how many times TwinModels are reconciled in a time."""
+    before = site.metric("twinops_reconciles_total", kind="TwinModel", result="ok")
+    await site.advance(seconds)
+    return site.metric("twinops_reconciles_total", kind="TwinModel", result="ok") - before
+
+
 async def test_data_checks_are_bounded_and_come_one_after_another() -> None:
     async with Installation(LIMITS) as site:
-        for number in range(6):
-            site.apply(named(f"m{number}"))
-        workers = Workers(site)
-        await site.until(lambda: not site.work(workers, ["training"]) and trained(site, 6) == 6)
-        await site.advance(10)
-        assert await messages(site, "validation") == 2
-        before = site.metric("twinops_reconciles_total", kind="TwinModel", result="ok")
-        await site.advance(600)
-        assert site.metric("twinops_reconciles_total", kind="TwinModel", result="ok") - before < 300
+        workers = await checked(site, 6)
+        assert await reconciles(site, 600) < 300
         for done in (2, 4, 6):
             site.work(workers, ["validation"])
             await site.advance(2)
             assert workers.count(TaskKind.VALIDATE) == done
+
+
+async def test_models_that_wait_for_their_next_data_check_are_reconciled_only_now_and_then() -> None:
+    async with Installation({**LIMITS, "data_watch_seconds": DATA_WATCH_SECONDS}) as site:
+        workers = await checked(site, 6)
+        for _ in range(3):
+            site.work(workers, ["validation"])
+            await site.advance(2)
+        await site.advance(DATA_WATCH_SECONDS)  # the next checks are due
+        assert await messages(site, "validation") == 2
+        assert await reconciles(site, 600) < 300
+
+
+async def test_models_that_are_deleted_while_they_wait_for_a_data_check_take_no_place() -> None:
+    async with Installation(LIMITS) as site:
+        workers = await checked(site, 6)
+        runs = "".join(await site.queue.task_messages("validation"))
+        unqueued = [
+            f"m{number}" for number in range(6) if site.get("TwinModel", f"m{number}")["metadata"]["uid"] not in runs
+        ]
+        for name in unqueued[:2]:
+            site.remove("TwinModel", name)
+        await site.advance(1)
+        site.work(workers, ["validation"])
+        await site.advance(2)
+        assert await messages(site, "validation") == 2
 
 
 async def test_the_data_check_of_a_deleted_model_leaves_its_queue() -> None:
