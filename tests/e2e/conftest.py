@@ -98,7 +98,7 @@ def helm(kube: Kube) -> Helm:
 
 @pytest.fixture(scope="session")
 def values(images: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Values of the release: all bundled, TLS to Redis, the archive on a claim, pools that follow their queues."""
+    """Values of the release: all bundled, TLS to Redis, NetworkPolicies, the archive on a claim, pools that scale."""
     small = {"requests": {"cpu": "50m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
     scaling = {"minReplicas": 0, "maxReplicas": 2, "scaleDownStabilizationSeconds": 10}
     pools = {name: {"resources": small, "autoscaling": scaling} for name in ("light", "medium", "heavy")}
@@ -110,6 +110,7 @@ def values(images: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[
         "workers": {"data": {"volume": {"configMap": {"name": "experiments"}}}},
         "workerPools": {"pools": pools},
         "watchNamespaces": [NAMESPACE],
+        "networkPolicy": {"enabled": True},
     }
     file = tmp_path_factory.mktemp("values") / "values.json"
     file.write_text(json.dumps(content))

@@ -200,6 +200,44 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(helm: Helm, val
     assert "sesame" not in answer.stderr + answer.stdout
 
 
+@pytest.mark.parametrize("section", ["operator", "workers", "events"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "sesame"),
+        ("AWS_SESSION_TOKEN", "sesame"),
+        ("AZURE_STORAGE_CONNECTION_STRING", "AccountKey=sesame"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=sesame"),
+        ("pg_password", "sesame"),
+        ("HTTPS_PROXY", "http://jane:sesame@proxy:3128"),
+    ],
+)
+def test_a_credential_among_the_variables_is_refused_and_not_repeated(
+    helm: Helm, section: str, name: str, value: str
+) -> None:
+    given = json.dumps([{"name": "AWS_REGION", "value": "eu-central-1"}, {"name": name, "value": value}])
+    answer = helm("template", "x", helm.chart, *helm.version, *ADDRESSES, "--set-json", f"{section}.env={given}")
+    assert answer.returncode != 0
+    assert f"{section}.env: {name} must not hold a credential; put it into a Secret" in answer.stderr
+    assert "sesame" not in answer.stderr + answer.stdout
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "s3", "key": "secret"}}},
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/token"},
+        {"name": "GOOGLE_APPLICATION_CREDENTIALS", "value": "/var/run/secrets/google.json"},
+        {"name": "AWS_ACCESS_KEY_ID", "value": "AKIAEXAMPLE"},
+        {"name": "TOKEN_AUDIENCE_NAME", "value": "mlflow"},
+        {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+    ],
+)
+def test_variables_without_a_credential_are_taken(helm: Helm, variable: dict[str, object]) -> None:
+    rendered = environment(helm.template((*ADDRESSES, "--set-json", f"operator.env={json.dumps([variable])}")))
+    assert variable["name"] in rendered
+
+
 @pytest.mark.parametrize("url", ["postgresql://jane@db:5432/archive", "postgresql://db:5432/archive?user=jane@db"])
 def test_the_archives_address_may_name_a_user(helm: Helm, url: str) -> None:
     assert environment(helm.template((*ADDRESSES, "--set", f"archive.url={url}")))["TWINOPS_ARCHIVE_URL"] == url
