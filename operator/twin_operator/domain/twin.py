@@ -13,6 +13,7 @@ import numpy as np
 from twin_operator.domain.errors import UnknownArm
 from twin_operator.domain.table.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask
 from twin_operator.domain.table.columns import Columns
+from twin_operator.domain.table.known_levels import quoted
 
 # The grid, in control-arm SDs: 0 and geometric points between a negligible difference and two SDs, or three
 # times the spread of the experiments' own effects where that is more.
@@ -72,8 +73,7 @@ class Bank:
     def arm_code(self, name: str) -> int:
         """The column of an arm; `UnknownArm` names those that exist."""
         if name.strip() not in self.arms:
-            known = ", ".join(f'"{arm}"' for arm in self.arms)
-            raise UnknownArm(f'The model has no arm "{name}"; it has {known}.')
+            raise UnknownArm(f'The model has no arm "{name}"; it has {quoted(self.arms)}.')
         return self.arms.index(name.strip())
 
     def comparable(self, arm: int, against: int) -> Mask:

@@ -32,7 +32,7 @@ def _empty(data: Path) -> dict[str, Any]:
 
 def _not_csv(data: Path) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    (data / "noise.csv").write_bytes(b"a,b\n1\n" + rng.bytes(500) + b"\n1,2,3,4\n")
+    (data / "noise.csv").write_bytes(b"region,age,arm,reply\n1\n" + rng.bytes(500) + b"\n1,2,3,4\n")
     return model_spec(f"file://{data}/noise.csv")
 
 
@@ -66,7 +66,7 @@ DATA = {
     "missing": (_missing, "DataNotReadable", "does not exist"),
     "empty": (_empty, "DataInvalid", "is empty"),
     "not-csv": (_not_csv, "DataInvalid", "is not CSV"),
-    "no-column": (_no_column, "DataInvalid", "has no column age; its columns are region, arm, reply"),
+    "no-column": (_no_column, "DataInvalid", "has no column age among its 3 columns"),
     "constant": (_constant, "DataInvalid", "reply"),
     "one-arm": (_one_arm, "DataInvalid", "arm"),
     "wrong-digest": (_wrong_digest, "DataInvalid", "sha256"),

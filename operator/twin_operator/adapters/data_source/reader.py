@@ -18,10 +18,11 @@ from twin_operator.adapters.data_source.address import (
     parse_address,
 )
 from twin_operator.adapters.data_source.allow_list import AllowedPrefix, AllowList
+from twin_operator.adapters.data_source.column_values import column_values
 from twin_operator.adapters.data_source.failures import reading
 from twin_operator.adapters.data_source.local_file import open_regular_file
 from twin_operator.adapters.data_source.object_store import object_facts, open_object
-from twin_operator.adapters.data_source.table import column_values, parse_table
+from twin_operator.adapters.data_source.table import parse_table
 from twin_operator.adapters.data_source.web_file import open_web_file, web_file_facts
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled
@@ -68,7 +69,7 @@ class FileDataSource:
             _check_content(copy, digest, source)
             copy.seek(0)
             table = parse_table(copy, source, name_with_format(source.uri, address))
-        columns = {name: column_values(table[name]) for name in table.column_names}
+        columns = {name: column_values(table[name], name, source) for name in table.column_names}
         return RawTable(columns, f"sha256:{digest}", table.num_rows)
 
     def stamp(self, source: Source) -> str | None:

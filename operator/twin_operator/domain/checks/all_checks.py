@@ -14,6 +14,7 @@ from twin_operator.domain.learning.cross_fitting import OutcomeModels
 from twin_operator.domain.learning.propensity import Propensity, effective_rows
 from twin_operator.domain.table.columns import Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
+from twin_operator.domain.table.row_times import FIRST_YEAR, LAST_YEAR
 from twin_operator.domain.twin import Bank, Contrast, tau_weights
 
 
@@ -56,6 +57,11 @@ def _values_taken_as_they_came(data: ExperimentData) -> Findings:
         warnings.append(f"Blanks around {data.trimmed} labels were trimmed.")
     if data.unassigned:
         warnings.append(f'{data.unassigned} rows without an arm in "{data.columns.treatment}" were dropped.')
+    if data.times_out_of_range:
+        warnings.append(
+            f'{data.times_out_of_range} times in "{data.columns.time}" are outside the years {FIRST_YEAR} to '
+            f"{LAST_YEAR} and count as missing."
+        )
     return Findings({}, tuple(warnings))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from twin_operator.domain.errors import ArmsNotCompared, EmptyPopulation, UnknownFeature, UnknownLevel
 from twin_operator.domain.table.arrays import Floats, Identifiers, Mask
+from twin_operator.domain.table.known_levels import known_levels
 from twin_operator.domain.twin import Bank
 
 
@@ -80,7 +81,8 @@ def _labelled(bank: Bank, clause: Clause, operator: Operator) -> Mask:
     wanted = {value.strip() for value in clause.values}
     unknown = sorted(wanted - set(levels))
     if unknown:
-        raise UnknownLevel(f'Feature "{clause.feature}" has no level {_quoted(unknown)}; it has {_quoted(levels)}.')
+        shown = known_levels(levels, bank.rows)
+        raise UnknownLevel(f'Feature "{clause.feature}" has no level {_quoted(unknown)}; it has {shown}.')
     listed = np.array([*(level in wanted for level in levels), False])
     satisfied = listed if operator is Operator.IN else ~listed
     return np.asarray(satisfied[np.asarray(bank.features[clause.feature], dtype=np.int32)])

@@ -106,4 +106,5 @@ def table_of(bank: Bank) -> ExperimentData:
         dropped={},
         unassigned=0,
         trimmed=0,
+        times_out_of_range=0,
     )

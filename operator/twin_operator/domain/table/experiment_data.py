@@ -10,15 +10,11 @@ import numpy as np
 
 from twin_operator.domain.table import digests
 from twin_operator.domain.table.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask, RawColumn
+from twin_operator.domain.table.cells import Cells
 from twin_operator.domain.table.columns import Columns, FeatureType
-from twin_operator.domain.table.raw_columns import (
-    Labels,
-    read_labels,
-    read_numbers,
-    read_outcome,
-    read_times,
-    require_varying,
-)
+from twin_operator.domain.table.outcome_column import read_outcome, require_varying
+from twin_operator.domain.table.raw_columns import Labels, read_labels, read_numbers
+from twin_operator.domain.table.row_times import read_times
 from twin_operator.domain.table.table_rules import (
     require_arms,
     require_clusters,
@@ -41,7 +37,8 @@ class ExperimentData:
     `features` maps names to (n,) arrays; `propensity` is the probability of the row's own arm where given; `time` is in
     seconds since 1970; `unit_hash` is the hash of the randomised unit: the cluster's, else the row's own; `content` is
     the hash of all that is in the row, outcome included, so that equal rows have equal ones. `dropped` counts rows
-    without an outcome by arm, `unassigned` rows without an arm, `trimmed` labels with blanks around them.
+    without an outcome by arm, `unassigned` rows without an arm, `trimmed` labels with blanks around them, and
+    `times_out_of_range` times that are missing as their year can be none of an experiment's.
     """
 
     columns: Columns
@@ -61,6 +58,7 @@ class ExperimentData:
     dropped: Mapping[str, int]
     unassigned: int
     trimmed: int
+    times_out_of_range: int
 
     @property
     def rows(self) -> int:
@@ -81,11 +79,12 @@ def prepare(raw: Mapping[str, RawColumn], columns: Columns) -> ExperimentData:
     Raises `DataInvalid` with what to correct. No array of `raw` is changed.
     """
     require_columns(raw, columns)
-    treatment = read_labels(raw[columns.treatment])
-    outcome = read_outcome(raw[columns.outcome], columns)
+    cells = {name: Cells.of(name, values) for name, values in raw.items()}
+    treatment = read_labels(cells[columns.treatment])
+    outcome = read_outcome(cells[columns.outcome], columns)
     usable = (treatment.codes >= 0) & ~np.isnan(outcome)
     require_varying(outcome[usable], columns)
-    kept = {name: np.asarray(raw[name])[usable] for name in raw}
+    kept = {name: column.only(usable) for name, column in cells.items()}
     arms, arm = _arms(treatment, usable, columns)
     return _in_canonical_order(_Table(kept, columns), arms, arm, outcome[usable], _Dropped.of(treatment, usable))
 
@@ -107,17 +106,19 @@ class _Dropped:
 class _Table:
     """The usable rows, column by column."""
 
-    def __init__(self, kept: Mapping[str, RawColumn], columns: Columns) -> None:
+    def __init__(self, kept: Mapping[str, Cells], columns: Columns) -> None:
         self.kept = kept
         self.columns = columns
-        self.rows = len(kept[columns.treatment])
+        self.rows = len(kept[columns.treatment].values)
         self.categorical = {name: read_labels(kept[name]) for name in columns.of_type(FeatureType.CATEGORICAL)}
-        self.numeric = {name: read_numbers(kept[name], name) for name in columns.of_type(FeatureType.NUMERIC)}
+        self.numeric = {name: read_numbers(kept[name]) for name in columns.of_type(FeatureType.NUMERIC)}
         self.experiment = self._complete_labels(columns.experiment)
         self.cluster = self._complete_labels(columns.cluster)
         self.weight = self._numbers(columns.weight)
         self.propensity = self._numbers(columns.propensity)
-        self.time = None if columns.time is None else read_times(kept[columns.time], columns.time)
+        times = None if columns.time is None else read_times(kept[columns.time])
+        self.time = None if times is None else times.seconds
+        self.times_out_of_range = 0 if times is None else times.out_of_range
         self._require()
 
     def _complete_labels(self, name: str | None) -> Labels | None:
@@ -130,7 +131,7 @@ class _Table:
     def _numbers(self, name: str | None) -> Floats | None:
         if name is None:
             return None
-        numbers = read_numbers(self.kept[name], name)
+        numbers = read_numbers(self.kept[name])
         require_complete(name, int(np.count_nonzero(np.isnan(numbers))))
         return numbers
 
@@ -189,6 +190,7 @@ def _in_canonical_order(
         dropped=dropped.by_arm,
         unassigned=dropped.unassigned,
         trimmed=dropped.trimmed + table.trimmed,
+        times_out_of_range=table.times_out_of_range,
     )
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from twin_operator.domain.errors import DataInvalid
 from twin_operator.domain.table.arrays import Floats, RawColumn
 from twin_operator.domain.table.columns import Columns
+from twin_operator.domain.table.known_levels import known_levels, quoted
 
 # With fewer rows an arm's mean alone is so uncertain that no model of it helps anyone.
 LEAST_ROWS_OF_AN_ARM = 50
 # Below six clusters the variance between them has under four degrees of freedom, and intervals mean nothing.
 LEAST_CLUSTERS = 6
-_MOST_NAMES_SHOWN = 20
 
 
 def require_columns(raw: Mapping[str, RawColumn], columns: Columns) -> None:
@@ -18,12 +18,12 @@ def require_columns(raw: Mapping[str, RawColumn], columns: Columns) -> None:
     needed = _needed(columns)
     missing = [name for name in needed if name not in raw]
     if missing:
-        raise DataInvalid(f"The data has no column {_quoted(missing)}; it has {_quoted(sorted(raw))}.")
+        raise DataInvalid(f"The data has no column {quoted(missing)}; it has {quoted(sorted(raw))}.")
     if len(raw[columns.treatment]) == 0:
         raise DataInvalid("The data has a header but no rows.")
     twice = sorted({name for name in needed if needed.count(name) > 1})
     if twice:
-        raise DataInvalid(f"Column {_quoted(twice)} is named twice in columns: a column plays one part.")
+        raise DataInvalid(f"Column {quoted(twice)} is named twice in columns: a column plays one part.")
 
 
 def _needed(columns: Columns) -> list[str]:
@@ -40,7 +40,8 @@ def require_arms(rows: Mapping[str, int], columns: Columns) -> None:
     control = columns.control.strip()
     if control not in rows:
         raise DataInvalid(
-            f'Treatment column "{columns.treatment}" never has the control "{control}"; it has {_quoted(list(rows))}.'
+            f'Treatment column "{columns.treatment}" never has the control "{control}"; '
+            f"it has {known_levels(list(rows), sum(rows.values()))}."
         )
     if len(rows) == 1:
         raise DataInvalid(
@@ -49,8 +50,9 @@ def require_arms(rows: Mapping[str, int], columns: Columns) -> None:
         )
     scarce = [name for name, count in rows.items() if count < LEAST_ROWS_OF_AN_ARM]
     if scarce:
+        shown = known_levels(scarce, sum(rows[name] for name in scarce))
         raise DataInvalid(
-            f"Arm {_quoted(scarce)} has only {', '.join(str(rows[name]) for name in scarce)} rows with an outcome: "
+            f'Treatment column "{columns.treatment}" has arms with too few rows that have an outcome ({shown}): '
             f"each arm needs at least {LEAST_ROWS_OF_AN_ARM}."
         )
 
@@ -80,8 +82,3 @@ def require_clusters(name: str, clusters: int) -> None:
     """Refuse too few clusters for an interval."""
     if clusters < LEAST_CLUSTERS:
         raise DataInvalid(f'Cluster column "{name}" has {clusters} clusters: an interval needs {LEAST_CLUSTERS}.')
-
-
-def _quoted(names: list[str]) -> str:
-    shown = ", ".join(f'"{name}"' for name in names[:_MOST_NAMES_SHOWN])
-    return shown if len(names) <= _MOST_NAMES_SHOWN else f"{shown} and {len(names) - _MOST_NAMES_SHOWN} more"

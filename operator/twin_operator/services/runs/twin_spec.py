@@ -2,30 +2,36 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from twin_operator.api.v1alpha1 import TwinModelSpec
 from twin_operator.domain.table.columns import Columns, Feature, FeatureType, Learner, Uncertainty
 from twin_operator.services.runs.run import JSON
 
-ENGINE = "1"  # raised when the same data and spec would give another bank
+# Raised when the same data and spec would give another bank, but not for a correction of how files are read: every twin
+# would be trained again on the upgrade, and only data that had been read wrongly would give another bank.
+ENGINE = "1"
 DIGEST_LENGTH = 32  # hex digits: 128 bits
+
+
+class Part(StrEnum):
+    """The part that a column plays, which decides how its cells are read whatever their type in a file is."""
+
+    LABEL = "Label"
+    NUMBER = "Number"
+    TIME = "Time"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What to read: an address, its format, the expected digest, and the columns.
-
-    Attributes:
-        text_columns: those of `columns` that are read as text, also where every value is a number.
-    """
+    """What to read: an address, its format, the expected digest, and the columns, each with the part that it plays."""
 
     uri: str
     format: str | None
     sha256: str | None
-    columns: Sequence[str]
-    text_columns: Sequence[str]
+    columns: Mapping[str, Part]
 
 
 def columns_of(spec: TwinModelSpec) -> Columns:
@@ -61,13 +67,21 @@ def uncertainty_of(spec: TwinModelSpec) -> Uncertainty:
 
 def source_of(spec: TwinModelSpec) -> Source:
     """Return what to read for a TwinModel's spec."""
-    columns = columns_of(spec)
-    labels = [f.name for f in columns.features if f.type is FeatureType.CATEGORICAL]
-    labels += [columns.treatment, *(name for name in (columns.experiment, columns.cluster) if name)]
-    others = [columns.outcome, columns.weight, columns.propensity, columns.time]
-    numeric = [f.name for f in columns.features if f.type is FeatureType.NUMERIC]
-    names = list(dict.fromkeys([*labels, *numeric, *(name for name in others if name)]))
-    return Source(spec.data.uri, spec.data.format, spec.data.sha256, names, labels)
+    return Source(spec.data.uri, spec.data.format, spec.data.sha256, _parts(columns_of(spec)))
+
+
+def _parts(columns: Columns) -> Mapping[str, Part]:
+    """Return the part of each column; one that has labels in any of its parts is read as labels."""
+    event = columns.outcome if columns.binary else None
+    labels = [*columns.of_type(FeatureType.CATEGORICAL), columns.treatment, columns.experiment, columns.cluster, event]
+    numbers = [*columns.of_type(FeatureType.NUMERIC), columns.outcome, columns.weight, columns.propensity]
+    parts = {Part.LABEL: labels, Part.NUMBER: numbers, Part.TIME: [columns.time]}
+    chosen: dict[str, Part] = {}
+    for part, names in parts.items():
+        for name in names:
+            if name is not None:
+                chosen.setdefault(name, part)
+    return chosen
 
 
 def spec_digest(spec: TwinModelSpec) -> str:

@@ -23,10 +23,10 @@ from fsspec.registry import _registry
 
 from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.runs.twin_spec import Source
+from twin_operator.services.runs.twin_spec import Part, Source
 
 ROWS = "arm,code,age,reply\nA,007,41,1\nB,010,,0\nA,,38.5,1\n"
-COLUMNS = ["arm", "code", "age", "reply"]
+COLUMNS = {"arm": Part.LABEL, "code": Part.LABEL, "age": Part.NUMBER, "reply": Part.NUMBER}
 
 
 def _parquet(path: Path) -> None:
@@ -62,7 +62,6 @@ def read(path: Path, **changes: Any) -> Any:
         "format": None,
         "sha256": None,
         "columns": COLUMNS,
-        "text_columns": ["arm", "code"],
     }
     return allowing(f"file://{path.parent}/").read(Source(**{**source, **changes}))
 
@@ -73,7 +72,7 @@ def test_each_kind_of_file_gives_the_same_columns(tmp_path: Path, name: str) -> 
     WRITERS[name](path)
     table = read(path)
     assert table.rows == 3
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == list(COLUMNS)
     assert table.columns["arm"].tolist() == ["A", "B", "A"]
     assert table.columns["code"].tolist() == ["007", "010", None]
     assert table.columns["age"][0] == 41
@@ -94,13 +93,13 @@ def test_the_format_may_be_said_where_the_name_does_not(tmp_path: Path) -> None:
 )
 def test_an_address_outside_the_allow_list_is_not_opened(uri: str) -> None:
     with pytest.raises(Stalled) as refusal:
-        allowing("file:///data/").read(Source(uri, None, None, COLUMNS, []))
+        allowing("file:///data/").read(Source(uri, None, None, COLUMNS))
     assert refusal.value.reason == "AddressNotAllowed"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "0.0.0.0"])  # noqa: S104 - refused
 def test_what_is_near_is_read_only_where_it_is_listed_itself(host: str) -> None:
-    source = Source(f"http://{host}:1/x.csv", None, None, COLUMNS, [])
+    source = Source(f"http://{host}:1/x.csv", None, None, COLUMNS)
     with pytest.raises(Stalled) as wide:
         allowing("http://", "https://").read(source)
     with pytest.raises(Stalled) as listed:
@@ -135,7 +134,7 @@ WIDE = AllowedPrefix("file:///data/")
 def test_a_prefix_is_limited_to_its_namespaces(
     namespace: str, allow: list[AllowedPrefix], uri: str, reason: str
 ) -> None:
-    source, wanted = FileDataSource(allow, namespace), Source(uri, None, None, COLUMNS, [])
+    source, wanted = FileDataSource(allow, namespace), Source(uri, None, None, COLUMNS)
     with pytest.raises(Stalled) as refusal:
         source.read(wanted)
     assert refusal.value.reason == reason
@@ -150,7 +149,7 @@ def test_a_refusal_shows_neither_the_data_nor_the_prefixes_of_another_namespace(
     limited = AllowedPrefix(f"file://{tmp_path}/", {"payments"})
     for uri in (f"file://{path}", "file:///elsewhere/x.csv"):
         with pytest.raises(Stalled) as refusal:
-            FileDataSource([limited], "growth").read(Source(uri, None, None, ["no-such-column"], []))
+            FileDataSource([limited], "growth").read(Source(uri, None, None, {"no-such-column": Part.LABEL}))
         assert refusal.value.reason == "AddressNotAllowed"
         assert not any(word in refusal.value.message.replace(uri, "") for word in (str(tmp_path), "arm", "payments"))
 
@@ -170,7 +169,7 @@ def test_other_bytes_than_the_wanted_ones_are_refused(tmp_path: Path) -> None:
         (b"arm,code,age,reply\n", "has no rows"),
         (b"\x1f\x8b broken", "is not CSV compressed by gzip; the log of the worker has the details"),
         (b"arm,code,age,reply\nA,1,2,1\nA,1,2\nB\n", "row 3 has 3 columns, and row 1, the header, has 4"),
-        (b"arm,code,age,reply\n\xff\xfe,1,2,1\n", "is not CSV; the log of the worker has the details"),
+        (b"arm,code,age,reply\n\xff\xfe,1,2,1\n", "has a column arm whose text is not UTF-8; save the file as UTF-8"),
         (b"arm,code,age,reply,age\nA,1,2,1,3\n", "has more than one column age; rename the others"),
     ],
 )
@@ -184,7 +183,7 @@ def test_a_file_without_a_table_is_named(tmp_path: Path, content: bytes, sentenc
 
 
 def stamp(source: FileDataSource, uri: str) -> str | None:
-    return source.stamp(Source(uri, None, None, COLUMNS, []))
+    return source.stamp(Source(uri, None, None, COLUMNS))
 
 
 def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
@@ -303,7 +302,7 @@ def test_a_store_that_fails_is_named_without_the_words_of_its_library(
     uri = address.format(store=store, folder=tmp_path)
     source = allowing(uri)
     with pytest.raises(Stalled) as refusal:
-        source.read(Source(uri, None, None, COLUMNS, []))
+        source.read(Source(uri, None, None, COLUMNS))
     assert (refusal.value.reason, refusal.value.message) == ("DataNotReadable", f"{uri} {sentence}.")
     assert any(record.exc_info for record in caplog.records)
     if address != "{store}short":  # this has a stamp, and fails later
@@ -337,7 +336,7 @@ def test_no_address_raises_an_error_of_python(address: str, monkeypatch: pytest.
     monkeypatch.setattr(socket, "getaddrinfo", no_names)
     source = allowing("file:///", "s3://", "gs://", "abfs://", "http://", "https://")
     with pytest.raises(Stalled) as refusal:
-        source.read(Source(address, "CSV", None, COLUMNS, []))
+        source.read(Source(address, "CSV", None, COLUMNS))
     assert refusal.value.reason in {"AddressNotAllowed", "DataNotReadable"}
     try:
         assert stamp(source, address) is None
@@ -357,7 +356,7 @@ def test_no_address_raises_an_error_of_python(address: str, monkeypatch: pytest.
 def test_an_object_outside_the_allow_list_is_not_asked_for(uri: str, reason: str) -> None:
     entries = [AllowedPrefix("s3://"), AllowedPrefix("s3://payments/", {"payments"})]
     with pytest.raises(Stalled) as refusal:
-        FileDataSource(entries, "growth").read(Source(uri, None, None, COLUMNS, []))
+        FileDataSource(entries, "growth").read(Source(uri, None, None, COLUMNS))
     assert refusal.value.reason == reason
 
 
@@ -377,11 +376,11 @@ def test_links_are_followed_within_the_allow_list_and_not_out_of_it(tmp_path: Pa
     for path in ("data/out.csv", "data/sub/x.csv", "data/sub/nothing.csv"):
         for action in (source.read, source.stamp):
             with pytest.raises(Stalled, match=r"x?\.csv may not be read: a symbolic link leads from it") as refusal:
-                action(Source(f"file://{tmp_path}/{path}", None, None, COLUMNS, []))
+                action(Source(f"file://{tmp_path}/{path}", None, None, COLUMNS))
             assert refusal.value.reason == "AddressNotAllowed"
             assert "secret" not in refusal.value.message
     assert allowing(f"file://{tmp_path}/data/", f"file://{tmp_path}/secret/").read(
-        Source(f"file://{tmp_path}/data/out.csv", None, None, COLUMNS, ["arm", "code"])
+        Source(f"file://{tmp_path}/data/out.csv", None, None, COLUMNS)
     )
 
 
@@ -392,7 +391,7 @@ def test_a_folder_with_a_query_in_its_name_does_not_lead_out(tmp_path: Path, suf
     source = allowing(f"file://{tmp_path}/data/")
     for action in (source.read, source.stamp):
         with pytest.raises(Stalled) as refusal:
-            action(Source(f"file://{tmp_path}/data/sub{suffix}/../../x.csv", None, None, COLUMNS, []))
+            action(Source(f"file://{tmp_path}/data/sub{suffix}/../../x.csv", None, None, COLUMNS))
         assert refusal.value.reason == "AddressNotAllowed"
 
 

@@ -10,7 +10,7 @@ from tests.unit.adapters.data_source.web_server import ROWS, Site, serving
 from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled
-from twin_operator.services.runs.twin_spec import Source
+from twin_operator.services.runs.twin_spec import Part, Source
 
 REFUSED, UNREADABLE = Reason.ADDRESS_NOT_ALLOWED, Reason.DATA_NOT_READABLE
 
@@ -28,12 +28,12 @@ def allowing(*prefixes: str) -> FileDataSource:
 
 
 def read(source: FileDataSource, uri: str) -> str:
-    source.read(Source(uri, "CSV", None, ["arm", "reply"], ["arm"]))
+    source.read(Source(uri, "CSV", None, {"arm": Part.LABEL, "reply": Part.NUMBER}))
     return "read"
 
 
 def stamp(source: FileDataSource, uri: str) -> str | None:
-    return source.stamp(Source(uri, "CSV", None, ["arm"], []))
+    return source.stamp(Source(uri, "CSV", None, {"arm": Part.LABEL}))
 
 
 def refusal(action: Callable[[FileDataSource, str], Any], source: FileDataSource, uri: str) -> Stalled:

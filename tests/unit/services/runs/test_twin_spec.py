@@ -19,6 +19,7 @@ from twin_operator.domain.table.columns import (
 )
 from twin_operator.services.runs.run import JSON
 from twin_operator.services.runs.twin_spec import (
+    Part,
     columns_digest,
     columns_of,
     learner_of,
@@ -70,12 +71,14 @@ def test_learner_and_uncertainty_are_taken_as_they_are() -> None:
     assert uncertainty_of(wanted) == Uncertainty(0.9, 0.5, accept_prior=True)
 
 
-def test_each_column_is_read_once_and_labels_are_read_as_text() -> None:
-    source = source_of(spec(columns=FULL))
-    assert set(source.text_columns) == {"region", "arm", "site", "household"}
-    assert sorted(source.columns) == sorted(
-        ["region", "arm", "site", "household", "age", "bought", "weight", "chance", "day"]
-    )
+def test_each_column_is_read_once_by_the_part_that_it_plays() -> None:
+    labels, numbers = ("region", "arm", "site", "household", "bought"), ("age", "weight", "chance")
+    assert dict(source_of(spec(columns=FULL)).columns) == {
+        **dict.fromkeys(labels, Part.LABEL),
+        **dict.fromkeys(numbers, Part.NUMBER),
+        "day": Part.TIME,
+    }
+    assert source_of(spec()).columns["spend"] is Part.NUMBER
 
 
 def test_a_feature_that_is_the_experiment_too_is_read_once() -> None:
