@@ -52,10 +52,12 @@ def column_values(column: pa.ChunkedArray, name: str, source: Source) -> Values:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without an encoding of its texts, or an extension of its type, that changes no value."""
+    """Return a column as one of a type that has all the functions below, with the same values."""
     kind = column.type
     if kinds.is_dictionary(kind) and not _is_text(kind.value_type):
         return _plain(column.cast(kind.value_type))
+    if kinds.is_null(kind):
+        return column.cast(pa.string())
     if kinds.is_string_view(kind):
         return column.cast(pa.large_string())
     if kinds.is_binary_view(kind):
@@ -65,7 +67,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _decoding(kind: pa.DataType, part: Part) -> Decode | None:
     """Return what makes values of a type those of a part; None where the part cannot take them."""
-    if kinds.is_null(kind) or kinds.is_dictionary(kind) or _is_text(kind):
+    if kinds.is_dictionary(kind) or _is_text(kind):
         return _texts
     if kinds.is_decimal(kind):
         return _decimals

@@ -67,10 +67,10 @@ def uncertainty_of(spec: TwinModelSpec) -> Uncertainty:
 
 def source_of(spec: TwinModelSpec) -> Source:
     """Return what to read for a TwinModel's spec."""
-    return Source(spec.data.uri, spec.data.format, spec.data.sha256, _parts(columns_of(spec)))
+    return Source(spec.data.uri, spec.data.format, spec.data.sha256, parts_of(columns_of(spec)))
 
 
-def _parts(columns: Columns) -> Mapping[str, Part]:
+def parts_of(columns: Columns) -> Mapping[str, Part]:
     """Return the part of each column; one that has labels in any of its parts is read as labels."""
     event = columns.outcome if columns.binary else None
     labels = [*columns.of_type(FeatureType.CATEGORICAL), columns.treatment, columns.experiment, columns.cluster, event]
