@@ -6,7 +6,7 @@ are. A message names the column and the number of the row, never the cell: it ma
 
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,15 +31,6 @@ class Cells:
     values: RawColumn
     row_numbers: Identifiers
 
-    @staticmethod
-    def of(name: str, values: RawColumn) -> "Cells":
-        """Return the cells of all rows of a table."""
-        return Cells(name, np.asarray(values), np.arange(1, len(values) + 1))
-
-    def only(self, chosen: Mask) -> "Cells":
-        """Return the cells of the rows in the (n,) mask; they keep the numbers of their rows."""
-        return Cells(self.name, self.values[chosen], self.row_numbers[chosen])
-
     def distinct(self) -> tuple[list[Hashable], Integers]:
         """Return the distinct values, and the (n,) position of each row's: files repeat a few values many times."""
         index: dict[Hashable, int] = {}
@@ -50,6 +41,21 @@ class Cells:
     def refusal(self, wrong: Mask, sentence: str) -> DataInvalid:
         """Return the refusal of the first row of an (n,) mask; `sentence` goes on after its number."""
         return DataInvalid(f'Column "{self.name}", row {self.row_numbers[np.argmax(wrong)]}: {sentence}')
+
+
+def cells_of(raw: Mapping[str, RawColumn]) -> dict[str, Cells]:
+    """Return the cells of all rows of a table, by column."""
+    columns = {name: np.asarray(values) for name, values in raw.items()}
+    row_numbers = np.arange(1, 1 + max(values.size for values in columns.values()))
+    return {name: Cells(name, values, row_numbers) for name, values in columns.items()}
+
+
+def only_rows(table: Mapping[str, Cells], chosen: Mask) -> Mapping[str, Cells]:
+    """Return the cells of the rows in the (n,) mask; they keep the numbers of their rows."""
+    if chosen.all():
+        return table
+    row_numbers = 1 + np.flatnonzero(chosen)
+    return {name: Cells(name, cells.values[chosen], row_numbers) for name, cells in table.items()}
 
 
 def label_of(value: Hashable) -> str | None:

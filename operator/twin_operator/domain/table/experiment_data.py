@@ -3,14 +3,15 @@
 Refusals of tables belong here (`DataInvalid`), what is learned from them does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from twin_operator.domain.table import digests
 from twin_operator.domain.table.arrays import FeatureValues, Floats, Hashes, Identifiers, Integers, Mask, RawColumn
-from twin_operator.domain.table.cells import Cells
+from twin_operator.domain.table.cells import Cells, cells_of, only_rows
 from twin_operator.domain.table.columns import Columns, FeatureType
 from twin_operator.domain.table.outcome_column import read_outcome, require_varying
 from twin_operator.domain.table.raw_columns import Labels, read_labels, read_numbers
@@ -79,14 +80,15 @@ def prepare(raw: Mapping[str, RawColumn], columns: Columns) -> ExperimentData:
     Raises `DataInvalid` with what to correct. No array of `raw` is changed.
     """
     require_columns(raw, columns)
-    cells = {name: Cells.of(name, values) for name, values in raw.items()}
+    cells = cells_of(raw)
     treatment = read_labels(cells[columns.treatment])
     outcome = read_outcome(cells[columns.outcome], columns)
     usable = (treatment.codes >= 0) & ~np.isnan(outcome)
     require_varying(outcome[usable], columns)
-    kept = {name: column.only(usable) for name, column in cells.items()}
     arms, arm = _arms(treatment, usable, columns)
-    return _in_canonical_order(_Table(kept, columns), arms, arm, outcome[usable], _Dropped.of(treatment, usable))
+    return _in_canonical_order(
+        _Table(only_rows(cells, usable), columns), arms, arm, outcome[usable], _Dropped.of(treatment, usable)
+    )
 
 
 @dataclass(frozen=True)
@@ -107,33 +109,18 @@ class _Table:
     """The usable rows, column by column."""
 
     def __init__(self, kept: Mapping[str, Cells], columns: Columns) -> None:
-        self.kept = kept
         self.columns = columns
         self.rows = len(kept[columns.treatment].values)
         self.categorical = {name: read_labels(kept[name]) for name in columns.of_type(FeatureType.CATEGORICAL)}
         self.numeric = {name: read_numbers(kept[name]) for name in columns.of_type(FeatureType.NUMERIC)}
-        self.experiment = self._complete_labels(columns.experiment)
-        self.cluster = self._complete_labels(columns.cluster)
-        self.weight = self._numbers(columns.weight)
-        self.propensity = self._numbers(columns.propensity)
+        self.experiment = _complete_labels(kept, columns.experiment)
+        self.cluster = _complete_labels(kept, columns.cluster)
+        self.weight = _complete_numbers(kept, columns.weight)
+        self.propensity = _complete_numbers(kept, columns.propensity)
         times = None if columns.time is None else read_times(kept[columns.time])
         self.time = None if times is None else times.seconds
         self.times_out_of_range = 0 if times is None else times.out_of_range
         self._require()
-
-    def _complete_labels(self, name: str | None) -> Labels | None:
-        if name is None:
-            return None
-        labels = read_labels(self.kept[name])
-        require_complete(name, labels.missing)
-        return labels
-
-    def _numbers(self, name: str | None) -> Floats | None:
-        if name is None:
-            return None
-        numbers = read_numbers(self.kept[name])
-        require_complete(name, int(np.count_nonzero(np.isnan(numbers))))
-        return numbers
 
     def _require(self) -> None:
         require_positive_weights(self.columns.weight, self.weight)
@@ -146,14 +133,28 @@ class _Table:
         labels = [*self.categorical.values(), self.experiment, self.cluster]
         return sum(column.trimmed for column in labels if column is not None)
 
-    def hashes(self) -> list[tuple[str, Hashes]]:
+    def hashes(self) -> Iterator[tuple[str, Hashes]]:
         """Per column but treatment and outcome, by the part it plays or its name, its (n,) hashes."""
         labelled = {**self.categorical, " experiment": self.experiment, " cluster": self.cluster}
         numbers = {**self.numeric, " weight": self.weight, " propensity": self.propensity, " time": self.time}
-        return [
-            *((name, digests.coded_hashes(column.codes, column.levels)) for name, column in labelled.items() if column),
-            *((name, digests.number_hashes(column)) for name, column in numbers.items() if column is not None),
-        ]
+        yield from ((name, digests.coded_hashes(each.codes, each.levels)) for name, each in labelled.items() if each)
+        yield from ((name, digests.number_hashes(each)) for name, each in numbers.items() if each is not None)
+
+
+def _complete_labels(kept: Mapping[str, Cells], name: str | None) -> Labels | None:
+    if name is None:
+        return None
+    labels = read_labels(kept[name])
+    require_complete(name, labels.missing)
+    return labels
+
+
+def _complete_numbers(kept: Mapping[str, Cells], name: str | None) -> Floats | None:
+    if name is None:
+        return None
+    numbers = read_numbers(kept[name])
+    require_complete(name, int(np.count_nonzero(np.isnan(numbers))))
+    return numbers
 
 
 def _arms(treatment: Labels, usable: Mask, columns: Columns) -> tuple[tuple[str, ...], Integers]:
@@ -214,9 +215,10 @@ class _Identity:
         A continuous outcome is no part of `unit_hash`, only of the order among rows that are equal but for it:
         multiplying it by a positive number then changes neither folds nor held-out rows.
         """
-        described = [*table.hashes(), (" treatment", digests.coded_hashes(arm, arms))]
-        content = digests.content_hashes([*described, (" outcome", digests.number_hashes(outcome))])
-        kind = content if table.columns.binary else digests.content_hashes(described)
+        described = digests.salted_sum(chain(table.hashes(), [(" treatment", digests.coded_hashes(arm, arms))]))
+        result = digests.salted_sum([(" outcome", digests.number_hashes(outcome))])
+        content = digests.mixed(described + result)
+        kind = content if table.columns.binary else digests.mixed(described)
         row_hash = digests.numbered(kind, _occurrence(kind, outcome))
         cluster = table.cluster
         unit_hash = row_hash if cluster is None else digests.label_hashes(cluster.levels)[cluster.codes]

@@ -64,7 +64,7 @@ def unbounded_numbers(cells: Cells) -> Floats:
         DataInvalid: naming the first row that holds no number.
     """
     if cells.values.dtype.kind in "fiub":
-        return cells.values.astype(np.float64)
+        return cells.values.astype(np.float64, copy=False)
     values, positions = cells.distinct()
     numbers = [_number(value) for value in values]
     wrong = np.array([number is None for number in numbers], dtype=bool)[positions]

@@ -1,23 +1,24 @@
 """Values as they come in real files are taken as a person would read them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.unit.domain.tables import BINARY, COLUMNS, trial
-from twin_operator.domain.table.cells import Cells
+from twin_operator.domain.table.cells import Cells, cells_of
 from twin_operator.domain.table.experiment_data import prepare
 from twin_operator.domain.table.raw_columns import read_labels, read_numbers
 from twin_operator.domain.table.row_times import read_times
 
 
-def cells(values: list[object]) -> Cells:
-    return Cells.of("column", np.array(values, dtype=object))
+def cells(values: Any) -> Cells:
+    return cells_of({"column": values})["column"]
 
 
 def test_blanks_around_labels_are_trimmed_and_counted() -> None:
-    labels = read_labels(cells([" a", "a", "b ", None, ""]))
+    labels = read_labels(cells(np.array([" a", "a", "b ", None, ""], dtype=object)))
     assert labels.levels == ("a", "b")
     assert labels.codes.tolist() == [0, 0, 1, -1, -1]
     assert labels.trimmed == 2
@@ -28,17 +29,17 @@ def test_blanks_around_labels_are_trimmed_and_counted() -> None:
     [([1.0, 2.0, np.nan], ("1", "2")), ([True, False, True], ("false", "true")), ([3, 4, 4], ("3", "4"))],
 )
 def test_numbers_and_truths_serve_as_labels(values: list[float], levels: tuple[str, ...]) -> None:
-    assert read_labels(Cells.of("arm", np.array(values))).levels == levels
+    assert read_labels(cells(values)).levels == levels
 
 
 def test_yes_and_no_serve_as_numbers() -> None:
-    numbers = read_numbers(cells(["Yes", "no", "TRUE", "1.5", None]))
+    numbers = read_numbers(cells(np.array(["Yes", "no", "TRUE", "1.5", None], dtype=object)))
     assert np.array_equal(numbers, [1, 0, 1, 1.5, np.nan], equal_nan=True)
 
 
 def test_times_are_seconds_since_1970() -> None:
-    as_time = read_times(Cells.of("when", np.array(["1970-01-02", "NaT"], dtype="datetime64[ms]"))).seconds
-    as_text = read_times(cells(["1970-01-02T00:00:00Z", None])).seconds
+    as_time = read_times(cells(np.array(["1970-01-02", "NaT"], dtype="datetime64[ms]"))).seconds
+    as_text = read_times(cells(np.array(["1970-01-02T00:00:00Z", None], dtype=object))).seconds
     assert np.array_equal(as_time, [86_400, np.nan], equal_nan=True)
     assert np.array_equal(as_text, as_time, equal_nan=True)
 
