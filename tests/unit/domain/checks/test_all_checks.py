@@ -216,3 +216,10 @@ def test_an_arm_in_too_few_clusters_has_no_average_effect_and_a_warning() -> Non
     trained = twin(table, replace(SITES, cluster="village"))
     assert [effect.arm for effect in trained.effects] == ["letter"]
     assert any('no average effect of "call"' in warning for warning in trained.warnings)
+
+
+def test_times_of_impossible_years_are_counted_in_a_warning() -> None:
+    table = trial()
+    when = ["9999-12-31"] * 4 + ["2026-03-01"] * 596
+    warnings = twin({**table, "when": np.array(when, dtype=object)}, replace(COLUMNS, time="when")).warnings
+    assert '4 times in "when" are outside the years 1900 to 2200 and count as missing.' in warnings

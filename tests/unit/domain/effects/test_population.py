@@ -83,6 +83,14 @@ def test_a_clause_is_refused_that_names(case: str) -> None:
     assert refused.value.reason == error.__name__
 
 
+def test_labels_of_single_units_are_not_listed() -> None:
+    table = trial()
+    table["region"] = np.array([f"customer {row}" for row in range(600)], dtype=object)
+    bank = twin(table).bank
+    with pytest.raises(UnknownLevel, match='no level "east"; it has 600 different values in 600 rows'):
+        matching_rows(bank, (Clause("region", "In", ("east",)),), 0, 1)
+
+
 def test_an_unknown_arm_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UnknownArm, match='no arm "phone call"; it has "none", "letter"'):
         BANK.arm_code("phone call")

@@ -82,5 +82,54 @@ def test_a_table_is_refused_with_what_to_correct_for(case: str) -> None:
         prepare(change(trial()), columns)
 
 
+HIDDEN = "Anna Example"
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("age", COLUMNS),
+        ("spend", COLUMNS),
+        ("w", replace(COLUMNS, weight="w")),
+        ("p", replace(COLUMNS, propensity="p")),
+        ("when", replace(COLUMNS, time="when")),
+    ],
+)
+def test_a_refused_cell_is_named_by_its_column_and_row_and_not_shown(name: str, columns: Columns) -> None:
+    table = {**trial(), "w": np.ones(600), "p": np.full(600, 0.5), "when": np.full(600, 20260301)}
+    table[name] = table[name].astype(object)
+    table[name][41] = HIDDEN
+    table["arm"][:7] = None  # rows that are left out count
+    with pytest.raises(DataInvalid, match=f'^Column "{name}", row 42: ') as refused:
+        prepare(table, columns)
+    assert HIDDEN not in str(refused.value)
+
+
+def each_row(table: Table) -> Table:
+    names = np.array([f"{HIDDEN} {row}" for row in range(len(table["arm"]))], dtype=object)
+    return {**table, "arm": names, "bought": names}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        COLUMNS,
+        replace(COLUMNS, control=f"{HIDDEN} 0"),
+        replace(BINARY, treatment="region", control="north"),
+        replace(BINARY, treatment="region", control="north", positive="yes"),
+    ],
+)
+def test_no_value_is_listed_of_a_column_that_has_another_in_every_row(columns: Columns) -> None:
+    with pytest.raises(DataInvalid, match=r"(600|599) different values in (600|599) rows") as refused:
+        prepare(each_row(trial()), replace(columns, features=()))
+    assert HIDDEN not in str(refused.value)
+
+
+def test_at_most_five_arms_are_listed() -> None:
+    table = with_column("arm", list("abcdefg"))(trial())
+    with pytest.raises(DataInvalid, match='it has "a", "b", "c", "d", "e" and 2 more'):
+        prepare(table, COLUMNS)
+
+
 def test_the_reason_is_that_of_the_api() -> None:
     assert DataInvalid.reason == "DataInvalid"
