@@ -13,10 +13,12 @@ import pyarrow.parquet as papq
 import pytest
 
 from tests.unit.adapters.data_source.reading import read_file
+from twin_operator.adapters.data_source import AllowedPrefix, FileDataSource
 from twin_operator.domain.errors import DataInvalid
 from twin_operator.domain.table.columns import Columns, Feature, FeatureType, OutcomeType
 from twin_operator.domain.table.experiment_data import ExperimentData
 from twin_operator.services.reconciling.errors import Stalled
+from twin_operator.services.runs.twin_spec import Source, parts_of
 
 ROWS: Final = 240
 COLUMNS: Final = Columns(
@@ -146,6 +148,18 @@ def test_na_and_nan_are_missing_numbers_and_no_other_spelling_is(as_file: Callab
     assert np.count_nonzero(np.isnan(data.features["age"])) == 4
     for other in ("nan", "null", "N/A", "-NaN", "1_000", "0x1p3", "\u0664"):
         assert refusal(as_file(customers(age=[*age[:6], other, *age[7:]]))).startswith('Column "age", row 7: a number')
+
+
+def test_no_other_spelling_is_a_number_where_the_rest_of_a_csv_are_numbers(tmp_path: Path) -> None:
+    age = ["1", "nan", *["40.5"] * (ROWS - 2)]
+    assert refusal(write_csv(tmp_path / "x.csv", customers(age=age))).startswith('Column "age", row 2: a number')
+
+
+def test_numbers_of_a_csv_with_gaps_take_eight_bytes_each(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", customers(age=["NA", "NaN", "", *["40.5"] * (ROWS - 3)]))
+    source = Source(f"file://{path}", None, None, parts_of(COLUMNS))
+    age = FileDataSource([AllowedPrefix("file:///")], "default").read(source).columns["age"]
+    assert (str(age.dtype), int(np.isnan(age).sum())) == ("float64", 3)
 
 
 def test_a_column_of_yes_and_no_among_numbers_is_read(as_file: Callable[[Table], Path]) -> None:

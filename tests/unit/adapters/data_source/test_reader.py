@@ -46,6 +46,7 @@ def _parquet(path: Path) -> None:
 
 WRITERS: dict[str, Callable[[Path], Any]] = {
     "plain.csv": lambda path: path.write_text(ROWS),
+    "marked.csv": lambda path: path.write_text(f"\ufeff\r\n\n{ROWS}", encoding="utf-8"),
     "packed.csv.gz": lambda path: path.write_bytes(gzip.compress(ROWS.encode())),
     "packed.csv.bz2": lambda path: path.write_bytes(bz2.compress(ROWS.encode())),
     "table.parquet": _parquet,
