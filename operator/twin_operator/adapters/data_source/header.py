@@ -27,5 +27,5 @@ def _hint(name: str, names: Sequence[str]) -> str:
     by_folded = {each.strip().casefold(): each for each in names}
     similar = get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.75)
     if similar:
-        return f", but one named {by_folded[similar[0]]}"
+        return f', but one named "{by_folded[similar[0]]}"'
     return f" among its {len(names)} columns; a CSV names them in its first row"

@@ -99,7 +99,7 @@ def test_a_used_column_that_a_parquet_file_names_twice_is_refused_by_name(tmp_pa
 
 def test_a_missing_column_is_named_with_a_similar_one_but_no_row(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", {"Region ": ["x"], "arm": ["y"], "age": [1], "bought": [1]})
-    assert refusal(path).endswith("has no column region, but one named Region .")
+    assert refusal(path).endswith('has no column region, but one named "Region ".')
     path.write_text("Anna,1950-03-01,north\nBerta,1951-03-01,south\n")
     assert refusal(path).endswith("has no column region among its 3 columns; a CSV names them in its first row.")
 
