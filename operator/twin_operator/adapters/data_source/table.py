@@ -5,9 +5,10 @@ from pathlib import PurePosixPath
 from typing import IO, Final
 
 import pyarrow as pa
+import pyarrow.parquet as papq
 
 from twin_operator.adapters.data_source.csv_table import read_csv
-from twin_operator.adapters.data_source.parquet_table import read_parquet
+from twin_operator.adapters.data_source.header import check_names
 from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.services.reconciling.errors import Stalled
 from twin_operator.services.runs.twin_spec import Source
@@ -34,7 +35,7 @@ def parse_table(copy: IO[bytes], source: Source, name: str) -> pa.Table:
     try:
         stream = pa.input_stream(copy, compression=compression) if compression else pa.PythonFile(copy, mode="r")
         content = pa.BufferReader(stream.read())
-        table = read_parquet(content, source) if parquet else read_csv(content, source)
+        table = _read_parquet(content, source) if parquet else read_csv(content, source)
     except (pa.ArrowException, OSError, ValueError) as error:  # OSError: a compressed file that is cut short
         logger.warning("%s cannot be parsed.", source.uri, exc_info=error)
         kind = "Parquet" if parquet else "CSV"
@@ -45,3 +46,10 @@ def parse_table(copy: IO[bytes], source: Source, name: str) -> pa.Table:
     if table.num_rows == 0:
         raise Stalled(Reason.DATA_INVALID, f"{source.uri} has no rows.")
     return table
+
+
+def _read_parquet(content: pa.BufferReader, source: Source) -> pa.Table:
+    """Return the columns that are asked for, with the types that the file has."""
+    file = papq.ParquetFile(content)
+    check_names(file.schema_arrow.names, source)
+    return file.read(list(source.columns)).select(list(source.columns))

@@ -30,7 +30,7 @@ LABEL: Final = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
 )
 TEXT_TYPES: Final = [
-    *(pa.string(), pa.large_string(), pa.binary(), pa.large_binary()),
+    *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary()),
     *(pa.dictionary(pa.int32(), pa.string()), pa.dictionary(pa.int32(), pa.binary())),
 ]
 MOMENT: Final = st.one_of(
