@@ -27,6 +27,7 @@ FOLDER_TIERS = {"slow": "slow", "upgrade": "slow", "nightly": "nightly", "e2e": 
 
 STATUSES = Path(".run/emitted")  # one file a process of a run with --record-statuses
 SHARED = "integration/journey"  # folder whose files run in one process
+LONG = "tests/integration/"  # whose files take tens of seconds; those of tests/unit take few
 
 # Neither deadlines nor health checks of speed: the machine that runs the tests may be busy. The same examples in every
 # run, so that an unrelated change cannot meet a new one; new ones are what the fuzzing of `make nightly` is for.
@@ -67,13 +68,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of folders that are a tier, and name the group that each runs in (see `group_of`).
 
-    The order is shuffled before; the largest group comes first, so that another process can take all others.
+    The order is shuffled before; the largest group comes first, so that another process can take all others, then
+    the files that take long, so that no process waits long for the last one.
     """
     for item in items:
         folder, *_ = item.path.relative_to(durations.TESTS).parts
         if folder in FOLDER_TIERS:
             item.add_marker(FOLDER_TIERS[folder])
-    items.sort(key=lambda item: group_of(item.nodeid) != SHARED)
+    items.sort(key=lambda item: (group_of(item.nodeid) != SHARED, not item.nodeid.startswith(LONG)))
 
 
 def group_of(nodeid: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.manifests import load_manifest
 from twin_operator.crdgen import generate
 
 Manifest = dict[str, Any]
@@ -18,7 +19,7 @@ Case = tuple[str, object, str]
 FULL: Final = Path(__file__).parents[1] / "integration" / "admission" / "manifests"
 SCHEMAS: Final = {
     crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    for crd in map(yaml.safe_load, generate().values())
+    for crd in map(load_manifest, generate().values())
 }
 KEY: Final = "Web"
 """The key, in full manifests and statuses, of maps with typed values."""

@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from tests.manifests import load_manifest
 from twin_operator.services.runs.run import JSON
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
@@ -56,7 +55,7 @@ class Definition:
 @cache
 def definitions() -> dict[str, Definition]:
     """Read the definitions of the operator's kinds, by kind."""
-    return dict(_definition(yaml.safe_load(path.read_text())) for path in sorted(CRDS.glob("*.yaml")))
+    return dict(_definition(load_manifest(path.read_text())) for path in sorted(CRDS.glob("*.yaml")))
 
 
 def _definition(manifest: JSON) -> tuple[str, Definition]:

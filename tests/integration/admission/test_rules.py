@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.integration.admission.asking import Admission, FullManifest
+from tests.manifests import load_manifest
 from twin_operator.crdgen import generate
 
 HERE = Path(__file__).parent
@@ -60,5 +61,5 @@ def test_a_change_is_taken_or_refused_by_what_was_there(
 
 
 def test_every_rule_is_refused_by_some_case() -> None:
-    declared = set().union(*(declared_messages(yaml.safe_load(text)) for text in generate().values()))
+    declared = set().union(*(declared_messages(load_manifest(text)) for text in generate().values()))
     assert declared - {case.get("message") for case in (*REFUSED, *TRANSITIONS["cases"])} == set()

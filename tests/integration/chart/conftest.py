@@ -17,6 +17,7 @@ import yaml
 from devcluster import binaries
 from tests.integration.chart.people import People
 from tests.integration.conftest import Kube
+from tests.manifests import load_manifests
 
 
 class Helm:
@@ -39,7 +40,7 @@ class Helm:
         """Render the chart into manifests."""
         answer = self("template", "twin-operator", self.chart, "-n", namespace, *self.version, *values)
         assert answer.returncode == 0, answer.stderr
-        return [manifest for manifest in yaml.safe_load_all(answer.stdout) if manifest]
+        return load_manifests(answer.stdout)
 
 
 @pytest.fixture(scope="session")

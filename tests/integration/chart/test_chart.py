@@ -21,7 +21,7 @@ EVERYTHING = (
     *("--set-json", 'imagePullSecrets=[{"name":"pull"}]'),
     *("--set-json", 'workers.data.volume={"persistentVolumeClaim":{"claimName":"experiments"}}'),
     *("--set-json", 'workers.env=[{"name":"AWS_REGION","value":"eu-central-1"}]'),
-    *("--set-json", 'operator.env=[{"name":"MLFLOW_TRACKING_TOKEN","value":"t"}]'),
+    *("--set-json", 'operator.env=[{"name":"MLFLOW_WORKSPACE","value":"growth"}]'),
     *("--set-json", 'operator.tolerations=[{"key":"dedicated","operator":"Exists"}]'),
     *("--set", "operator.nodeSelector.pool=system", "--set", "operator.podLabels.team=growth"),
     *("--set", "operator.priorityClassName=system-cluster-critical"),

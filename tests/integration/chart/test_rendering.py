@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from tests.integration.chart.conftest import Helm
 from tests.integration.chart.test_chart import ADDRESSES, VALUE_SETS, created_by
+from tests.manifests import load_manifests
 
 Manifest = dict[str, Any]
 REDIS = "redis.bundled.enabled=true"
@@ -62,7 +62,7 @@ def rendered(helm: Helm, values: Sequence[str]) -> str:
 
 def optional_keys(text: str) -> set[str]:
     """Return the keys of Secrets without which a Pod starts all the same."""
-    manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    manifests = load_manifests(text)
     return {str(each.get("key")) for each in references(manifests) if each.get("optional")}
 
 

@@ -3,14 +3,14 @@
 from typing import Any, Final
 
 import pytest
-import yaml
 
+from tests.manifests import load_manifest
 from twin_operator.api.v1alpha1 import RetrainingJob, Simulation, TwinModel, WorkerPool
 from twin_operator.crdgen import generate
 
 ROOTS: Final = {
     crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    for crd in map(yaml.safe_load, generate().values())
+    for crd in map(load_manifest, generate().values())
 }
 COLUMNS: Final = {
     "features": [{"name": "recency", "type": "Numeric"}],

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tests.manifests import load_manifest
 from twin_operator.crdgen import generate
 from twin_operator.crdgen.__main__ import differing, generate_policies
 
@@ -15,7 +16,7 @@ REPOSITORY: Final = Path(__file__).parents[3]
 GOLDEN: Final = Path(__file__).parent / "golden"
 LARGEST_BYTES: Final = 262_144  # of an annotation: kubectl apply keeps the whole object in one
 Schema = Mapping[str, Any]
-CRDS: Final = {crd["spec"]["names"]["kind"]: crd for crd in map(yaml.safe_load, generate().values())}
+CRDS: Final = {crd["spec"]["names"]["kind"]: crd for crd in map(load_manifest, generate().values())}
 VERSIONS: Final = {kind: crd["spec"]["versions"][0] for kind, crd in CRDS.items()}
 ROOTS: Final = {kind: version["schema"]["openAPIV3Schema"] for kind, version in VERSIONS.items()}
 
