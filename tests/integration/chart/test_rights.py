@@ -42,8 +42,8 @@ def may(kube: Kube, user: str, question: str, namespace: str) -> bool:
         "kind": "SubjectAccessReview",
         "spec": {"user": user, "resourceAttributes": attributes},
     }
-    answer = json.loads(kube.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(review)))
-    return bool(answer["status"]["allowed"])
+    _, content = kube.requests.send("", "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(json.loads(content)["status"]["allowed"])
 
 
 @pytest.mark.parametrize(
