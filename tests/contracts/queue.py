@@ -207,6 +207,13 @@ async def test_a_run_is_queued_when_its_version_is_bound(system: QueueSystem) ->
     assert (await run_of(system, work)).queued == 1_000.25
 
 
+async def test_nothing_is_left_of_a_run_that_is_dropped(system: QueueSystem) -> None:
+    work = task()
+    await system.queue.mark_queued({work.run: 1_000.0})
+    await system.queue.drop(work.run)
+    assert await run_of(system, work) == Run()
+
+
 async def test_the_message_of_a_forgotten_run_is_refused_until_the_run_starts_again(system: QueueSystem) -> None:
     work = task(limit=1)
     worker = system.claims()

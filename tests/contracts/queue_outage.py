@@ -18,6 +18,7 @@ CALLS: dict[str, Callable[[QueueSystem], Awaitable[object]]] = {
     "stop": lambda system: system.queue.stop("run", Stop.DELETED),
     "resume": lambda system: system.queue.resume("run"),
     "forget": lambda system: system.queue.forget(["run"]),
+    "drop": lambda system: system.queue.drop("run"),
     "waiting": lambda system: system.queue.waiting([QUEUE]),
     "depths": lambda system: system.queue.depths([QUEUE]),
     "new reports": lambda system: system.queue.reports(pending=False, block_ms=1),

@@ -161,6 +161,9 @@ class InMemoryQueue:
                 content.records.pop(run, None)
                 self._stop(run, Stop.CANCELLED)
 
+    async def drop(self, run: str) -> None:
+        (await self.server.round_trip()).records.pop(run, None)
+
     async def waiting(self, queues: Collection[str]) -> set[str]:
         self._drop_unreadable(await self.server.round_trip())
         return {run for run in map(_run_of, self._messages(queues)) if run is not None}

@@ -26,7 +26,7 @@ LARGE_EVERY = 5  # turns
 KEPT = 100  # turns after which a large Simulation is deleted
 LARGE_KINDS: dict[str, JSON] = {"large": {}, "nowhere": {"queue": "nobody"}}
 CUSTOM = "/apis/twinops.dev/v1alpha1/namespaces/{}/{}"
-LARGE_VALUES = [f"{number:0250d}" for number in range(64)]
+LARGE_VALUES = [f"{number:064d}" for number in range(64)]
 LARGE = {"where": [{"feature": "region", "operator": "In", "values": LARGE_VALUES} for _ in range(16)]}
 """A population of a quarter of a megabyte."""
 BROKEN_TEMPLATES: list[Any] = [

@@ -190,6 +190,10 @@ class Broker:
                     self._stop(pipe, run, Stop.CANCELLED)
                 await pipe.execute()
 
+    async def drop(self, run: str) -> None:
+        """Drop the record of a run that never had a message: a stop of it would be kept for a day."""
+        await self.redis.delete(keys.run_key(run))
+
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message stands in a queue or is delivered and not yet acknowledged."""
         kinds = keys.types_of(keys.PUBLISHED, keys.UNACKED, *queues)

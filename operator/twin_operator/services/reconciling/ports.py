@@ -45,6 +45,10 @@ class RunQueue(Protocol):
         """Drop records; claims of these runs are refused until `resume`."""
         ...
 
+    async def drop(self, run: str) -> None:
+        """Drop the record of a run that never had a message."""
+        ...
+
     async def waiting(self, queues: Collection[str]) -> set[str]:
         """Return the runs whose message is in a queue or unacknowledged."""
         ...

@@ -188,7 +188,7 @@ class JobReconciler:
 
     async def _stop(self, runs: set[str], why: Stop) -> None:
         for run_id, run in (await self.queue.runs(runs)).items():
-            if run.outcome is None and run.stop in {None, Stop.SUSPENDED} - {why}:
+            if run.begun and run.outcome is None and run.stop in {None, Stop.SUSPENDED} - {why}:
                 await self.queue.stop(run_id, why)
         self._release(runs)
 

@@ -157,6 +157,11 @@ class Run:
     bound: BoundVersion | None = None
     outcome: Outcome | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a record. It is written before the message: without one there is nothing to stop."""
+        return self != Run()
+
 
 @dataclass(frozen=True)
 class Report:

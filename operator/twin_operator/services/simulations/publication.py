@@ -9,7 +9,7 @@ from twin_operator.domain.twin import TauWeights
 from twin_operator.services.reconciling.metrics import SimulationMeters
 from twin_operator.services.reconciling.ports import RunQueue
 from twin_operator.services.reconciling.window import PublicationWindow
-from twin_operator.services.runs.run import Run, Task
+from twin_operator.services.runs.run import Run, Stop, Task
 from twin_operator.services.simulations.answers import FollowedSimulation
 from twin_operator.services.simulations.decide import (
     Enqueue,
@@ -80,6 +80,18 @@ class Publication:
         """Take note that a Simulation has no message; return whether another one may have its place."""
         self._elsewhere.discard(uid)
         return self.window.release(uid)
+
+    async def withdraw(self, uid: str, *, published: bool) -> None:
+        """Stop the run of a Simulation that is gone; where it never had a message, leave nothing of it.
+
+        An earlier leader may have published it: the version that answers is bound before.
+        """
+        self._accepted.pop(uid, None)
+        run = (await self.queue.runs([uid]))[uid]
+        if published or run.bound is not None or run.attempts:
+            await self.queue.stop(uid, Stop.DELETED)
+        elif run.begun:
+            await self.queue.drop(uid)
 
     def accept(self, simulation: Simulation, run: Run) -> Run:
         """Return the record of a run that waits in the operator, with its time of queueing; `publish` writes it."""

@@ -145,7 +145,7 @@ class ModelReconciler:
         run = (await self.queue.runs([run_id]))[run_id]
         if run.outcome is not None:
             await self.queue.forget([run_id])
-        elif run.stop is None:
+        elif run.begun and run.stop is None:
             await self.queue.stop(run_id, Stop.CANCELLED)
         self.tasks.release(run_id)
         await self._write(model, status)
@@ -236,10 +236,11 @@ class ModelReconciler:
         if before is None or before == run_id:
             return
         self.tasks.release(before)
-        if (await self.queue.runs([before]))[before].outcome is None:
-            await self.queue.stop(before, Stop.CANCELLED)
-        else:
+        run = (await self.queue.runs([before]))[before]
+        if run.outcome is not None:
             await self.queue.forget([before])  # the same spec later is a training of its own
+        elif run.begun:
+            await self.queue.stop(before, Stop.CANCELLED)
 
     async def _forget(self, key: Key) -> None:
         self._failures.pop(key, None)
@@ -249,7 +250,8 @@ class ModelReconciler:
         run = self._runs.pop(key, None)
         if run is not None:
             self.tasks.release(run)
-            await self.queue.stop(run, Stop.DELETED)
+            if (await self.queue.runs([run]))[run].begun:
+                await self.queue.stop(run, Stop.DELETED)
 
 
 def _trained(model: TwinModel) -> Event:
