@@ -84,9 +84,8 @@ class Simulations:
 
     async def deleted(self, uid: str) -> None:
         """Forget a Simulation that was deleted before its end, and stop its run."""
-        followed = self.answers.followed.get(uid)
         self._forget(uid)
-        await self.publication.withdraw(uid, published=followed is not None and followed.published is not None)
+        await self.publication.withdraw(uid)
 
     def _forget(self, uid: str) -> None:
         self.answers.followed.pop(uid, None)
@@ -252,7 +251,7 @@ class Simulations:
             self._later(simulation.uid, deadline - self.clock())
 
     async def _wait(self, followed: FollowedSimulation, run: Run, decision: Waiting | Running) -> None:
-        if decision.phase is SimulationPhase.SUSPENDED and run.begun and run.stop is None:
+        if decision.phase is SimulationPhase.SUSPENDED and run.stop is None:
             self._unpublished(followed)
             await self.queue.stop(followed.simulation.uid, Stop.SUSPENDED)
         elif isinstance(decision, Running) and run.stop is Stop.SUSPENDED:

@@ -81,14 +81,13 @@ class Publication:
         self._elsewhere.discard(uid)
         return self.window.release(uid)
 
-    async def withdraw(self, uid: str, *, published: bool) -> None:
+    async def withdraw(self, uid: str) -> None:
         """Stop the run of a Simulation that is gone; where it never had a message, leave nothing of it.
 
-        An earlier leader may have published it: the version that answers is bound before.
+        The version that answers is bound before a message is published, by this leader or an earlier one.
         """
-        self._accepted.pop(uid, None)
         run = (await self.queue.runs([uid]))[uid]
-        if published or run.bound is not None or run.attempts:
+        if run.bound is not None:
             await self.queue.stop(uid, Stop.DELETED)
         elif run.begun:
             await self.queue.drop(uid)
