@@ -28,7 +28,7 @@ LARGE_KINDS: dict[str, JSON] = {"large": {}, "nowhere": {"queue": "nobody"}}
 CUSTOM = "/apis/twinops.dev/v1alpha1/namespaces/{}/{}"
 LARGE_VALUES = [f"{number:064d}" for number in range(64)]
 LARGE = {"where": [{"feature": "region", "operator": "In", "values": LARGE_VALUES} for _ in range(16)]}
-"""A population of a quarter of a megabyte."""
+"""The largest population that the API server accepts: 64 KB."""
 BROKEN_TEMPLATES: list[Any] = [
     {"containers": []},
     {"spec": None},

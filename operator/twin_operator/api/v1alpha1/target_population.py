@@ -14,6 +14,13 @@ from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, LIST_SET, ApiModel, R
 from twin_operator.domain.effects.population import Operator
 
 _NUMBER = r"^[-+]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][-+]?[0-9]+)?$"
+LABEL_CHARACTERS = 4096
+"""Of the labels in one clause or margin together.
+
+With the limits of lists and labels alone a Simulation has 256 KB, and the API server decodes each change of an object
+twice, one after the other, before any watch of its kind has it: fifteen such changes a second delay the Simulations of
+all namespaces by many seconds (tests/slow/test_tenants.py).
+"""
 
 
 class Clause(ApiModel):
@@ -33,6 +40,12 @@ class Clause(ApiModel):
                 'quotes, such as values: ["6"], or use In or NotIn for labels',
                 field_path=".values",
             ),
+            Rule(
+                f"self.values.map(v, size(v)).sum() <= {LABEL_CHARACTERS}",
+                f"the values of a clause have at most {LABEL_CHARACTERS} characters together: write fewer, or NotIn "
+                "with the others",
+                field_path=".values",
+            ),
         )
     )
 
@@ -43,7 +56,8 @@ class Clause(ApiModel):
         "for numbers. A unit whose value is missing meets none of them but NotIn."
     )
     values: Annotated[tuple[Label, ...], Field(min_length=1, max_length=64, json_schema_extra=LIST_SET)] = Field(
-        description="Labels, any of which may match (In) or none (NotIn); or one number, in quotes."
+        description="Labels, any of which may match (In) or none (NotIn), of at most 4,096 characters together; or one "
+        "number, in quotes."
     )
 
 
@@ -59,6 +73,12 @@ class Margin(ApiModel):
             Rule(
                 "!has(self.shares) || self.shares.all(level, size(level) >= 1 && size(level) <= 256)",
                 "a level in shares is a label of 1 to 256 characters: write it as in the data",
+                field_path=".shares",
+            ),
+            Rule(
+                f"!has(self.shares) || self.shares.map(level, size(level)).sum() <= {LABEL_CHARACTERS}",
+                f"the levels in shares have at most {LABEL_CHARACTERS} characters together: give their units shorter "
+                "labels in the data",
                 field_path=".shares",
             ),
             Rule(
