@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from twin_operator.domain.learning.propensity import LEAST_ROWS_IN_EXPERIMENT
 from twin_operator.domain.table.arrays import FeatureValues, Integers, Mask
 from twin_operator.domain.table.experiment_data import ExperimentData
-from twin_operator.domain.table.table_rules import LEAST_CLUSTERS, LEAST_ROWS_OF_AN_ARM
+from twin_operator.domain.table.table_rules import LEAST_CLUSTERS, LEAST_ROWS_IN_EXPERIMENT, LEAST_ROWS_OF_AN_ARM
 
 _MOST_NAMES_SHOWN = 5
 

@@ -12,14 +12,13 @@ from twin_operator.domain.learning.learners import ArmModel
 from twin_operator.domain.table.arrays import Floats, Integers, Mask
 from twin_operator.domain.table.columns import Assignment, Learner
 from twin_operator.domain.table.experiment_data import ExperimentData
+from twin_operator.domain.table.table_rules import LEAST_ROWS_IN_EXPERIMENT
 
 # Estimated probabilities nearer to 0 or 1 would let a few units decide: a unit counts at most fifty times.
 CLIP = 0.02
 # Where more than one unit in twenty is clipped, the arms were given to different kinds of units.
 _MOST_CLIPPED = 0.05
 LEAST_EFFECTIVE_ROWS = 50.0
-# With fewer rows of an arm an experiment does not count as one that tried it.
-LEAST_ROWS_IN_EXPERIMENT = 5
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from twin_operator.domain.table.table_rules import (
     require_arms,
     require_clusters,
     require_columns,
+    require_compared_arms,
     require_complete,
     require_positive_weights,
     require_probabilities,
@@ -86,9 +87,9 @@ def prepare(raw: Mapping[str, RawColumn], columns: Columns) -> ExperimentData:
     usable = (treatment.codes >= 0) & ~np.isnan(outcome)
     require_varying(outcome[usable], columns)
     arms, arm = _arms(treatment, usable, columns)
-    return _in_canonical_order(
-        _Table(only_rows(cells, usable), columns), arms, arm, outcome[usable], _Dropped.of(treatment, usable)
-    )
+    table = _Table(only_rows(cells, usable), columns)
+    table.require_compared(arm, len(arms))
+    return _in_canonical_order(table, arms, arm, outcome[usable], _Dropped.of(treatment, usable))
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ class _Table:
         require_probabilities(self.columns.propensity, self.propensity)
         if self.columns.cluster is not None and self.cluster is not None:
             require_clusters(self.columns.cluster, len(self.cluster.levels))
+
+    def require_compared(self, arm: Integers, arms: int) -> None:
+        """Refuse experiments of which none tried two of the arms; (n,) `arm` codes."""
+        if self.columns.experiment is not None and self.experiment is not None:
+            cells = self.experiment.codes.astype(np.int64) * arms + arm
+            counts = np.bincount(cells, minlength=len(self.experiment.levels) * arms)
+            require_compared_arms(self.columns.experiment, counts.reshape(-1, arms).astype(np.int32))
 
     @property
     def trimmed(self) -> int:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from twin_operator.domain.errors import DataInvalid
-from twin_operator.domain.table.arrays import Floats, RawColumn
+from twin_operator.domain.table.arrays import Floats, Integers, RawColumn
 from twin_operator.domain.table.columns import Columns
 from twin_operator.domain.table.known_levels import known_levels, quoted
 
 # With fewer rows an arm's mean alone is so uncertain that no model of it helps anyone.
 LEAST_ROWS_OF_AN_ARM = 50
+# With fewer rows of an arm an experiment does not count as one that tried it.
+LEAST_ROWS_IN_EXPERIMENT = 5
 # Below six clusters the variance between them has under four degrees of freedom, and intervals mean nothing.
 LEAST_CLUSTERS = 6
 
@@ -54,6 +58,16 @@ def require_arms(rows: Mapping[str, int], columns: Columns) -> None:
         raise DataInvalid(
             f'Treatment column "{columns.treatment}" has arms with too few rows that have an outcome ({shown}): '
             f"each arm needs at least {LEAST_ROWS_OF_AN_ARM}."
+        )
+
+
+def require_compared_arms(name: str, rows: Integers) -> None:
+    """Refuse (experiments, arms) rows of which no experiment tried two arms: nothing would compare any."""
+    if not np.any((rows >= LEAST_ROWS_IN_EXPERIMENT).sum(axis=1) > 1):
+        raise DataInvalid(
+            f'Experiment column "{name}" has {len(rows)} different values in {rows.sum()} rows, and none of them has '
+            f"{LEAST_ROWS_IN_EXPERIMENT} rows with an outcome in each of two arms: name a column that has one value "
+            "for all units of an experiment, or leave columns.experiment out where all rows are of one experiment."
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.domain.tables import BINARY, COLUMNS, Table, trial
+from tests.unit.domain.tables import BINARY, COLUMNS, SITES, Table, trial, twin
 from twin_operator.domain.errors import DataInvalid
 from twin_operator.domain.table.columns import Columns, Feature, FeatureType
 from twin_operator.domain.table.experiment_data import prepare
@@ -133,3 +133,34 @@ def test_at_most_five_arms_are_listed() -> None:
 
 def test_the_reason_is_that_of_the_api() -> None:
     assert DataInvalid.reason == "DataInvalid"
+
+
+def in_pairs(table: Table, size: int) -> Table:
+    """Experiments of `size` rows, with the arms in turn."""
+    return {**table, "site": np.array([f"wave {row // size}" for row in range(table["arm"].size)], dtype=object)}
+
+
+@pytest.mark.parametrize("size", [1, 4, 8])
+def test_experiments_that_compare_no_arms_are_refused_with_what_to_write(size: int) -> None:
+    """Alternating arms: eight rows are four an arm, one fewer than an experiment needs."""
+    table = trial(rows=240)
+    table["arm"] = np.where(np.arange(240) % 2 == 1, "letter", "none").astype(object)
+    with pytest.raises(DataInvalid, match='Experiment column "site" has') as refused:
+        prepare(in_pairs(table, size), SITES)
+    assert "leave columns.experiment out" in str(refused.value)
+    assert "wave" not in str(refused.value)
+
+
+def test_experiments_of_one_arm_each_are_refused() -> None:
+    table = trial(rows=240)
+    table["site"] = table["arm"]
+    with pytest.raises(DataInvalid, match="has 2 different values in 240 rows, and none of them has 5 rows"):
+        prepare(table, SITES)
+
+
+def test_small_experiments_next_to_one_that_compares_the_arms_are_taken_with_a_warning() -> None:
+    table = trial(rows=240)
+    table["site"] = np.array([f"wave {row // 4}" if row < 120 else "large" for row in range(240)], dtype=object)
+    trained = twin(table, SITES)
+    assert any("rows are of arms with too few units in their experiment" in warning for warning in trained.warnings)
+    assert np.isfinite(trained.effects[0].estimate)
