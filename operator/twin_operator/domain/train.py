@@ -12,6 +12,7 @@ from twin_operator.domain.errors import OutsideSupport
 from twin_operator.domain.learning.contrasts import contrasts_of
 from twin_operator.domain.learning.cross_fitting import assign_folds, fit_by_plan
 from twin_operator.domain.learning.doubly_robust_scores import bank_of
+from twin_operator.domain.learning.features_in_use import require_adjustment, without_features
 from twin_operator.domain.learning.learners import one_thread
 from twin_operator.domain.learning.old_experiments import without_old_experiments
 from twin_operator.domain.learning.propensity import propensity_of
@@ -52,7 +53,8 @@ def train(
 ) -> TrainedTwin:
     """Learn a twin from checked rows; `progress` hears the share done and the name of the step.
 
-    Raises `NoOverlap` for observational data whose arms went to different kinds of units.
+    Raises `NoOverlap` for observational data whose arms went to different kinds of units, and `DataInvalid` for such
+    data without a feature that has values in each arm.
     """
     return train_by_plan(data, TrainingPlan.of(learner), uncertainty, progress)
 
@@ -63,7 +65,7 @@ def train_by_plan(
     uncertainty: Uncertainty,
     progress: Callable[[float, str], None] = _silent,
 ) -> TrainedTwin:
-    """Learn a twin as a plan says; raises `NoOverlap` likewise."""
+    """Learn a twin as a plan says; raises `NoOverlap` and `DataInvalid` likewise."""
     recent = without_old_experiments(data, plan.newest_only)
     asked = replace(
         plan,
@@ -80,7 +82,9 @@ def _train(
     models, plan = fit_by_plan(data, asked, lambda share: progress(_MODELS * share, "Outcome models"))
     learner = plan.learner
     progress(_MODELS, "Propensities")
-    propensity = propensity_of(data, learner, assign_folds(data, learner.folds, learner.seed))
+    require_adjustment(data, models.left_out)
+    modelled = without_features(data, models.left_out)
+    propensity = propensity_of(modelled, learner, assign_folds(data, learner.folds, learner.seed))
     bank = bank_of(data, models, propensity)
     contrasts = contrasts_of(bank)
     measured, unmeasured = _measured(bank, contrasts)

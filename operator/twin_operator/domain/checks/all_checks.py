@@ -11,6 +11,7 @@ from twin_operator.domain.checks.refutation import check_confounding, check_plac
 from twin_operator.domain.effects.predictive import Predictive
 from twin_operator.domain.effects.weighted_effect import WeightedEffect
 from twin_operator.domain.learning.cross_fitting import OutcomeModels
+from twin_operator.domain.learning.features_in_use import sentences, without_features
 from twin_operator.domain.learning.propensity import Propensity, effective_rows
 from twin_operator.domain.table.columns import Learner, Uncertainty
 from twin_operator.domain.table.experiment_data import ExperimentData
@@ -33,9 +34,10 @@ class Trained:
 def run_checks(trained: Trained, learner: Learner, uncertainty: Uncertainty) -> tuple[Findings, str | None]:
     """All findings, and a sentence where assignment is not random."""
     data, bank = trained.data, trained.bank
-    assignment = check_assignment(data, learner.seed)
+    assignment = check_assignment(without_features(data, trained.models.left_out), learner.seed)
     findings = [
         _values_taken_as_they_came(data),
+        Findings({}, tuple(sentences(trained.models.left_out))),
         check_gaps(data),
         check_sample_ratio(data),
         check_balance(data),

@@ -13,6 +13,7 @@ from twin_operator.domain.checks.findings import Findings
 from twin_operator.domain.checks.randomisation import RandomisedUnits, depends_on_features
 from twin_operator.domain.learning.cross_fitting import assign_folds, fitted_rows
 from twin_operator.domain.learning.design import Design, design_of
+from twin_operator.domain.learning.features_in_use import known_cells, without_features
 from twin_operator.domain.learning.learners import ArmModel
 from twin_operator.domain.table.arrays import Floats, Identifiers, Integers
 from twin_operator.domain.table.columns import Algorithm
@@ -65,15 +66,21 @@ class _CrossFittedCheck:
     """Models of the arm on the sample, each asked about the fold that it has not seen."""
 
     def __init__(self, data: ExperimentData, seed: int) -> None:
-        self.data = data
         self.units = RandomisedUnits.of(data)
         rows = self.units.rows
-        design = design_of(data, Algorithm.GRADIENT_BOOSTING)
-        self.design = Design(np.asfortranarray(design.matrix[:rows]), design.categorical)
         self.fold = assign_folds(data, _FOLDS, seed)[:rows]
+        self.data = without_features(data, self._unknown_to_a_fit(data))
+        design = design_of(self.data, Algorithm.GRADIENT_BOOSTING)
+        self.design = Design(np.asfortranarray(design.matrix[:rows]), design.categorical)
         self.rng = np.random.default_rng(seed)
         self.models = [self._fitted(fold, seed) for fold in range(_FOLDS)]
         self.scores = [self._scores(fold, self.design.rows(self.asked(fold))) for fold in range(_FOLDS)]
+
+    def _unknown_to_a_fit(self, data: ExperimentData) -> list[str]:
+        """Features without a value in the rows of one of the fits, which no tree can be fitted to."""
+        fits = [fitted_rows(self.fold, fold) for fold in range(_FOLDS)]
+        known = {name: known_cells(values[: self.fold.size]) for name, values in data.features.items()}
+        return [name for name, cells in known.items() if not all(cells[fit].any() for fit in fits)]
 
     def _fitted(self, fold: int, seed: int) -> ArmModel:
         fitted = np.flatnonzero(fitted_rows(self.fold, fold))

@@ -63,9 +63,20 @@ def _satisfying(bank: Bank, clause: Clause) -> Mask:
     if clause.feature not in bank.features:
         raise UnknownFeature(f'The model has no feature "{clause.feature}"; it has {_quoted(sorted(bank.features))}.')
     operator = _operator(clause)
+    _require_values(bank, clause)
     if clause.feature in bank.levels:
         return _labelled(bank, clause, operator)
     return _measured(np.asarray(bank.features[clause.feature], dtype=np.float64), clause, operator)
+
+
+def _require_values(bank: Bank, clause: Clause) -> None:
+    """Refuse a clause on a feature that is empty everywhere: even NotIn would choose nobody by it."""
+    values = bank.features[clause.feature]
+    if np.all(values < 0 if clause.feature in bank.levels else np.isnan(values)):
+        raise EmptyPopulation(
+            f'Feature "{clause.feature}" is empty for every past unit, so none can be chosen by it: '
+            "leave it out of `where`."
+        )
 
 
 def _operator(clause: Clause) -> Operator:

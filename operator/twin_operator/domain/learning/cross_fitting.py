@@ -4,12 +4,13 @@ The result is m_a(x) for every row and arm, by the algorithm with the lowest out
 what is made of it belongs to the scores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twin_operator.domain.learning.design import Design, Units, encoding_of
+from twin_operator.domain.learning.features_in_use import left_out, without_features
 from twin_operator.domain.learning.learners import OutcomeModel
 from twin_operator.domain.learning.training_plan import TrainingPlan
 from twin_operator.domain.table.arrays import Floats, Identifiers, Integers, Mask
@@ -63,7 +64,7 @@ class OutcomeModels:
     """`prediction`: (n, arms), outcome units; `fold`: (n,); per arm out of fold: `loss`, and `mean_loss` of its mean.
 
     `learned`: (arms,) whether the arm's model beat its mean and is used. Loss is the log loss of an event, the squared
-    error of a quantity in units of its variance.
+    error of a quantity in units of its variance. `left_out`: the features that no model uses, and why.
     """
 
     prediction: Floats
@@ -71,6 +72,7 @@ class OutcomeModels:
     loss: Floats
     mean_loss: Floats
     learned: Mask
+    left_out: Mapping[str, str]
 
 
 def cross_fit(
@@ -143,8 +145,9 @@ class _Fits:
         self.data = data
         self.learner = learner
         self.target = _Target.of(data)
-        self.design, self.experiment = _asked(data, learner, others)
         self._seeds = [learner.seed + extra for extra in range(runs)]
+        self.left_out = left_out(data, (assign_folds(data, learner.folds, seed) for seed in self._seeds))
+        self.design, self.experiment = _asked(without_features(data, self.left_out), learner, others)
         self._progress = progress
         self._total = runs * learner.folds * len(data.arms)
         self._done = 0
@@ -159,7 +162,7 @@ class _Fits:
         mean_loss = _losses(self.data, self.target.values, fold, means[:rows])
         used = loss < mean_loss
         prediction = self.target.centre + self.target.spread * np.where(used, learned, means)
-        own = OutcomeModels(np.asfortranarray(prediction[:rows]), fold, loss, mean_loss, used)
+        own = OutcomeModels(np.asfortranarray(prediction[:rows]), fold, loss, mean_loss, used, self.left_out)
         return _Average(own, prediction[rows:])
 
     def run(self, seed: int) -> _Run:
