@@ -7,6 +7,7 @@ import numpy as np
 from twin_operator.domain.checks.assignment_check import check_assignment
 from twin_operator.domain.checks.balance import check_balance, check_gaps, check_sample_ratio
 from twin_operator.domain.checks.findings import Findings, arm_metric
+from twin_operator.domain.checks.questionable_data import check_questionable_data
 from twin_operator.domain.checks.refutation import check_confounding, check_placebo, check_trend
 from twin_operator.domain.effects.predictive import Predictive
 from twin_operator.domain.effects.weighted_effect import WeightedEffect
@@ -38,6 +39,7 @@ def run_checks(trained: Trained, learner: Learner, uncertainty: Uncertainty) -> 
     findings = [
         _values_taken_as_they_came(data),
         Findings({}, tuple(sentences(trained.models.left_out))),
+        check_questionable_data(data),
         check_gaps(data),
         check_sample_ratio(data),
         check_balance(data),

@@ -70,7 +70,7 @@ def _satisfying(bank: Bank, clause: Clause) -> Mask:
 
 
 def _require_values(bank: Bank, clause: Clause) -> None:
-    """Refuse a clause on a feature that is empty everywhere: even NotIn would choose nobody by it."""
+    """Refuse a clause on a feature that is empty everywhere: even NotIn would compare nothing."""
     values = bank.features[clause.feature]
     if np.all(values < 0 if clause.feature in bank.levels else np.isnan(values)):
         raise EmptyPopulation(

@@ -10,9 +10,12 @@ _LEAST_ROWS_OF_A_LEVEL: Final = 2
 
 def known_levels(levels: Sequence[str], rows: int) -> str:
     """Return up to five of the levels of a column of `rows` rows, quoted, or only how many there are."""
-    if len(levels) * _LEAST_ROWS_OF_A_LEVEL > rows:
-        return f"{len(levels)} different values in {rows} rows"
-    return quoted(levels)
+    return quoted(levels) if may_be_shown(levels, rows) else f"{len(levels)} different values in {rows} rows"
+
+
+def may_be_shown(levels: Sequence[str], rows: int) -> bool:
+    """Whether the levels of a column of `rows` rows are shared by so many rows that they are no one's cells."""
+    return len(levels) * _LEAST_ROWS_OF_A_LEVEL <= rows
 
 
 def quoted(names: Sequence[str]) -> str:
