@@ -40,7 +40,7 @@ def run_checks(trained: Trained, learner: Learner, uncertainty: Uncertainty) -> 
         _values_taken_as_they_came(data),
         Findings({}, tuple(sentences(trained.models.left_out))),
         check_questionable_data(data),
-        check_gaps(data),
+        check_gaps(data, trained.models.left_out),
         check_sample_ratio(data),
         check_balance(data),
         _overlap(data, trained.propensity),

@@ -1,6 +1,6 @@
 """Are the arms made of the same kinds of units, in the numbers that were meant? Moments and counts, no models."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from scipy.special import chdtrc, ndtr
@@ -109,11 +109,12 @@ def _complete(data: ExperimentData) -> bool:
     return bool(cells.size == len(data.experiments) * len(data.arms))
 
 
-def check_gaps(data: ExperimentData) -> Findings:
-    """Shares of missing values, of features and of outcomes by arm."""
+def check_gaps(data: ExperimentData, left_out: Collection[str] = ()) -> Findings:
+    """Shares of missing values, of features and of outcomes by arm; features `left_out` are warned of elsewhere."""
     shares = {name: _missing_share(values) for name, values in data.features.items()}
     metrics = {"largest_missing_share": max(shares.values(), default=0.0)}
-    scarce = sorted((name for name in shares if shares[name] > _NOTABLE_GAPS), key=lambda name: (-shares[name], name))
+    notable = (name for name in shares if shares[name] > _NOTABLE_GAPS and name not in left_out)
+    scarce = sorted(notable, key=lambda name: (-shares[name], name))
     named = ", ".join(f'"{name}" ({shares[name]:.0%})' for name in scarce[:_MOST_GAPS_NAMED])
     warnings = (f"Features with many missing values: {named}.",) if scarce else ()
     return Findings(metrics, warnings) + _lost_outcomes(data)

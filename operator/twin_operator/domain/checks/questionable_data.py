@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from twin_operator.domain.checks.findings import Findings
-from twin_operator.domain.table.arrays import FeatureValues, Floats, Identifiers
+from twin_operator.domain.table.arrays import FeatureValues, Floats, Identifiers, Mask
 from twin_operator.domain.table.experiment_data import ExperimentData
 from twin_operator.domain.table.known_levels import may_be_shown, quoted
 from twin_operator.domain.table.look_alikes import LookAlikes, look_alikes, spelled_apart
@@ -19,6 +19,9 @@ _RANGE_OF_IDENTIFIERS = 1e6
 _LARGEST_EXACT = 2.0**53
 # Fewer repeated rows may be honest coincidences, and move no estimate.
 _NOTABLE_REPEATS = 0.01
+# Share of the rows: units with a value that so many have are not like those with the values next to it.
+_FREQUENT = 0.01
+_TIMES_CHANCE = 2
 # A unit of this share decides about its arm's mean, and the interval cannot show it.
 _LARGE_SHARE = 0.05
 # With up to forty units, shares above 5 % are usual: they are a matter for the degrees of freedom.
@@ -91,12 +94,9 @@ def _numbered(values: FeatureValues) -> bool:
 
 
 def _repeats(data: ExperimentData) -> Iterator[str]:
-    _, first, rows = np.unique(data.content, return_index=True, return_counts=True)
-    least = max(1.0, _NOTABLE_REPEATS * data.rows)
-    if data.rows - first.size <= least:
-        return
-    repeated = max((_unexplained(values[first], rows) for values in _telling(data)), default=0)
-    if repeated > least:
+    repeated = data.rows - np.unique(data.content).size
+    least = _NOTABLE_REPEATS * data.rows
+    if repeated > least and any(_repeats_by_fault(data, values, least) for values in _telling(data)):
         yield (
             f"{repeated} of {data.rows} rows repeat another row in every column, more than chance explains: "
             "remove rows that were loaded twice, or name the randomised unit in columns.cluster."
@@ -108,23 +108,53 @@ def _telling(data: ExperimentData) -> Iterator[Floats]:
     if not data.columns.binary:
         yield data.outcome
     if data.columns.cluster is None:
-        yield from (
-            np.asarray(values, dtype=np.float64) for name, values in data.features.items() if name not in data.levels
-        )
+        numbers = (values for name, values in data.features.items() if name not in data.levels)
+        # No copies: a column is recognised by its array.
+        yield from (np.asarray(values, dtype=np.float64) for values in numbers)
 
 
-def _unexplained(values: Floats, rows: Identifiers) -> int:
-    """Rows beyond the first of (m,) distinct rows that occur `rows` times, by one column; 0 where chance explains them.
+def _repeats_by_fault(data: ExperimentData, values: Floats, least: float) -> bool:
+    """Whether rows with the same of (n,) values are equal as a whole more often than rows with neighbouring values.
 
-    Units that share a number by chance differ in other columns: their rows are distinct and share the value. Where
-    more rows are repeated as a whole than share a value between distinct rows, it is not chance. Only values of one
-    distinct row count, so a frequent zero explains its repetitions.
+    Units that differ little in a number are equal in all other columns as often as units that share it by chance. Rows
+    are compared with the next in the order of the values; within one value the order is that of hashes. Frequent
+    values, such as a zero, say something of their units, so those rows are left out, and few values are all frequent.
     """
-    known = ~np.isnan(values)
-    _, position, occurrences = np.unique(values[known], return_inverse=True, return_counts=True)
-    own = occurrences[position] == 1
-    repeated = int((rows[known][own] - 1).sum())
-    return repeated if repeated > np.count_nonzero(~own) else 0
+    first, second = _neighbours(values)
+    shared = values[first] == values[second]
+    alike = _equal_but_for(data, values, first, second)
+    found, pairs = int(np.count_nonzero(alike & shared)), int(np.count_nonzero(shared))
+    by_chance = pairs * float(np.mean(alike[~shared])) if pairs < shared.size else 0.0
+    return found - by_chance > least and found > _TIMES_CHANCE * by_chance
+
+
+def _neighbours(values: Floats) -> tuple[Identifiers, Identifiers]:
+    """(pairs,) rows with infrequent values, and of each the row that comes next in the order of (n,) values."""
+    rows = np.flatnonzero(~np.isnan(values))
+    rows = rows[np.argsort(values[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(values[rows], prepend=np.nan) != 0)
+    sizes = np.diff(starts, append=rows.size)
+    rows = rows[np.repeat(sizes <= _FREQUENT * values.size, sizes)]
+    return rows[:-1], rows[1:]
+
+
+def _equal_but_for(data: ExperimentData, values: Floats, first: Identifiers, second: Identifiers) -> Mask:
+    """(pairs,) whether two rows are equal in every column but the one with these values."""
+    equal = np.ones(first.size, dtype=bool)
+    for column in _used_columns(data):
+        if column is not values:
+            one, other = column[first], column[second]
+            equal &= (one == other) | ((one != one) & (other != other))  # noqa: PLR0124 - NaN differs from itself
+    return equal
+
+
+def _used_columns(data: ExperimentData) -> Iterator[FeatureValues | Identifiers]:
+    """All (n,) columns that the content of a row consists of."""
+    yield from (data.arm, data.outcome, data.experiment, data.weight)
+    yield from (column for column in (data.propensity, data.time) if column is not None)
+    yield from data.features.values()
+    if data.columns.cluster is not None:
+        yield data.cluster
 
 
 def _heavy_units(data: ExperimentData) -> Iterator[str]:

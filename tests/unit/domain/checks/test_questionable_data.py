@@ -120,6 +120,19 @@ def zero_inflated(rows: int = 2_000) -> Table:
     return table
 
 
+def rounded(rows: int = 2_000) -> Table:
+    """Ages that a good part of the units share with others."""
+    table = trial(rows)
+    return {**table, "age": np.round(table["age"], 2)}
+
+
+def points(rows: int = 3_000) -> Table:
+    """A count of a thousand values and rare events: some units are equal by chance."""
+    rng = np.random.default_rng(0)
+    return {**trial(rows), "age": rng.integers(0, 1_000, rows).astype(float), "bought": (rng.random(rows) < 0.05) * 1.0}
+
+
+ONLY_AGE = replace(BINARY, features=(Feature("age", FeatureType.NUMERIC),))
 ONLY_REGION = replace(COLUMNS, features=(Feature("region", FeatureType.CATEGORICAL),))
 REPEATS = {
     "a file that was loaded twice": (repeated(trial(), 600), COLUMNS),
@@ -127,13 +140,8 @@ REPEATS = {
     "events of units with a measured feature": (repeated(trial(), 30), BINARY),
     "quantities that are mostly zero": (repeated(zero_inflated(), 2_000), ONLY_REGION),
     "clusters, by the outcome": (repeated(trial(), 30), CLUSTERED),
+    "numbers that several units share": (repeated(rounded(), 200), BINARY),
 }
-
-
-def points(rows: int = 3_000) -> Table:
-    """A count of a thousand values and rare events: some units are equal by chance."""
-    rng = np.random.default_rng(0)
-    return {**trial(rows), "age": rng.integers(0, 1_000, rows).astype(float), "bought": (rng.random(rows) < 0.05) * 1.0}
 
 
 def of_households() -> Table:
@@ -147,12 +155,12 @@ def of_households() -> Table:
     return table
 
 
-ONLY_AGE = replace(BINARY, features=(Feature("age", FeatureType.NUMERIC),))
 NO_REPEATS = {
     "one row in two hundred": (repeated(trial(), 3), COLUMNS),
     "few values everywhere": (trial(), replace(ONLY_REGION, outcome="bought", outcome_type=BINARY.outcome_type)),
     "zeros": (zero_inflated(), ONLY_REGION),
     "counts": (points(), ONLY_AGE),
+    "numbers that several units share": (rounded(), BINARY),
     "members of a named cluster": (of_households(), replace(BINARY, cluster="household")),
 }
 

@@ -39,6 +39,7 @@ def left_out(trained: TrainedTwin) -> list[str]:
 def test_a_feature_that_is_empty_in_every_row_is_named_and_the_others_are_used() -> None:
     trained = twin(with_income(nowhere()), WIDER)
     assert left_out(trained) == ['Feature "income" left out of the models: empty in every row.']
+    assert sum('"income"' in warning for warning in trained.warnings) == 1
     assert trained.metrics["r_squared_letter"] == pytest.approx(
         twin(trial(rows=240)).metrics["r_squared_letter"], abs=0.1
     )
