@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,7 @@ from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
 EXPERIMENT: Final = "twin-operator"
+METRICS_AT_ONCE: Final = 1000  # in one request, as the REST API of MLflow has it
 
 
 @dataclass
@@ -177,7 +179,7 @@ class MlflowRegistry:
             digest = digest_of(self.write_bank(bank, folder))
             identity = {"runID": run.info.run_id, "bankDigest": digest}
             (folder / SUMMARY_FILE).write_text(json.dumps({**summary, **identity}))
-            mlflow.log_metrics({key: float(value) for key, value in summary["metrics"].items()})
+            _log_metrics(summary["metrics"])
             info = Model.log(None, BankFlavour(), name="bank", directory=scratch)
         self._confirm(confirm, run.info.run_id)
         version = self._client.create_model_version(
@@ -274,6 +276,13 @@ class MlflowRegistry:
         if run not in self._banks:
             self._banks[run] = self.read_bank(self._files.bank(name, version, run))
         return self._banks[run]
+
+
+def _log_metrics(metrics: Mapping[str, float]) -> None:
+    """Log metrics to the active run, as many at a time as one request may have."""
+    every = iter(metrics.items())
+    while batch := dict(islice(every, METRICS_AT_ONCE)):
+        mlflow.log_metrics({key: float(value) for key, value in batch.items()})
 
 
 def _allowed(name: str, model: RegisteredModel, owner: str) -> Ownership:

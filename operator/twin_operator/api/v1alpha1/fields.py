@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from typing import Annotated, Final, TypeVar
 
 from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -28,6 +29,10 @@ RESERVED_QUEUES: Final = ["archive", "dead-letters", "published", "results", "un
 """What follows the prefix in names of the operator's own keys in Redis, where a queue's list would stand."""
 SENTENCE_LIMIT: Final = 1024
 """Characters: a few sentences; what is longer belongs in a log."""
+LABEL_LIMIT: Final = 256
+"""Characters of a label or an identifier."""
+DIGEST_DIGITS: Final = 8
+"""Hexadecimal digits behind a label that is cut: of a thousand such labels, two have the same with 1 in 10,000."""
 
 _DURATION = r"([0-9]{1,7}(\.[0-9]{1,6})?(h|m|s|ms))"
 _DURATION_PATTERN = f"^{_DURATION}{{1,4}}$"
@@ -94,15 +99,50 @@ def round_figure(value: T) -> T | float | None:
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
+def within(value: T, least: float, most: float) -> T | None:
+    """Return a number within its bounds; outside it is absent (None), and what is no number stays for its check."""
+    return value if not isinstance(value, int | float) or least <= value <= most else None
+
+
+def quantity(value: T) -> T | float | None:
+    """Round a number of a status; beyond 1e15 it is absent."""
+    return within(round_figure(value), -QUANTITY_LIMIT, QUANTITY_LIMIT)
+
+
+def _spread(value: T) -> T | float | None:
+    return within(round_figure(value), 0, QUANTITY_LIMIT)
+
+
+def _probability(value: T) -> T | float | None:
+    return within(round_figure(value), 0, 1)
+
+
+def _tally(value: T) -> T | None:
+    return within(value, 0, QUANTITY_LIMIT)
+
+
 def round_figures(values: Mapping[str, float | None]) -> dict[str, float]:
-    """Round a map of numbers, leaving out what is absent or not finite."""
-    rounded = {name: round_figure(value) for name, value in values.items() if value is not None}
+    """Round a map of numbers, leaving out what is absent, not finite or beyond 1e15."""
+    rounded = {name: quantity(value) for name, value in values.items() if value is not None}
     return {name: value for name, value in rounded.items() if value is not None}
+
+
+def cut(text: str, limit: int) -> str:
+    """Cut a text to at most `limit` characters, with an ellipsis as the last where something is left out."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def shorten(text: str) -> str:
     """Cut a text to the length of a sentence, so that a long cause never makes a status write fail."""
-    return text if len(text) <= SENTENCE_LIMIT else text[: SENTENCE_LIMIT - 1] + "…"
+    return cut(text, SENTENCE_LIMIT)
+
+
+def abbreviate(text: str) -> str:
+    """Return what stands for a label or an identifier: of a long one, its beginning and a digest of the whole."""
+    if len(text) <= LABEL_LIMIT:
+        return text
+    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST_DIGITS]
+    return cut(text, LABEL_LIMIT - DIGEST_DIGITS) + digest
 
 
 GoDuration = Annotated[
@@ -142,11 +182,11 @@ QueueName = Annotated[
     ),
 ]
 ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
-Label = Annotated[str, Field(min_length=1, max_length=256)]
+Label = Annotated[str, Field(min_length=1, max_length=LABEL_LIMIT)]
 ModelVersion = Annotated[str, Field(min_length=1, max_length=18, pattern="^[1-9][0-9]*$")]
 RegisteredModelName = Annotated[str, Field(min_length=1, max_length=256, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 TraceId = Annotated[str, Field(min_length=32, max_length=32, pattern="^[0-9a-f]{32}$")]
-Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+Identifier = Annotated[str, Field(min_length=1, max_length=LABEL_LIMIT)]
 Sentence = Annotated[str, BeforeValidator(shorten), Field(max_length=SENTENCE_LIMIT)]
 
 Quantity = Annotated[float, Field(ge=-QUANTITY_LIMIT, le=QUANTITY_LIMIT)]
@@ -155,8 +195,12 @@ Confidence = Annotated[float, Field(ge=0.5, le=0.999)]
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_LIMIT)]
 Count = Annotated[int, Field(ge=0, le=QUANTITY_LIMIT)]
 
-# In status: rounded, absent rather than not finite.
-Figure = Annotated[Quantity | None, BeforeValidator(round_figure)]
-Spread = Annotated[Annotated[float, Field(ge=0, le=QUANTITY_LIMIT)] | None, BeforeValidator(round_figure)]
-Probability = Annotated[Proportion | None, BeforeValidator(round_figure)]
+# In status, where values follow from data: labels abbreviated; numbers rounded, absent rather than not finite or out of
+# bounds. A status is then never refused for one of them.
+ShownLabel = Annotated[Label, BeforeValidator(abbreviate)]
+ShownIdentifier = Annotated[Identifier, BeforeValidator(abbreviate)]
+Figure = Annotated[Quantity | None, BeforeValidator(quantity)]
+Spread = Annotated[Annotated[float, Field(ge=0, le=QUANTITY_LIMIT)] | None, BeforeValidator(_spread)]
+Probability = Annotated[Proportion | None, BeforeValidator(_probability)]
+Tally = Annotated[Count | None, BeforeValidator(_tally)]
 Figures = Annotated[dict[str, Quantity], Field(max_length=FIGURES_LIMIT), BeforeValidator(round_figures)]

@@ -11,13 +11,13 @@ from twin_operator.api.v1alpha1.conditions import (
 from twin_operator.api.v1alpha1.enums import Trigger
 from twin_operator.api.v1alpha1.fields import (
     SECONDS_LIMIT,
-    Count,
     Figure,
     Identifier,
     ModelVersion,
     Proportion,
     Seconds,
     Sentence,
+    Tally,
     Timestamp,
     TraceId,
 )
@@ -146,9 +146,9 @@ class TrainingPlan(ApiModel):
     """What was really trained with."""
 
     algorithm: Algorithm | None = Field(default=None, description="Learner that was fitted.")
-    folds: Count | None = Field(default=None, description="Parts of the cross-fitting.")
-    seeds: Count | None = Field(default=None, description="Fold seeds that were averaged over.")
-    seed: Count | None = Field(default=None, description="The first of those seeds.")
+    folds: Tally = Field(default=None, description="Parts of the cross-fitting.")
+    seeds: Tally = Field(default=None, description="Fold seeds that were averaged over.")
+    seed: Tally = Field(default=None, description="The first of those seeds.")
     newest_only: Timestamp | None = Field(default=None, description="Experiments older than this were left out.")
     reason: Sentence | None = Field(default=None, description="Why the plan differs from the model's learner.")
     spec_digest: Identifier | None = Field(default=None, description="Digest of the spec that was trained by.")
@@ -192,7 +192,7 @@ class RetrainingJobStatus(Status):
         "twinops.dev/traceparent, or its own.",
     )
     not_before: Timestamp | None = Field(default=None, description="When the model's cool-down is over.")
-    attempts: Count | None = Field(default=None, description="How often the training was begun.")
+    attempts: Tally = Field(default=None, description="How often the training was begun.")
     approved_by: Identifier | None = Field(
         default=None, description="Who approved it; policy where no approval was needed."
     )

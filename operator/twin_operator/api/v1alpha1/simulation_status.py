@@ -11,15 +11,15 @@ from twin_operator.api.v1alpha1.conditions import (
 )
 from twin_operator.api.v1alpha1.fields import (
     ColumnName,
-    Count,
     Figure,
-    Identifier,
-    Label,
     ModelVersion,
     Probability,
     RegisteredModelName,
     Sentence,
+    ShownIdentifier,
+    ShownLabel,
     Spread,
+    Tally,
     Timestamp,
     TraceId,
 )
@@ -66,7 +66,7 @@ class PredictedEffect(ApiModel):
 class PredictionBasis(ApiModel):
     """What grading needs to know of the prediction as it was issued."""
 
-    against: Label | None = Field(
+    against: ShownLabel | None = Field(
         default=None, description="The arm compared with: the model's control where spec does not name one."
     )
     sampling_sd: Spread = Field(default=None, description="Standard error of the estimate from sampling alone.")
@@ -78,7 +78,7 @@ class PredictionBasis(ApiModel):
     degrees_of_freedom: Spread = Field(
         default=None, description="Randomised units less two: how well the standard error itself is known."
     )
-    weights_digest: Identifier | None = Field(
+    weights_digest: ShownIdentifier | None = Field(
         default=None, description="Digest of the weights on how much experiments differ; the archive keeps them."
     )
 
@@ -112,7 +112,7 @@ class PredictedOutcome(ApiModel):
 class MatchedPopulation(ApiModel):
     """The rows of the model's data that the answer rests on."""
 
-    matched: Count | None = Field(default=None, description="Rows that met where.")
+    matched: Tally = Field(default=None, description="Rows that met where.")
     effective_sample_size: Spread = Field(
         default=None, description="Number of equally weighted rows with the same information."
     )
@@ -123,7 +123,7 @@ class SubgroupEffect(ApiModel):
     """The effect in one level of one feature."""
 
     feature: ColumnName = Field(description="The feature.")
-    level: Label = Field(description="Its level, or a quartile of a numeric feature.")
+    level: ShownLabel = Field(description="Its level, or a quartile of a numeric feature.")
     share: Probability = Field(default=None, description="Its share of the population.")
     estimate: Figure = Field(default=None, description="Effect in it.")
     low: Figure = Field(
@@ -159,8 +159,8 @@ class Recommendation(ApiModel):
     tipping_point_sd: Spread = Field(
         default=None,
         description="How much effects may differ between experiments, as a standard deviation in the outcome's "
-        "units, before "
-        "Deploy is no longer right. Absent where the estimate is not above minimumEffect.",
+        "units, before Deploy is no longer right. Absent where the estimate is not above minimumEffect, or where "
+        "it is more than 1e15.",
     )
 
 
@@ -182,8 +182,8 @@ class SimulatedTrial(ApiModel):
 class NextTrial(ApiModel):
     """The trial that would settle the decision."""
 
-    per_arm: Count | None = Field(default=None, description="Units needed in each arm.")
-    total: Count | None = Field(default=None, description="Units needed in both arms.")
+    per_arm: Tally = Field(default=None, description="Units needed in each arm.")
+    total: Tally = Field(default=None, description="Units needed in both arms.")
     minimum_detectable_effect: Spread = Field(
         default=None, description="Smallest distance from minimumEffect that population.size units can detect."
     )
@@ -251,7 +251,7 @@ class SimulationStatus(Status, SimulationAnswer):
     model_version: ModelVersion | None = Field(
         default=None, description="Version that answers, bound when it was queued."
     )
-    model_run_id: Identifier | None = Field(
+    model_run_id: ShownIdentifier | None = Field(
         default=None, description="MLflow run that made that version: its number can be given out again."
     )
     registered_model: RegisteredModelName | None = Field(default=None, description="Registered model of that version.")
@@ -260,9 +260,9 @@ class SimulationStatus(Status, SimulationAnswer):
         description="Trace that log lines and spans of its run belong to: that of annotation twinops.dev/traceparent, "
         "or its own.",
     )
-    attempts: Count | None = Field(default=None, description="How often a worker began it.")
+    attempts: Tally = Field(default=None, description="How often a worker began it.")
     cached: bool | None = Field(default=None, description="Whether an equal question had been answered before.")
-    worker: Identifier | None = Field(default=None, description="Worker that answered it.")
+    worker: ShownIdentifier | None = Field(default=None, description="Worker that answered it.")
     queued_time: Timestamp | None = Field(default=None, description="When it was put on its queue.")
     start_time: Timestamp | None = Field(default=None, description="When a worker began it.")
     completion_time: Timestamp | None = Field(default=None, description="When it ended, well or not.")

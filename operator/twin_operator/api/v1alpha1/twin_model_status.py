@@ -6,17 +6,17 @@ from pydantic import Field
 
 from twin_operator.api.v1alpha1.conditions import Conditions, TwinModelPhase
 from twin_operator.api.v1alpha1.fields import (
-    Count,
     Figure,
     Figures,
-    Identifier,
-    Label,
     ModelVersion,
     ObjectName,
     Probability,
     RegisteredModelName,
     Sentence,
+    ShownIdentifier,
+    ShownLabel,
     Spread,
+    Tally,
     Timestamp,
     TraceId,
 )
@@ -39,8 +39,8 @@ class ModelGate(ApiModel):
     """A finding of the training that turns Deploy into Refine."""
 
     type: GateType = Field(description="What was found: AssignmentNotRandom.")
-    arm: Label | None = Field(default=None, description="The arm that it concerns; absent: every comparison.")
-    against: Label | None = Field(default=None, description="The arm that it is compared with.")
+    arm: ShownLabel | None = Field(default=None, description="The arm that it concerns; absent: every comparison.")
+    against: ShownLabel | None = Field(default=None, description="The arm that it is compared with.")
     message: Sentence = Field(description="What was found, and what to do.")
 
 
@@ -48,30 +48,33 @@ class ServingModel(ApiModel):
     """The version that answers Simulations now."""
 
     version: ModelVersion = Field(description="Version in the registry.")
-    run_id: Identifier | None = Field(default=None, description="MLflow run that made it.")
-    data_digest: Identifier | None = Field(default=None, description="SHA-256 of the bytes it was trained from.")
-    spec_digest: Identifier | None = Field(
+    run_id: ShownIdentifier | None = Field(default=None, description="MLflow run that made it.")
+    data_digest: ShownIdentifier | None = Field(default=None, description="SHA-256 of the bytes it was trained from.")
+    spec_digest: ShownIdentifier | None = Field(
         default=None, description="Digest of the parts of spec it was trained by: columns, data and learner."
     )
     trained_time: Timestamp | None = Field(default=None, description="When its training ended.")
-    samples: Count | None = Field(default=None, description="Rows in its bank.")
-    arms: Annotated[tuple[Label, ...], Field(max_length=EFFECTS_LIMIT + 1, json_schema_extra=LIST_ATOMIC)] = Field(
-        default=(), description="Arms a Simulation can ask for, the control first."
+    samples: Tally = Field(default=None, description="Rows in its bank.")
+    arms: Annotated[tuple[ShownLabel, ...], Field(max_length=EFFECTS_LIMIT + 1, json_schema_extra=LIST_ATOMIC)] = Field(
+        default=(), description="Arms a Simulation can ask for, the control first; omitted says where there are more."
     )
-    experiments: Annotated[tuple[Label, ...], Field(max_length=EXPERIMENTS_LIMIT, json_schema_extra=LIST_ATOMIC)] = (
-        Field(default=(), description="Past experiments among its rows.")
-    )
+    experiments: Annotated[
+        tuple[ShownLabel, ...], Field(max_length=EXPERIMENTS_LIMIT, json_schema_extra=LIST_ATOMIC)
+    ] = Field(default=(), description="Past experiments among its rows.")
     algorithm: Algorithm | None = Field(default=None, description="Learner it was really fitted with.")
     gates: Annotated[tuple[ModelGate, ...], Field(max_length=GATES_LIMIT, json_schema_extra=LIST_ATOMIC)] = Field(
         default=(), description="Findings of the training that turn Deploy into Refine, by comparison of arms."
     )
     metrics: Figures = Field(default_factory=dict, description="Checks and losses from training, out of fold, by name.")
+    omitted: Sentence | None = Field(
+        default=None, description="What this status leaves out of the version, as it has no room for it."
+    )
 
 
 class ArmEffect(ApiModel):
     """The average effect of one arm against the control, over all rows."""
 
-    arm: Label = Field(description="The arm.")
+    arm: ShownLabel = Field(description="The arm.")
     estimate: Figure = Field(default=None, description="Mean outcome under the arm less that under the control.")
     standard_error: Spread = Field(default=None, description="Half the interval's width in normal quantiles.")
     low: Figure = Field(default=None, description="Lower end of the interval for a new experiment.")
@@ -107,7 +110,7 @@ class TwinFidelity(ApiModel):
         default=None, description="0 to 1: seven parts small error, three parts honest intervals."
     )
     grade: Grade | None = Field(default=None, description="Excellent, Good, Fair or Poor, by meanRelativeError.")
-    validations: Count | None = Field(default=None, description="Outcomes in the window.")
+    validations: Tally = Field(default=None, description="Outcomes in the window.")
     mean_relative_error: Spread = Field(
         default=None, description="Relative error of predictions, beyond what the outcomes' own noise explains."
     )
@@ -125,14 +128,16 @@ class TwinFidelity(ApiModel):
 class DataState(ApiModel):
     """What the last check of spec.data found; written when it changes."""
 
-    spec_digest: Identifier | None = Field(default=None, description="Digest of the parts of spec that the check used.")
+    spec_digest: ShownIdentifier | None = Field(
+        default=None, description="Digest of the parts of spec that the check used."
+    )
     model_version: ModelVersion | None = Field(default=None, description="Version that newRows are counted against.")
-    stamp: Identifier | None = Field(
+    stamp: ShownIdentifier | None = Field(
         default=None, description="ETag or modification time of the file: while it is the same, the file is not read."
     )
-    digest: Identifier | None = Field(default=None, description="SHA-256 of the file's bytes.")
-    rows: Count | None = Field(default=None, description="Usable rows.")
-    new_rows: Count | None = Field(
+    digest: ShownIdentifier | None = Field(default=None, description="SHA-256 of the file's bytes.")
+    rows: Tally = Field(default=None, description="Usable rows.")
+    new_rows: Tally = Field(
         default=None, description="Rows that the version that serves was not trained on, counted by content."
     )
     newest_row_time: Timestamp | None = Field(
@@ -150,13 +155,13 @@ class RetrainingState(ApiModel):
     )
     next_allowed_time: Timestamp | None = Field(default=None, description="When the cool-down is over.")
     next_scheduled_time: Timestamp | None = Field(default=None, description="When the schedule is due next.")
-    failed_attempts: Count | None = Field(
+    failed_attempts: Tally = Field(
         default=None, description="Retrainings in a row that failed, were rejected or not promoted."
     )
-    tried_spec_digest: Identifier | None = Field(
+    tried_spec_digest: ShownIdentifier | None = Field(
         default=None, description="Digest of the spec that the last retraining was begun with."
     )
-    tried_data_digest: Identifier | None = Field(
+    tried_data_digest: ShownIdentifier | None = Field(
         default=None, description="Digest of the data that the last retraining was begun with."
     )
     previous_version: ModelVersion | None = Field(
@@ -166,7 +171,7 @@ class RetrainingState(ApiModel):
         default=None,
         description="Active version that was deleted in the registry last; the training after it makes a new version.",
     )
-    deleted_run_id: Identifier | None = Field(default=None, description="MLflow run that had made that version.")
+    deleted_run_id: ShownIdentifier | None = Field(default=None, description="MLflow run that had made that version.")
     rolled_back_version: ModelVersion | None = Field(
         default=None,
         description="Version that was taken back last, by the annotations twinops.dev/rollback-from, rollback-to, "

@@ -9,7 +9,7 @@ from twin_operator.api.v1alpha1.conditions import (
     WorkerPoolPhase,
 )
 from twin_operator.api.v1alpha1.enums import Tier
-from twin_operator.api.v1alpha1.fields import Count, QueueName, Spread, Timestamp
+from twin_operator.api.v1alpha1.fields import Count, QueueName, Spread, Tally, Timestamp
 from twin_operator.api.v1alpha1.resource import AGE, Column, Definition, Resource, Scale, Status, condition_column
 from twin_operator.api.v1alpha1.schema import (
     LIST_SET,
@@ -98,7 +98,7 @@ class QueueDepth(ApiModel):
     """What waits on one queue."""
 
     name: QueueName = Field(description="The queue.")
-    depth: Count | None = Field(default=None, description="Messages that wait, over all priorities.")
+    depth: Tally = Field(default=None, description="Messages that wait, over all priorities.")
     oldest_seconds: Spread = Field(default=None, description="Seconds that the oldest of them has waited.")
 
 
@@ -116,8 +116,8 @@ class WorkerPoolStatus(Status):
         "more or fewer workers be wanted than allowed).",
     )
     replicas: Count = Field(default=0, description="Workers there are.")
-    ready_replicas: Count | None = Field(default=None, description="Workers that are ready.")
-    desired_replicas: Count | None = Field(default=None, description="Workers wanted now.")
+    ready_replicas: Tally = Field(default=None, description="Workers that are ready.")
+    desired_replicas: Tally = Field(default=None, description="Workers wanted now.")
     selector: Annotated[str, Field(max_length=1024)] | None = Field(
         default=None, description="Label selector of the workers' Pods, for the scale subresource."
     )
@@ -125,7 +125,7 @@ class WorkerPoolStatus(Status):
     queues: Annotated[tuple[QueueDepth, ...], Field(max_length=QUEUES_LIMIT, json_schema_extra=list_map("name"))] = (
         Field(default=(), description="What waits on each queue.")
     )
-    running: Count | None = Field(default=None, description="Tasks being done now.")
+    running: Tally = Field(default=None, description="Tasks being done now.")
     arrivals_per_second: Spread = Field(default=None, description="Tasks that arrive, smoothed.")
     seconds_per_task: Spread = Field(default=None, description="Seconds that a task takes, smoothed.")
     drain_seconds: Spread = Field(default=None, description="Seconds until what waits has been taken up, at this rate.")

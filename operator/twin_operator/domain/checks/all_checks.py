@@ -6,7 +6,7 @@ import numpy as np
 
 from twin_operator.domain.checks.assignment_check import check_assignment
 from twin_operator.domain.checks.balance import check_balance, check_gaps, check_sample_ratio
-from twin_operator.domain.checks.findings import Findings, arm_metric
+from twin_operator.domain.checks.findings import R_SQUARED, Findings, arm_metric
 from twin_operator.domain.checks.questionable_data import check_questionable_data
 from twin_operator.domain.checks.refutation import check_confounding, check_placebo, check_trend
 from twin_operator.domain.effects.predictive import Predictive
@@ -86,7 +86,7 @@ def _fit(trained: Trained) -> Findings:
     arms = trained.bank.arms
     r_squared = [_r_squared(trained.bank, code) for code in range(len(arms))]
     share = np.bincount(trained.bank.arm) / trained.bank.rows
-    metrics = {arm_metric("r_squared", arm): value for arm, value in zip(arms, r_squared, strict=True)}
+    metrics = {arm_metric(R_SQUARED, arm): value for arm, value in zip(arms, r_squared, strict=True)}
     losses = {"loss": float(share @ trained.models.loss), "loss_of_means": float(share @ trained.models.mean_loss)}
     plain = [arm for arm, learned in zip(arms, trained.models.learned, strict=True) if not learned]
     quoted = ", ".join(f'"{arm}"' for arm in plain)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.special import ndtr
 
-from twin_operator.domain.checks.findings import Findings, arm_metric
+from twin_operator.domain.checks.findings import ROBUSTNESS_VALUE, TREND_P, Findings, arm_metric
 from twin_operator.domain.checks.randomisation import RandomisedUnits, depends_on_features
 from twin_operator.domain.effects.weighted_effect import WeightedEffect, cluster_sums
 from twin_operator.domain.table.arrays import Floats, Integers
@@ -89,7 +89,7 @@ def check_trend(bank: Bank) -> Findings:
     if bank.time is None:
         return Findings()
     trends = {bank.arms[arm]: slope for arm, slope in _trends(bank)}
-    metrics = {arm_metric("trend_p", arm): p for arm, (_, p) in trends.items()}
+    metrics = {arm_metric(TREND_P, arm): p for arm, (_, p) in trends.items()}
     warnings = tuple(
         f'The effect of "{arm}" on {bank.columns.outcome} has {"risen" if slope > 0 else "fallen"} over time by '
         f"{abs(slope):.3g} a year (p = {p:.1g}): older experiments may mislead."
@@ -133,7 +133,7 @@ def check_confounding(bank: Bank, measured: dict[str, WeightedEffect]) -> Findin
         f"{bank.columns.outcome} would undo the effect."
         for arm, value in values.items()
     )
-    return Findings({arm_metric("robustness_value", arm): value for arm, value in values.items()}, warnings)
+    return Findings({arm_metric(ROBUSTNESS_VALUE, arm): value for arm, value in values.items()}, warnings)
 
 
 def robustness_value(effect: WeightedEffect) -> float:

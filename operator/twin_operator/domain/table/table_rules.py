@@ -1,6 +1,6 @@
 """What a table of past experiments must satisfy before anything is learned from it, each with its refusal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,8 @@ LEAST_ROWS_OF_AN_ARM = 50
 LEAST_ROWS_IN_EXPERIMENT = 5
 # Below six clusters the variance between them has under four degrees of freedom, and intervals mean nothing.
 LEAST_CLUSTERS = 6
+# Characters of an arm's label that spec.intervention of a Simulation takes: a longer one could never be asked for.
+LONGEST_ARM = 256
 
 
 def require_columns(raw: Mapping[str, RawColumn], columns: Columns) -> None:
@@ -40,7 +42,8 @@ def _needed(columns: Columns) -> list[str]:
 
 
 def require_arms(rows: Mapping[str, int], columns: Columns) -> None:
-    """Refuse a table without the control, with one arm only, or with an arm of too few usable rows."""
+    """Refuse a table without the control, with one arm only, or with an arm of too few rows or too long a label."""
+    _require_short_arms(rows, columns)
     control = columns.control.strip()
     if control not in rows:
         raise DataInvalid(
@@ -68,6 +71,15 @@ def require_compared_arms(name: str, rows: Integers) -> None:
             f'Experiment column "{name}" has {len(rows)} different values in {rows.sum()} rows, and none of them has '
             f"{LEAST_ROWS_IN_EXPERIMENT} rows with an outcome in each of two arms: name a column that has one value "
             "for all units of an experiment, or leave columns.experiment out where all rows are of one experiment."
+        )
+
+
+def _require_short_arms(arms: Iterable[str], columns: Columns) -> None:
+    long = sum(len(arm) > LONGEST_ARM for arm in arms)
+    if long:
+        raise DataInvalid(
+            f'Treatment column "{columns.treatment}" has {long} {"label" if long == 1 else "different labels"} of more '
+            f"than {LONGEST_ARM} characters, which no Simulation can name: write shorter labels into that column."
         )
 
 

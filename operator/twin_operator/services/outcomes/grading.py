@@ -24,7 +24,8 @@ from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity
 from twin_operator.services.outcomes.ledger import Ledger
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, Unreadable, write_status
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused, Resources, Unreadable, write_status
+from twin_operator.services.reconciling.refusals import stalled_by, write_first_accepted
 from twin_operator.services.reconciling.turns import in_turns
 from twin_operator.services.runs.times import moment
 
@@ -152,7 +153,11 @@ class Outcomes:
 
     async def _write(self, simulation: Simulation, outcome: RecordedOutcome) -> None:
         with suppress(Gone, Changed, Unreadable):  # who changes it so often brings it back by the watch
-            await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
+            try:
+                await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
+            except Refused as refused:
+                smaller = [stalled_by(simulation, refused, self.clock())]
+                await write_first_accepted(self.resources, simulation, refused, smaller)
         self.graded(model_of(simulation))
 
 

@@ -64,6 +64,7 @@ class PoolState:
         startup_problem: why workers do not become ready.
         pods_checked: when the Pods were last read for that.
         status_written: when the status was last written.
+        status_refused: the generation whose status the API server refused last, and when; None after one that it took.
     """
 
     resource: WorkerPool
@@ -85,6 +86,7 @@ class PoolState:
     startup_problem: str | None = None
     pods_checked: float = 0.0
     status_written: float = 0.0
+    status_refused: tuple[int, float] | None = None
 
     @property
     def key(self) -> Key:
@@ -95,6 +97,17 @@ class PoolState:
     def spec(self) -> WorkerPoolSpec:
         """The spec."""
         return self.resource.spec
+
+    def status_refused_since(self, then: float) -> bool:
+        """Whether the API server refused a status of the present generation after `then`, seconds since the epoch."""
+        generation, at = self.status_refused or (0, 0.0)
+        return generation == self.resource.metadata.generation and at > then
+
+    @property
+    def last_scale_in_status(self) -> float | None:
+        """When the number of workers last changed, as the status has it."""
+        time = self.resource.status.last_scale_time
+        return None if time is None else time.timestamp()
 
     @property
     def autoscaled(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from twin_operator.api.v1alpha1.worker_pool import WorkerPoolStatus
+from twin_operator.api.v1alpha1.worker_pool import WorkerPool, WorkerPoolStatus
 from twin_operator.domain.scaling import Limit, ScalingPolicy, decide
 from twin_operator.services.pools.loads import all_smoothed, load_of, policy
 from twin_operator.services.pools.manifest import (
@@ -27,6 +27,7 @@ from twin_operator.services.pools.scaler import Scaler
 from twin_operator.services.pools.status import (
     AT_LIMIT_SECONDS,
     at_limit_event,
+    failed_by,
     gauges,
     name_taken_status,
     pool_status,
@@ -39,6 +40,7 @@ from twin_operator.services.pools.template_constraints import TemplateAllowance
 from twin_operator.services.pools.template_rules import template_problem
 from twin_operator.services.pools.workers import startup_problem
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, read_again
+from twin_operator.services.reconciling.refusals import write_first_accepted
 from twin_operator.services.runs.run import JSON
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ FIXED_POLL_SECONDS: Final = 5.0  # between readings of the queues of a pool whos
 DRAINING_POLL_SECONDS: Final = 2.0  # at most, while workers are to be removed
 CONFLICT_SECONDS: Final = 0.5  # until a retry after a conflict: the watch brings the newer version meanwhile
 PODS_SECONDS: Final = 10.0  # between readings of the Pods of workers that are not ready
-REFUSED_SECONDS: Final = 60.0  # until a refused Deployment is applied again: quotas and policies change
+REFUSED_SECONDS: Final = 60.0  # until a refused Deployment or status is tried again: quotas and policies change
 NAME_TAKEN_SECONDS: Final = 20.0  # between reads of a Deployment of others: the watch has only those with our label
 GARBAGE_SECONDS: Final = 30.0  # for the garbage collector to delete the Deployment of an earlier pool; it takes seconds
 GARBAGE_POLL_SECONDS: Final = 2.0  # between reads of that Deployment
@@ -196,7 +198,7 @@ class PoolReconciler:
     async def _scale(self, pool: PoolState) -> None:
         before, limits = pool.replicas.desired, policy(pool.spec)
         if pool.last_scaled is None:
-            pool.last_scaled = _last_scale_time(pool)
+            pool.last_scaled = pool.last_scale_in_status
         try:
             await self._decide(pool, limits, before)
             await self._carry_out(pool, limits)
@@ -261,16 +263,27 @@ class PoolReconciler:
 
     async def _write(self, pool: PoolState, status: WorkerPoolStatus, again: float | None) -> float | None:
         seen, now = pool.resource, self.clock()
+        if pool.status_refused_since(now - REFUSED_SECONDS):
+            return again
         if not worth_writing(seen.status, status, now - pool.status_written):
             return again
         try:
-            pool.resource = await self.resources.update_status(seen, seen.replace(status=status))
+            pool.resource = await self._written(pool, status)
         except Changed:
             return CONFLICT_SECONDS
         except Gone:
             return None
         pool.status_written = now
         return again
+
+    async def _written(self, pool: PoolState, status: WorkerPoolStatus) -> WorkerPool:
+        """Write a status; one that the API server refuses is tried again after a while, and a small one written."""
+        seen, now, pool.status_refused = pool.resource, self.clock(), None
+        try:
+            return await self.resources.update_status(seen, seen.replace(status=status))
+        except Refused as refused:
+            pool.status_refused = seen.metadata.generation, now
+            return await write_first_accepted(self.resources, seen, refused, [failed_by(seen, refused, now)])
 
 
 def _is_never_deployed(pool: PoolState) -> bool:
@@ -284,8 +297,3 @@ def _poll_seconds(pool: PoolState) -> float:
     scaling = pool.spec.autoscaling
     seconds = FIXED_POLL_SECONDS if scaling is None else float(scaling.poll_seconds)
     return min(seconds, DRAINING_POLL_SECONDS) if pool.draining else seconds
-
-
-def _last_scale_time(pool: PoolState) -> float | None:
-    time = pool.resource.status.last_scale_time
-    return None if time is None else time.timestamp()

@@ -3,13 +3,15 @@
 from typing import Final
 
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, WorkerPoolPhase
-from twin_operator.api.v1alpha1.worker_pool import QueueDepth, WorkerPoolStatus
+from twin_operator.api.v1alpha1.fields import cut
+from twin_operator.api.v1alpha1.worker_pool import QueueDepth, WorkerPool, WorkerPoolStatus
 from twin_operator.domain.scaling import Limit, QueueLoad
 from twin_operator.services.pools.loads import policy
 from twin_operator.services.pools.manifest import selector
 from twin_operator.services.pools.pool_index import PoolState, belongs_to_earlier_pool
 from twin_operator.services.pools.ports import Deployment, PoolGauges, QueueGauges
-from twin_operator.services.reconciling.ports import Event
+from twin_operator.services.reconciling.ports import Event, Refused
+from twin_operator.services.reconciling.refusals import stalled_by
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.runs.times import moment
 
@@ -65,6 +67,12 @@ def _with_replicas(pool: PoolState) -> WorkerPoolStatus:
     )
 
 
+def failed_by(seen: WorkerPool, refused: Refused, now: float) -> WorkerPool:
+    """Return a WorkerPool as it was seen, but for phase and conditions: the API server refused its status."""
+    stuck = stalled_by(seen, refused, now)
+    return stuck.replace(status=stuck.status.replace(phase=WorkerPoolPhase.FAILED))
+
+
 def _with_load(status: WorkerPoolStatus, pool: PoolState) -> WorkerPoolStatus:
     if not pool.loads:
         return status
@@ -103,7 +111,7 @@ def _readiness(pool: PoolState) -> tuple[WorkerPoolPhase, list[Fact]]:
     counted = f"{replicas.ready} of {replicas.desired} workers are ready."
     if pool.refused is not None:
         rest = " The workers of the earlier template continue." if replicas.current else ""
-        return WorkerPoolPhase.FAILED, stalled(Reason.INVALID_TEMPLATE, pool.refused.message[:REFUSAL_LIMIT] + rest)
+        return WorkerPoolPhase.FAILED, stalled(Reason.INVALID_TEMPLATE, cut(pool.refused.message, REFUSAL_LIMIT) + rest)
     if replicas.desired == 0:
         return WorkerPoolPhase.IDLE, ready(Reason.SCALED_TO_ZERO, _scaled_to_zero(pool))
     if replicas.complete:

@@ -14,7 +14,8 @@ from twin_operator.services.outcomes.health import Health
 from twin_operator.services.reconciling.active_version import names_other_namespace, registered_model
 from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.refusals import write_first_accepted
 from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.jobs import archived, event_of, result_of
@@ -28,6 +29,7 @@ from twin_operator.services.retraining.state import (
     is_job_of,
     model_of,
     promotes,
+    smaller_statuses,
     task_queue,
     training_run,
     validation_run,
@@ -248,17 +250,25 @@ class JobReconciler:
         if event is not None:
             await self.resources.emit(event)
         try:
-            written = await self.resources.update_status(job, job.replace(status=status))
+            written = await self._written(job, status)
         except Gone:
             return True
         except Changed:
             logger.debug("RetrainingJob %s has changed since it was read; reconciling it again.", job.name)
             return False
-        if status.phase.finished:
+        if written.status.phase.finished:
             model = job.namespace, job.spec.model_ref.name
             self.meters.job_ended(model, job.spec.trigger.type, result_of(status))
             self.on_trace(written)
         return True
+
+    async def _written(self, job: RetrainingJob, status: RetrainingJobStatus) -> RetrainingJob:
+        """Write a status, or the largest that the API server accepts; return the job as it is then."""
+        try:
+            return await self.resources.update_status(job, job.replace(status=status))
+        except Refused as refused:
+            smaller = smaller_statuses(job, status, refused, self.clock())
+            return await write_first_accepted(self.resources, job, refused, smaller)
 
     async def _after_the_end(self, job: RetrainingJob) -> float | None:
         """Archive a job that ended, then forget its runs, and delete it when its time to live is over."""

@@ -7,6 +7,8 @@ from twin_operator.api.v1alpha1 import RetrainingJob, RetrainingJobStatus, TwinM
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, RetrainingJobPhase
 from twin_operator.api.v1alpha1.enums import ApprovalPolicy
 from twin_operator.services.reconciling.errors import OutcomesIncomplete
+from twin_operator.services.reconciling.ports import Refused
+from twin_operator.services.reconciling.refusals import stalled_by
 from twin_operator.services.reconciling.status import Fact, conditions_of, reconciling, stalled
 from twin_operator.services.runs.run import Run, Stop
 from twin_operator.services.runs.times import moment
@@ -221,6 +223,24 @@ def _approver_by_now(snapshot: JobSnapshot, now: float) -> str | None:
     early = who == POLICY and not started(snapshot.job) and over is not None and now < over
     rejected = approval is not None and not approval.approved
     return None if early or rejected else who
+
+
+def smaller_statuses(
+    seen: RetrainingJob, wanted: RetrainingJobStatus, refused: Refused, now: float
+) -> list[RetrainingJob]:
+    """Return what to write instead of a status that the API server refused, the largest first: a job's end is kept.
+
+    Args:
+        seen: the job with the status that it has.
+        wanted: the status that was refused.
+        refused: why.
+        now: seconds since the epoch.
+    """
+    stuck = stalled_by(seen, refused, now)
+    if not wanted.phase.finished:
+        return [stuck]
+    ended = stuck.status.replace(phase=wanted.phase, completion_time=wanted.completion_time)
+    return [stuck.replace(status=ended), stuck]
 
 
 def model_of(snapshot: JobSnapshot) -> TwinModel:

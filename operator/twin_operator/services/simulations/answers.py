@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from twin_operator.api.v1alpha1 import Simulation, TwinModel
@@ -9,10 +10,11 @@ from twin_operator.api.v1alpha1.conditions import ConditionType, Reason
 from twin_operator.services.reconciling.metrics import EndedSimulation, SimulationMeters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.queue import Pace
+from twin_operator.services.reconciling.refusals import refusal_message, stalled_by, write_first_accepted
 from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import Outcome, Run
 from twin_operator.services.simulations.decide import Running
-from twin_operator.services.simulations.status import answered_by, finished, unfinished
+from twin_operator.services.simulations.status import answered_by, failed_by, finished, unfinished
 from twin_operator.services.versions import Twins, Waiting
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,10 @@ class Answers:
             followed.simulation = await self.resources.update_status(simulation, changed)
         except (Changed, Gone):
             followed.reason = None  # the watch event that is on its way has it decided on again
+        except Refused as refused:
+            with suppress(Changed, Gone):
+                smaller = [stalled_by(simulation, refused, self.clock())]
+                followed.simulation = await write_first_accepted(self.resources, simulation, refused, smaller)
 
     async def write_finished(self, followed: FollowedSimulation, run: Run, outcome: Outcome) -> None:
         """Write the final status; one that cannot be written now is written after the next resync."""
@@ -122,11 +128,14 @@ class Answers:
 
         try:
             return await write_status(self.resources, followed.simulation, decide)
-        except Refused as error:
-            name = "/".join(followed.simulation.key)
-            logger.exception("The answer of %s was refused.", name)
-            outcome = Outcome(Reason.INTERNAL_ERROR, f"The answer could not be written: {error}")
+        except Refused as refused:
+            logger.exception("The answer of %s was refused.", "/".join(followed.simulation.key))
+            outcome = Outcome(Reason.INTERNAL_ERROR, refusal_message(refused))
+        try:
             return await write_status(self.resources, followed.simulation, decide)
+        except Refused as refused:
+            smaller = [failed_by(followed.simulation, refused, self.clock())]
+            return await write_first_accepted(self.resources, followed.simulation, refused, smaller)
 
     async def _checks(self, simulation: Simulation, run: Run, outcome: Outcome) -> TwinChecks | None:
         """Return what is known against the version that answered; None where none did."""

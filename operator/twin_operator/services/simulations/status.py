@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
 from twin_operator.api.v1alpha1.conditions import Reason, SimulationPhase
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
+from twin_operator.services.reconciling.ports import Refused
+from twin_operator.services.reconciling.refusals import stalled_by
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
 from twin_operator.services.reconciling.twin_checks import TwinChecks
 from twin_operator.services.runs.run import BoundVersion, Outcome, Run
@@ -120,6 +122,12 @@ def unfinished(simulation: Simulation, run: Run, waiting: Waiting | Running, now
         queued_time=_moment(run.queued),
         start_time=_moment(run.started),
     )
+
+
+def failed_by(simulation: Simulation, refused: Refused, now: float) -> Simulation:
+    """Return a Simulation that ended as the API server accepts neither its answer nor a status of its run."""
+    stuck = stalled_by(simulation, refused, now)
+    return stuck.replace(status=stuck.status.replace(phase=SimulationPhase.FAILED, completion_time=moment(now)))
 
 
 def _version(simulation: Simulation, run: Run) -> str | None:

@@ -14,7 +14,8 @@ from twin_operator.services.reconciling.active_version import (
     serves,
 )
 from twin_operator.services.reconciling.metrics import Meters
-from twin_operator.services.reconciling.ports import Changed, Event, Gone, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused, Resources, RunQueue, Versions
+from twin_operator.services.reconciling.refusals import write_first_accepted
 from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.runs.run import Run, Stop
@@ -26,6 +27,7 @@ from twin_operator.services.twin_models.plan import (
     plan,
     training_run,
 )
+from twin_operator.services.twin_models.refusals import smaller_statuses
 from twin_operator.services.twin_models.registry_upkeep import (
     RegistryFinding,
     RegistryUpkeep,
@@ -219,16 +221,24 @@ class ModelReconciler:
         if serves(changed) and not serves(model):
             await self.resources.emit(_trained(changed))
         try:
-            written = await self.resources.update_status(model, changed)
+            written = await self._written(model, changed)
         except (Changed, Gone):
             logger.debug("TwinModel %s changed meanwhile; its event brings it back.", model.name)
             return
         self.changed(written)
-        if _newly_trained(model, changed):
+        if _newly_trained(model, written):
             self.meters.trained(model.key, Reason.SUCCEEDED)
-        if _training_ended(model, changed):
+        if _training_ended(model, written):
             run_id = training_run(model)
             self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
+
+    async def _written(self, model: TwinModel, changed: TwinModel) -> TwinModel:
+        """Write a status; where the API server refuses it, the largest that it accepts. Return the TwinModel then."""
+        try:
+            return await self.resources.update_status(model, changed)
+        except Refused as refused:
+            smaller = smaller_statuses(model, changed, refused, self.clock())
+            return await write_first_accepted(self.resources, model, refused, smaller)
 
     async def _stop_older(self, key: Key, run_id: str) -> None:
         before = self._runs.get(key)

@@ -8,28 +8,17 @@ from collections.abc import Sequence
 from twin_operator.api.v1alpha1 import TwinModel, TwinModelSpec, TwinModelStatus
 from twin_operator.api.v1alpha1.conditions import ConditionStatus, ConditionType, Reason, TwinModelPhase
 from twin_operator.api.v1alpha1.enums import DeletionPolicy
-from twin_operator.api.v1alpha1.fields import FIGURES_LIMIT
-from twin_operator.api.v1alpha1.twin_model_status import (
-    EFFECTS_LIMIT,
-    EXPERIMENTS_LIMIT,
-    ArmEffect,
-    ModelGate,
-    RetrainingState,
-    ServingModel,
-)
-from twin_operator.domain import twin
+from twin_operator.api.v1alpha1.twin_model_status import RetrainingState
 from twin_operator.services.reconciling.active_version import active_version, registered_model, serves
 from twin_operator.services.reconciling.status import Fact, conditions_of, ready, reconciling, stalled
-from twin_operator.services.reconciling.twin_checks import gates_of
 from twin_operator.services.reconciling.version_tags import RUN
-from twin_operator.services.runs.times import moment
 from twin_operator.services.runs.tracing import trace_of
 from twin_operator.services.runs.training_messages import TrainedVersion
+from twin_operator.services.twin_models.listing import found_in_training, listed_effects, serving_model
 from twin_operator.services.twin_models.upkeep import Upkeep
 
 NOT_GRADED = "No outcome of this version's predictions is known yet: record observed on its Simulations."
 NOT_VALIDATED = Fact(ConditionType.FAITHFUL, ConditionStatus.UNKNOWN, Reason.NOT_VALIDATED, NOT_GRADED)
-WARNINGS_LENGTH = 1000  # characters of all warnings together
 REASONS = frozenset(Reason)
 FOUND_IN_TRAINING = (ConditionType.ASSIGNMENT_NOT_RANDOM, ConditionType.DATA_WARNING)
 OF_VERSION = (ConditionType.FAITHFUL, *FOUND_IN_TRAINING)
@@ -92,13 +81,13 @@ def with_new_version(model: TwinModel, trained: TrainedVersion, now: float) -> T
     """Return the status when a version becomes active; `now` in seconds since the epoch."""
     status = _head(model).replace(
         phase=_phase(model, degraded=False),
-        model=_serving_model(trained, now),
-        effects=tuple(_arm_effect(effect) for effect in trained.effects[:EFFECTS_LIMIT]),
+        model=serving_model(trained, now),
+        effects=listed_effects(trained),
     )
     former = active_version(model)
     if former is not None and not _same_version(model, trained):
         status = status.replace(fidelity=None, data=None, retraining=_left(status, former, trained))
-    facts = [*_serving(model, trained.version), NOT_VALIDATED, *_warnings(trained), *_not_built(model.spec)]
+    facts = [*_serving(model, trained.version), NOT_VALIDATED, *found_in_training(trained), *_not_built(model.spec)]
     return _with_conditions(model, status, facts, now)
 
 
@@ -200,47 +189,6 @@ def _kept(model: TwinModel, *types: ConditionType) -> list[Fact]:
     """Return conditions as they are, except for those with a reason that only a newer release knows."""
     found = [(each, model.status.condition(each)) for each in types]
     return [Fact(each, c.status, Reason(c.reason), c.message) for each, c in found if c and c.reason in REASONS]
-
-
-def _serving_model(trained: TrainedVersion, now: float) -> ServingModel:
-    return ServingModel(
-        version=trained.version,
-        run_id=trained.run_id,
-        data_digest=trained.data_digest,
-        spec_digest=trained.spec_digest,
-        trained_time=trained.trained_time or moment(now),
-        samples=trained.samples,
-        arms=trained.arms,
-        # A table without a column of experiments has one experiment without a name.
-        experiments=tuple(name for name in trained.experiments if name)[:EXPERIMENTS_LIMIT],
-        algorithm=trained.algorithm,
-        gates=tuple(
-            ModelGate(type=each.type, arm=each.arm, against=each.against, message=each.message)
-            for each in gates_of(trained)
-        ),
-        metrics=dict(list(trained.metrics.items())[:FIGURES_LIMIT]),
-    )
-
-
-def _arm_effect(effect: twin.ArmEffect) -> ArmEffect:
-    return ArmEffect(
-        arm=effect.arm,
-        estimate=effect.estimate,
-        standard_error=effect.standard_error,
-        low=effect.low,
-        high=effect.high,
-        confidence=effect.confidence,
-        calibrated=effect.calibrated,
-    )
-
-
-def _warnings(trained: TrainedVersion) -> list[Fact]:
-    """Return a condition for each kind of problem that training found in the data."""
-    texts = {
-        (ConditionType.ASSIGNMENT_NOT_RANDOM, Reason.ASSIGNMENT_NOT_RANDOM): trained.assignment_not_random,
-        (ConditionType.DATA_WARNING, Reason.DATA_WARNING): " ".join(trained.warnings)[:WARNINGS_LENGTH],
-    }
-    return [Fact(kind, ConditionStatus.TRUE, reason, text) for (kind, reason), text in texts.items() if text]
 
 
 def _not_built(spec: TwinModelSpec) -> list[Fact]:

@@ -1,7 +1,6 @@
 """Compare a candidate with the champion: may it become active? Runs in a worker, as it refits the champion."""
 
 from twin_operator.api.v1alpha1.conditions import Reason
-from twin_operator.api.v1alpha1.fields import QUANTITY_LIMIT
 from twin_operator.api.v1alpha1.retraining_job import Contender, GateResult
 from twin_operator.domain.errors import DomainError
 from twin_operator.domain.fidelity.gate import GateVerdict, gate
@@ -55,9 +54,5 @@ def _comparison(payload: ComparisonPayload, verdict: GateVerdict) -> Comparison:
 
 
 def _contender(version: str, loss: float, backtest_score: float | None) -> Contender:
-    """Return how a version did; losses are in squared units of the outcome, and may be more than a status can have."""
-    return Contender(version=version, loss=_presentable(loss), backtest_score=_presentable(backtest_score))
-
-
-def _presentable(value: float | None) -> float | None:
-    return None if value is None or abs(value) > QUANTITY_LIMIT else value
+    """Return how a version did; losses are in squared units of the outcome, absent beyond what a status can have."""
+    return Contender(version=version, loss=loss, backtest_score=backtest_score)

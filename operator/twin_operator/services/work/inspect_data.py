@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from twin_operator.api.v1alpha1.conditions import Reason
+from twin_operator.api.v1alpha1.fields import abbreviate
 from twin_operator.domain.learning.old_experiments import without_old_experiments
 from twin_operator.domain.table.digests import new_rows
 from twin_operator.domain.table.experiment_data import ExperimentData, prepare
@@ -18,7 +19,7 @@ from twin_operator.services.runs.training_messages import (
     KnownData,
     TrainedVersion,
 )
-from twin_operator.services.runs.twin_spec import columns_of, source_of
+from twin_operator.services.runs.twin_spec import Source, columns_of, source_of
 from twin_operator.services.work.simulate import BankSource
 from twin_operator.services.work.train import DataSource, refusals_as_outcomes
 
@@ -48,7 +49,7 @@ def validate_data(payload: DataCheckPayload, source: DataSource, versions: Train
 def _check(payload: DataCheckPayload, source: DataSource, versions: TrainedVersions) -> Outcome:
     wanted, known = source_of(payload.spec), payload.known or KnownData()
     # Read before the bytes: a change while they are read is then noticed at the next check.
-    stamp = source.stamp(wanted)
+    stamp = _stamp(source, wanted)
     if stamp is not None and stamp == known.stamp:
         return _unchanged("The data has not been touched.", stamp, payload, versions)
     raw = source.read(wanted)
@@ -63,6 +64,12 @@ def _check(payload: DataCheckPayload, source: DataSource, versions: TrainedVersi
         newest_row_time=None if (newest := _newest(data)) is None else moment(newest),
     )
     return Outcome(Reason.SUCCEEDED, _sentence(found), found.wire())
+
+
+def _stamp(source: DataSource, wanted: Source) -> str | None:
+    """Return what changes with the data as a status can keep it: a web server's ETag may have any length."""
+    stamp = source.stamp(wanted)
+    return abbreviate(stamp) if stamp else None
 
 
 def _unchanged(message: str, stamp: str | None, payload: DataCheckPayload, versions: TrainedVersions) -> Outcome:

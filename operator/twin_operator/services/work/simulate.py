@@ -3,6 +3,7 @@
 What to do is decided by the operator, when it writes the status.
 """
 
+import math
 from typing import Final, Protocol
 
 from pydantic import ValidationError
@@ -20,6 +21,8 @@ from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.simulation_messages import RESULT, SimulationPayload, SimulationResult
 
 OUT_OF_BOUNDS: Final = "The answer has a number that a status cannot have; give the outcome in a larger unit"
+EFFECT_NUMBERS: Final = ("estimate", "standard_error", "low", "high", "confidence")
+BASIS_NUMBERS: Final = ("sampling_sd", "experiment_share_squared", "control_sd", "treated_sd")
 ANSWERED: Final = "The worker has answered."
 
 
@@ -79,7 +82,19 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
         result = result_of(answer, asked)
     except ValidationError as error:
         return Outcome(Reason.INTERNAL_ERROR, f"{OUT_OF_BOUNDS} ({error.title}).")
+    if _lost(answer, result):
+        return Outcome(Reason.INTERNAL_ERROR, f"{OUT_OF_BOUNDS}.")
     return Outcome(Reason.SUCCEEDED, ANSWERED, result.wire())
+
+
+def _lost(answer: answers.Answer, result: SimulationResult) -> bool:
+    """Whether a number that the recommendation or the grade rests on is not in the result: it was out of bounds."""
+    given, kept = (answer.effect, answer.basis), (result.effect, result.basis)
+    return any(
+        getattr(before, name) is not None and math.isfinite(getattr(before, name)) and getattr(after, name) is None
+        for before, after, names in zip(given, kept, (EFFECT_NUMBERS, BASIS_NUMBERS), strict=True)
+        for name in names
+    )
 
 
 def result_of(answer: answers.Answer, asked: SimulationPayload) -> SimulationResult:

@@ -248,6 +248,7 @@ def test_more_experiments_effects_or_metrics_than_the_api_takes_are_cut() -> Non
     run = succeeded(
         experiments=tuple(f"e{number}" for number in range(1001)),
         metrics={f"m{number}": 0.5 for number in range(65)},
+        arms=("control", *(f"a{number}" for number in range(33))),
         effects=tuple(replace(TRAINED.effects[0], arm=f"a{number}") for number in range(33)),
     )
     status = next_for(model(), run).status
