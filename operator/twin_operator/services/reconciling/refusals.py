@@ -17,6 +17,7 @@ from twin_operator.services.runs.credentials import without_credentials
 
 logger = logging.getLogger(__name__)
 REFUSAL_LIMIT: Final = 1000  # characters of the API server's message: it names each field, and may quote values
+NOT_ACCEPTED: Final = "The API server does not accept"
 REPLACED: Final = frozenset({ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED})
 _FIELD = re.compile(r"\bstatus(\.[A-Za-z]+|\[[0-9]+\])+")
 
@@ -29,9 +30,15 @@ def refusal_message(refused: Refused) -> str:
     field = "a field of the status" if found is None else found.group()
     theirs = cut(without_credentials(str(refused)), REFUSAL_LIMIT)
     return (
-        f"The API server does not accept {field}, so the rest of the status may be out of date; please report this as "
+        f"{NOT_ACCEPTED} {field}, so the rest of the status may be out of date; please report this as "
         f"an error of twin-operator. The API server says: {theirs}"
     )
+
+
+def is_refused(resource: Resource) -> bool:
+    """Whether an object has a status that `stalled_by` made: to decide again at once would be refused again."""
+    found = resource.status.condition(ConditionType.STALLED)
+    return found is not None and found.reason == Reason.INTERNAL_ERROR and found.message.startswith(NOT_ACCEPTED)
 
 
 def stalled_by(seen: R, refused: Refused, now: float) -> R:

@@ -15,7 +15,7 @@ from twin_operator.services.reconciling.active_version import names_other_namesp
 from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Gone, Refused, Resources, RunQueue, Versions
-from twin_operator.services.reconciling.refusals import write_first_accepted
+from twin_operator.services.reconciling.refusals import is_refused, write_first_accepted
 from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.retraining.jobs import archived, event_of, result_of
@@ -210,10 +210,11 @@ class JobReconciler:
             await self._promote(snapshot, decision.promote)
         if task is not None:
             await self.tasks.publish(task)
-        if not await self._write(job, decision.status):
-            return RETRY_SECONDS
-        if decision.promote is not None:
+        obstructed = await self._write(job, decision.status)
+        if decision.promote is not None and obstructed != RETRY_SECONDS:
             self.promoted((job.namespace, job.spec.model_ref.name))
+        if obstructed is not None:
+            return obstructed
         if decision.again is not None:
             return min(RESYNC_SECONDS, max(0.0, decision.again - self.clock()))
         return RESYNC_SECONDS
@@ -244,23 +245,23 @@ class JobReconciler:
         outcomes = await self.serving.outcomes(model)
         return validation_task(snapshot.job, model, (candidate, champion), outcomes)
 
-    async def _write(self, job: RetrainingJob, status: RetrainingJobStatus) -> bool:
-        """Write a status, after the Event of its phase; return False where another writer was first."""
+    async def _write(self, job: RetrainingJob, status: RetrainingJobStatus) -> float | None:
+        """Write a status, after the Event of its phase; return when to try again where another one is there then."""
         event = event_of(job, status)
         if event is not None:
             await self.resources.emit(event)
         try:
             written = await self._written(job, status)
         except Gone:
-            return True
+            return None
         except Changed:
             logger.debug("RetrainingJob %s has changed since it was read; reconciling it again.", job.name)
-            return False
+            return RETRY_SECONDS
         if written.status.phase.finished:
             model = job.namespace, job.spec.model_ref.name
             self.meters.job_ended(model, job.spec.trigger.type, result_of(status))
             self.on_trace(written)
-        return True
+        return RESYNC_SECONDS if is_refused(written) else None
 
     async def _written(self, job: RetrainingJob, status: RetrainingJobStatus) -> RetrainingJob:
         """Write a status, or the largest that the API server accepts; return the job as it is then."""

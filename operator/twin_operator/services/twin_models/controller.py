@@ -15,7 +15,7 @@ from twin_operator.services.reconciling.active_version import (
 )
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused, Resources, RunQueue, Versions
-from twin_operator.services.reconciling.refusals import write_first_accepted
+from twin_operator.services.reconciling.refusals import is_refused, write_first_accepted
 from twin_operator.services.reconciling.task_publication import TaskPublication
 from twin_operator.services.registered_models import RegisteredModels
 from twin_operator.services.runs.run import Run, Stop
@@ -112,7 +112,8 @@ class ModelReconciler:
         await self._report(model, found)
         if decision.task is not None:
             await self.tasks.publish(decision.task)
-        await self._write(model, decision.status)
+        if await self._write(model, decision.status):
+            return RESYNC_SECONDS
         if decision.again is not None:
             return max(0.0, decision.again - self.clock())
         return RESYNC_SECONDS if decision.status.phase is TwinModelPhase.TRAINING else None
@@ -213,10 +214,11 @@ class ModelReconciler:
         self.registry.read_soon(model.key)
         return written
 
-    async def _write(self, model: TwinModel, status: TwinModelStatus) -> None:
+    async def _write(self, model: TwinModel, status: TwinModelStatus) -> bool:
+        """Write a status; return whether the API server refused it."""
         if status == model.status:
             self.changed(model)
-            return
+            return False
         changed = model.replace(status=status)
         if serves(changed) and not serves(model):
             await self.resources.emit(_trained(changed))
@@ -224,13 +226,14 @@ class ModelReconciler:
             written = await self._written(model, changed)
         except (Changed, Gone):
             logger.debug("TwinModel %s changed meanwhile; its event brings it back.", model.name)
-            return
+            return False
         self.changed(written)
         if _newly_trained(model, written):
             self.meters.trained(model.key, Reason.SUCCEEDED)
         if _training_ended(model, written):
             run_id = training_run(model)
             self.on_trace(written, run_id, (await self.queue.runs([run_id]))[run_id])
+        return is_refused(written)
 
     async def _written(self, model: TwinModel, changed: TwinModel) -> TwinModel:
         """Write a status; where the API server refuses it, the largest that it accepts. Return the TwinModel then."""

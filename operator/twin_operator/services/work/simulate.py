@@ -21,7 +21,8 @@ from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.simulation_messages import RESULT, SimulationPayload, SimulationResult
 
 OUT_OF_BOUNDS: Final = "The answer has a number that a status cannot have; give the outcome in a larger unit"
-EFFECT_NUMBERS: Final = ("estimate", "standard_error", "low", "high", "confidence")
+INTERVAL: Final = ("low", "high")
+EFFECT_NUMBERS: Final = ("estimate", "standard_error", *INTERVAL, "confidence")
 BASIS_NUMBERS: Final = ("sampling_sd", "experiment_share_squared", "control_sd", "treated_sd")
 ANSWERED: Final = "The worker has answered."
 
@@ -88,13 +89,19 @@ def answer_simulation(payload: JSON, banks: BankSource) -> Outcome:
 
 
 def _lost(answer: answers.Answer, result: SimulationResult) -> bool:
-    """Whether a number that the recommendation or the grade rests on is not in the result: it was out of bounds."""
-    given, kept = (answer.effect, answer.basis), (result.effect, result.basis)
-    return any(
-        getattr(before, name) is not None and math.isfinite(getattr(before, name)) and getattr(after, name) is None
-        for before, after, names in zip(given, kept, (EFFECT_NUMBERS, BASIS_NUMBERS), strict=True)
-        for name in names
-    )
+    """Whether a number that an answer cannot do without is not in the result: it was out of bounds."""
+    parts: list[tuple[object, object, tuple[str, ...]]] = [
+        (answer.effect, result.effect, EFFECT_NUMBERS),
+        (answer.basis, result.basis, BASIS_NUMBERS),
+    ]
+    if answer.outcome is not None and result.outcome is not None:
+        parts.append((answer.outcome.trial, result.outcome.trial, INTERVAL))
+        parts.append((answer.outcome.incremental, result.outcome.incremental, ("expected", *INTERVAL)))
+    return any(_is_lost(getattr(given, name), getattr(kept, name)) for given, kept, names in parts for name in names)
+
+
+def _is_lost(given: float | None, kept: float | None) -> bool:
+    return given is not None and math.isfinite(given) and kept is None
 
 
 def result_of(answer: answers.Answer, asked: SimulationPayload) -> SimulationResult:
