@@ -165,7 +165,7 @@ def test_r_squared_is_what_the_model_explains_out_of_fold() -> None:
 def test_names_of_arms_in_metrics_are_what_a_registry_takes() -> None:
     table = trial()
     table["arm"] = np.where(table["arm"] == "letter", "5 % off!", "none").astype(object)
-    assert "r_squared_5 _ off_" in twin(table).metrics
+    assert any(name.startswith("r_squared_5 _ off__") for name in twin(table).metrics)
 
 
 def test_each_experiment_is_predicted_from_the_others() -> None:

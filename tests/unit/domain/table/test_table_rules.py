@@ -164,3 +164,18 @@ def test_small_experiments_next_to_one_that_compares_the_arms_are_taken_with_a_w
     trained = twin(table, SITES)
     assert any("rows are of arms with too few units in their experiment" in warning for warning in trained.warnings)
     assert np.isfinite(trained.effects[0].estimate)
+
+
+@pytest.mark.parametrize("length", [257, 5_000])
+def test_an_arm_with_a_label_that_no_simulation_can_name_is_refused_without_the_label(length: int) -> None:
+    table = trial()
+    table["arm"] = np.where(table["arm"] == "letter", "m" * length, table["arm"]).astype(object)
+    with pytest.raises(DataInvalid, match='column "arm" has 1 label of more than 256 characters') as refused:
+        prepare(table, COLUMNS)
+    assert "mmm" not in str(refused.value)
+
+
+def test_an_arm_with_a_label_of_256_characters_is_taken() -> None:
+    table = trial()
+    table["arm"] = np.where(table["arm"] == "letter", "m" * 256, table["arm"]).astype(object)
+    assert prepare(table, COLUMNS).arms == ("none", "m" * 256)
