@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 
+from twin_operator.domain.checks.findings import R_SQUARED, arm_metric
 from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import Stalled, VersionGone
 from twin_operator.services.reconciling.ports import RegisteredModel, RegisteredVersion, RollBack, Versions
@@ -355,6 +356,16 @@ async def test_the_summary_of_a_large_twin_comes_back_as_it_was(
     found = await versions.summary(name, version)
     assert [contrast.as_dict() for contrast in found.contrasts] == summary["contrasts"]
     assert len(found.features) == 256
+
+
+async def test_a_twin_of_hundreds_of_arms_keeps_a_figure_of_each(
+    registry: Registry, versions: Versions, name: str, bank: Bank
+) -> None:
+    arms = ["m" * 256, "письмо", "звонок", *(f"arm {number} %" for number in range(1_100))]
+    metrics = {arm_metric(R_SQUARED, arm): 0.5 for arm in arms}
+    summary = {**SUMMARY, "arms": arms, "metrics": metrics}
+    version = registry.register(name, OWNER, bank, summary, {"twinops.run": "a"}, promote=True, confirm=go_on)
+    assert len((await versions.summary(name, version)).metrics) == len(arms)
 
 
 def test_a_summary_that_is_too_large_is_refused_before_anything_is_registered(

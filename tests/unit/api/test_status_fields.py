@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -95,4 +96,6 @@ def filled(schema: JSON, extreme: float) -> Any:
         return [filled(schema["items"], extreme)] if schema["items"]["type"] == "object" else []
     if kind in {"number", "integer"}:
         return extreme
-    return schema["enum"][0] if "enum" in schema else "1"  # also a version
+    if "enum" in schema:
+        return schema["enum"][0]
+    return "a" if re.search(schema.get("pattern", ""), "a") else "1"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.schema import definitions
 from tests.unit.services.simulations.recorded import RECORDED
+from twin_operator.api.v1alpha1.conditions import Reason
 from twin_operator.domain.effects.answers import Answer, Gate, GateType
 from twin_operator.domain.effects.simulate import simulate
 from twin_operator.services.reconciling.ports import Refused
@@ -60,7 +61,7 @@ def test_the_status_of_any_answer_is_one_that_the_api_server_accepts(answer: Ans
     outcome = Outcome.from_json({**ASKED.result, "value": result_of(answer, PAYLOAD).wire()})
     run = Run(worker=text, attempts=1)
     simulation = ASKED.simulation
-    for made in (outcome, replace(outcome, reason="InternalError", message=text * 20)):
+    for made in (outcome, replace(outcome, reason=Reason.INTERNAL_ERROR, message=text * 20)):
         assert problems(finished(simulation, run, made, checks, NOW).manifest()) == []
     assert problems(failed_by(simulation, Refused(text * 100), NOW).status.manifest()) == []
 
