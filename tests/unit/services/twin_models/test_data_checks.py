@@ -19,9 +19,9 @@ from twin_operator.domain.twin import Bank
 from twin_operator.services.reconciling.errors import VersionGone
 from twin_operator.services.runs.run import JSON, Outcome
 from twin_operator.services.runs.training_messages import DataCheckPayload
-from twin_operator.services.runs.twin_spec import learner_of, source_of
+from twin_operator.services.runs.twin_spec import Source, learner_of, source_of
 from twin_operator.services.work.inspect_data import validate_data
-from twin_operator.services.work.train import learn, summarise
+from twin_operator.services.work.train import DataSource, RawTable, learn, summarise
 
 HEADER = "arm,age,y,site,day"
 SPEC: JSON = {
@@ -67,7 +67,7 @@ class Watched:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.source = FileDataSource([AllowedPrefix(f"file://{path.parent}/")], "default")
+        self.source: DataSource = FileDataSource([AllowedPrefix(f"file://{path.parent}/")], "default")
         self.versions = Versions()
         self.spec = {**SPEC, "data": {"uri": f"file://{path}"}}
 
@@ -93,6 +93,19 @@ class Watched:
         """What a check finds, as input of the next."""
         value = self.look().value
         return {"stamp": value["stamp"], "digest": value["digest"]}
+
+
+@dataclass(frozen=True)
+class LongStamps:
+    """The same data from a web server with long ETags."""
+
+    data: DataSource
+
+    def read(self, source: Source) -> RawTable:
+        return self.data.read(source)
+
+    def stamp(self, source: Source) -> str:
+        return f"{self.data.stamp(source)} " * 100
 
 
 @pytest.fixture
@@ -171,3 +184,10 @@ def test_data_that_cannot_be_learned_from_is_named(watched: Watched) -> None:
     assert watched.look().reason == "DataNotReadable"
     watched.spec = {**SPEC, "data": {"uri": "file:///etc/passwd"}}
     assert watched.look().reason == "AddressNotAllowed"
+
+
+def test_a_stamp_of_any_length_is_kept_so_that_untouched_data_is_not_read_again(watched: Watched) -> None:
+    watched.source = LongStamps(watched.source)
+    known = watched.known()
+    assert len(known["stamp"]) == 256
+    assert watched.look(known).message == "The data has not been touched."
