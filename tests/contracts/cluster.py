@@ -5,9 +5,12 @@ from typing import Final
 import pytest
 
 from tests.contracts.cluster_world import World, until
+from tests.unit.services.twin_models.test_listing import of_arms
+from tests.unit.services.twin_models.test_plan import NOW, model
 from twin_operator.api.v1alpha1 import PLURALS, Simulation
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused
 from twin_operator.services.runs.run import JSON
+from twin_operator.services.twin_models.status import with_new_version
 
 NOBODY: Final = "11111111-1111-4111-8111-111111111111"
 """A uid that no object has."""
@@ -167,6 +170,14 @@ class StatusContract:
         assert after["spec"] == before["spec"]
         assert after["metadata"]["generation"] == before["metadata"]["generation"]
         assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
+
+    async def test_the_status_of_a_twin_with_more_and_longer_of_everything_is_accepted(self, world: World) -> None:
+        before = await world.resources.create("TwinModel", world.full("TwinModel", "wide"))
+        arms = tuple(f"{number} письмо " * 40 for number in range(100))
+        trained = of_arms(99, arms=arms, experiments=arms * 11, warnings=arms, assignment_not_random="за " * 2_000)
+        status = with_new_version(model(), trained, NOW).manifest()
+        after = await world.resources.write_status("TwinModel", before, status)
+        assert len(after["status"]["model"]["arms"]) == 33
 
     async def test_a_patch_of_the_status_changes_neither_spec_nor_labels(self, world: World) -> None:
         before = await world.simulation("mens")
