@@ -49,7 +49,9 @@ DECIDING: Final = frozenset(
         "simulations/admission",
         "simulations/recommendation",
         "simulations/status",
+        "twin_models/listing",
         "twin_models/plan",
+        "twin_models/refusals",
         "twin_models/status",
         "twin_models/upkeep",
     }
@@ -71,6 +73,7 @@ ACTING: Final = frozenset(
         "reconciling/orphans",
         "reconciling/ports",
         "reconciling/queue",
+        "reconciling/refusals",
         "reconciling/task_publication",
         "reconciling/turns",
         "registered_models",
