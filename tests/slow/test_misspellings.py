@@ -28,7 +28,7 @@ MISSPELLINGS = [
     ("simulations/decide.py", "Outcome(Reason.DEADLINE_EXCEEDED,", "Outcome(Reason.DEADLINE_EXCEDED,"),
     ("simulations/decide.py", "Running(SimulationPhase.QUEUED, reason,", 'Running("Queued", reason,'),
     ("simulations/status.py", "population=result.population,", "populations=result.population,"),
-    ("simulations/status.py", "completion_time=moment(", "completed_time=moment("),
+    ("simulations/status.py", "completion_time=moment(run", "completed_time=moment(run"),
     ("simulations/decide.py", "weights=TauWeightsOnTheWire.of(", "weight=TauWeightsOnTheWire.of("),
     ("work/simulate.py", "minimum_effect=decision.minimum_effect,", "minimum_effect=decision.min_effect,"),
     (
@@ -39,8 +39,8 @@ MISSPELLINGS = [
     # TwinModel
     ("twin_models/plan.py", "if not snapshot.model.spec.suspend:", "if not snapshot.model.spec.suspended:"),
     ("twin_models/status.py", "status.replace(fidelity=None, data=None,", "status.replace(fidelty=None, data=None,"),
-    ("twin_models/status.py", "trained_time=trained.trained_time or", "training_time=trained.trained_time or"),
-    ("twin_models/status.py", "samples=trained.samples,", "samples=trained.rows,"),
+    ("twin_models/listing.py", "trained_time=trained.trained_time or", "training_time=trained.trained_time or"),
+    ("twin_models/listing.py", "samples=trained.samples,", "samples=trained.rows,"),
     ("twin_models/upkeep.py", "snapshot.retraining.next_scheduled_time\n", "snapshot.retraining.next_scheduled\n"),
     # RetrainingJob
     ("retraining/state.py", "snapshot.job.spec.override_cooldown:", "snapshot.job.spec.override_cool_down:"),
