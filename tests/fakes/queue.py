@@ -84,6 +84,7 @@ class InMemoryQueue:
         self.bad_records: list[str] = []
         self.dead_letters = InMemoryDeadLetters(self.server)
         self._stopped = StoppedRuns()
+        self._arrived = asyncio.Event()
 
     @property
     def reachable(self) -> bool:
@@ -103,6 +104,7 @@ class InMemoryQueue:
             key = keys.queue_key(task.queue, LEAST_PRIORITY - task.priority)
             content.lists[key].appendleft(message_of(task, self.server.clock()))
         content.published.update(counts)
+        self._arrived.set()
         self.on_publish(counts)
 
     async def mark_queued(self, queued: Mapping[str, float]) -> None:
@@ -310,6 +312,13 @@ class InMemoryQueue:
     def push(self, queue: str, message: bytes, priority: int = 4) -> None:
         """Put any bytes into a queue, as another program may; `priority` is kombu's, 0 the most urgent."""
         self.server.content().lists[keys.queue_key(queue, priority)].appendleft(message)
+        self._arrived.set()
+
+    async def until_messages(self) -> None:
+        """Return when some message stands in a queue, or was delivered and not acknowledged."""
+        while not (self.server.content().unacknowledged or any(self.server.content().lists.values())):
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def flush(self) -> None:
         """Lose every key."""
