@@ -17,7 +17,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Options of the test commands: ARGS="-k name" picks tests, SEED=n shuffles them (SEED=random: as never before), JOBS=n
 # processes. Tests of one file run in one process; each process has a cluster and services of its own. The order is the
-# same in every run by default, so that a change does not fail by an order that no run has had before.
+# same in every run by default, so that a change does not fail by an order that no run has had before. `make test` has a
+# process more than the cores of a small machine: its journeys wait for other programs a fifth of their time.
 JOBS ?= 2
 SEED ?= 609739107
 PYTEST = $(BIN)/python -m pytest --durations=10 $(if $(filter random,$(SEED)),,--randomly-seed=$(SEED)) $(ARGS)
@@ -55,6 +56,7 @@ unit: $(SYNCED) ## Pure functions, and controllers on in-memory adapters, under 
 	$(if $(COVERAGE),@$(BIN)/python -m tests.package_coverage)
 	$(if $(ARGS),,@$(BIN)/python -m tests.emitted)
 
+test: JOBS = 3
 test: $(SYNCED) programs ## Unit tests, and the essential journeys on a real control plane: minutes (ARGS="-k name" picks some)
 	$(PYTEST) $(SIDE_BY_SIDE) -m "not slow and not nightly" tests/unit tests/integration
 

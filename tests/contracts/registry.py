@@ -361,7 +361,7 @@ async def test_the_summary_of_a_large_twin_comes_back_as_it_was(
 async def test_a_twin_of_hundreds_of_arms_keeps_a_figure_of_each(
     registry: Registry, versions: Versions, name: str, bank: Bank
 ) -> None:
-    arms = ["m" * 256, "письмо", "звонок", *(f"arm {number} %" for number in range(1_100))]
+    arms = ["m" * 256, "письмо", "звонок", *(f"arm {number} %" for number in range(1_000))]
     metrics = {arm_metric(R_SQUARED, arm): 0.5 for arm in arms}
     summary = {**SUMMARY, "arms": arms, "metrics": metrics}
     version = registry.register(name, OWNER, bank, summary, {"twinops.run": "a"}, promote=True, confirm=go_on)

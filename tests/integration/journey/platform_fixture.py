@@ -61,6 +61,11 @@ class Program:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def ask_to_end(self) -> None:
+        """Ask it to end, as `kubectl delete pod` does, and do not wait."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
     def stop(self) -> None:
         """Ask it to end; kill it when it does not."""
         if self.process is None or self.process.poll() is not None:
@@ -278,5 +283,7 @@ def _running(platform: Platform) -> Iterator[Platform]:
         platform.apply("WorkerPool", "processes", POOL)
         yield platform
     finally:
+        for program in programs:
+            program.ask_to_end()
         for program in programs:
             program.stop()

@@ -87,6 +87,7 @@ def test_an_active_version_that_is_deleted_is_trained_again_and_nothing_fails_me
     trained.apply("TwinModel", "gone", model_spec(f"file://{trained.data}/campaign.csv"))
     trained.until_phase("TwinModel", "gone", "Ready")
     registry.delete_model_version(f"{trained.namespace}.gone", "1")
+    trained.patch("TwinModel", "gone", {"description": "read the registry now"})  # else at the next resync
     trained.apply("Simulation", "gone-1", question("gone"))
     trained.kube.until(lambda: _version(trained, "gone") == "2")
     assert "Version 1" in trained.events("gone")["ModelNotFound"]

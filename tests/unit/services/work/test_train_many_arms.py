@@ -38,7 +38,7 @@ def shown(rows: Table) -> TwinModelStatus:
 
 
 @pytest.mark.learner
-@pytest.mark.parametrize("count", [33, 60])
+@pytest.mark.parametrize("count", [33, 40])
 def test_a_twin_of_more_arms_than_a_status_lists_is_trained_and_shown(count: int) -> None:
     status = shown(arms_table([f"mail {number:02}" for number in range(count)]))
     assert status.model is not None
