@@ -44,7 +44,7 @@ def sets(options: tuple[str, ...]) -> list[str]:
 
 COMBINATIONS: Final = {" ".join(each): sets(each) for each in combinations()}
 EVERY: Final = {**VALUE_SETS, **COMBINATIONS}
-MOST: Final = " ".join(max(combinations(), key=len))  # of COMBINATIONS, the one with all options
+MOST: Final = max(COMBINATIONS, key=str.__len__)  # the one with all options
 
 
 @pytest.mark.parametrize("values", EVERY.values(), ids=EVERY)
