@@ -44,6 +44,7 @@ lint: $(SYNCED) ## Style, types, layers, and whether CRDs, dashboards and the ch
 	$(BIN)/python -m twin_operator.crdgen --check
 	$(BIN)/python -m dashboards --check
 	$(BIN)/python charts/readme.py --check
+	$(BIN)/python charts/defaults.py --check
 	$(BIN)/python -m tests.durations
 	$(BIN)/python -m tests.plain_english
 
@@ -72,10 +73,11 @@ programs: $(SYNCED)
 cluster: $(SYNCED) ## Start the development cluster and leave it running
 	$(BIN)/python -m devcluster up
 
-generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, the dashboards, and the chart's README
+generate: $(SYNCED) ## Write the CRDs in crds/ and in the chart from the models, the dashboards, and the chart's README and defaults
 	$(BIN)/python -m twin_operator.crdgen
 	$(BIN)/python -m dashboards
 	$(BIN)/python charts/readme.py
+	$(BIN)/python charts/defaults.py
 
 hooks: $(SYNCED) ## Have git check format, style and generated files before each commit
 	$(BIN)/pre-commit install

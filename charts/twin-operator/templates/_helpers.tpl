@@ -264,3 +264,21 @@ capabilities:
 {{- dict "spec" (dict "containers" (list $container) "volumes" (list $volume)) | toJson | replace "$(" "$$(" }}
 {{- end }}
 {{- end }}
+
+{{- /* Puts the default back for each value that is null: Helm takes such a value away, and templates would read from
+nothing. Every template begins with it, since Helm promises no order of them. */ -}}
+{{- define "twin-operator.defaults" -}}
+{{- range $path, $default := .Files.Get "files/defaults.yaml" | fromYaml }}
+{{- $names := splitList "." $path }}
+{{- $section := $.Values }}
+{{- range initial $names }}
+{{- if not (kindIs "map" (index $section .)) }}
+{{- $_ := set $section . dict }}
+{{- end }}
+{{- $section = index $section . }}
+{{- end }}
+{{- if kindIs "invalid" (index $section (last $names)) }}
+{{- $_ := set $section (last $names) $default }}
+{{- end }}
+{{- end }}
+{{- end }}
