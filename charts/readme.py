@@ -39,7 +39,7 @@ version brings) and applies the new version's CRDs first (`crds.upgrade`).
 [values.schema.json](values.schema.json) refuses misspelt values. A value that is `null` stands for its default, also
 for a whole section; in maps of Kubernetes (`resources`, labels) and in `workerPools.pools` it takes the entry away.
 
-A second release in another namespace needs `userRoles.create=false`, since the roles for people are there once, a name
+A second release in another namespace needs `userRoles.create=false`, since the roles for users are there once, a name
 of its own, and `watchNamespaces` that no other release watches: two operators would work on the same objects.
 
 A Job creates the Secrets that the release needs where they are absent (`helm install` and `helm upgrade`, Argo CD and
