@@ -16,6 +16,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from twin_operator.api.v1alpha1.fields import visible
 from twin_operator.cli.output import fail
 from twin_operator.services.runs.credentials import hiding
 from twin_operator.services.runs.tracing import current_trace
@@ -64,11 +65,11 @@ class JsonFormatter(logging.Formatter):
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": self._hide(record.getMessage()),
+            "message": visible(self._hide(record.getMessage()), keep="\n\t"),
             **trace_fields(),
         }
         if record.exc_info:
-            content["traceback"] = self._hide(self.formatException(record.exc_info))
+            content["traceback"] = visible(self._hide(self.formatException(record.exc_info)), keep="\n\t")
         return json.dumps(content, ensure_ascii=False)
 
 
@@ -87,8 +88,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         fields = "".join(f" {name}={value}" for name, value in trace_fields().items())
-        first, line, rest = self._hide(super().format(record)).partition("\n")
-        return f"{first}{fields}{line}{rest}"
+        text = visible(self._hide(super().format(record)), keep="\n\t")
+        first, *rest = text.split("\n")
+        return "\n".join([f"{first}{fields}", *(f"  {line}" for line in rest)])  # no message passes for another line
 
 
 class LineHandler(logging.StreamHandler[TextIO]):

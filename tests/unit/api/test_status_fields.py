@@ -21,6 +21,7 @@ from twin_operator.api.v1alpha1.fields import (
     Tally,
     abbreviate,
     cut,
+    visible,
 )
 from twin_operator.services.runs.run import JSON
 
@@ -99,3 +100,31 @@ def filled(schema: JSON, extreme: float) -> Any:
     if "enum" in schema:
         return schema["enum"][0]
     return "a" if re.search(schema.get("pattern", ""), "a") else "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Müller — 北京 naïve\u00a0text", "Müller — 北京 naïve\u00a0text"),
+        ("क\u094d\u200dष", "क\u094d\u200dष"),
+        ("a\tb\r\nc", "a b  c"),
+        ("\x1b[31m\x07\x9b", "\\x1b[31m\\x07\\x9b"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\u2028\u2029\ufeff", "\\u2028\\u2029\\ufeff"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_what_a_terminal_obeys_or_does_not_show_is_written_as_an_escape(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible(shown) == shown
+
+
+def test_what_is_to_be_kept_is_kept() -> None:
+    assert visible("a\n\tb\x00", keep="\n\t") == "a\n\tb\\x00"
+
+
+def test_a_sentence_of_a_status_is_visible_and_fits_after_that() -> None:
+    shown = read(Sentence, "\x1b" * 1024)
+    assert shown.startswith("\\x1b")
+    assert len(shown) == 1024

@@ -35,12 +35,35 @@ def test_a_line_for_people_has_the_trace_at_its_end() -> None:
     with within(CONTEXT):
         line, more = TextFormatter("%(message)s", without_credentials).format(record()).split("\n")
     assert line == f"Run u. trace_id={TRACE} span_id={SPAN}"
-    assert more == "More."
+    assert more == "  More."
 
 
 def test_a_line_outside_of_a_span_has_no_trace() -> None:
     assert "trace_id" not in json.loads(JsonFormatter(without_credentials).format(record()))
-    assert TextFormatter("%(message)s", without_credentials).format(record()) == "Run u.\nMore."
+    assert TextFormatter("%(message)s", without_credentials).format(record()) == "Run u.\n  More."
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(str), TextFormatter("%(levelname)s %(message)s", str)])
+def test_what_data_names_can_neither_pass_for_a_line_nor_change_a_terminal(formatter: logging.Formatter) -> None:
+    forged = "north\nERROR Forged.\x1b[2J\x9b31m\u202e"
+    lines = formatter.format(logging.LogRecord("twin", logging.INFO, "", 0, "Arm %s.", (forged,), None)).split("\n")
+    assert not any(line.startswith("ERROR") for line in lines)
+    assert all(line.isprintable() for line in lines)
+    assert "x1b" in lines[-1]
+
+
+def fail_with(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(str), TextFormatter("%(message)s", str)])
+def test_a_traceback_has_no_control_characters_either(formatter: logging.Formatter) -> None:
+    try:
+        fail_with("\x9b2J")
+    except ValueError:
+        text = formatter.format(logging.LogRecord("twin", logging.ERROR, "", 0, "Failed.", (), sys.exc_info()))
+    assert "Traceback" in text
+    assert "\x9b" not in text
 
 
 SECRET = "open-sesame"  # noqa: S105 - what no line may show

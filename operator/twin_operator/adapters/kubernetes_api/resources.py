@@ -18,6 +18,7 @@ import aiohttp
 
 from twin_operator.adapters.kubernetes_api.client import JSON, PAGE, ApiError, KubernetesApi, segment
 from twin_operator.api.v1alpha1 import API_VERSION, PLURALS
+from twin_operator.api.v1alpha1.fields import visible
 from twin_operator.services.reconciling.ports import Changed, Event, FinishedObject, Gone, GradedObject, Refused
 from twin_operator.services.reconciling.queue import exponential_backoff
 from twin_operator.services.runs.credentials import without_credentials
@@ -242,7 +243,7 @@ def event_manifest(event: Event) -> JSON:
         "action": event.reason,
         "reason": event.reason,
         "type": "Warning" if event.warning else "Normal",
-        "note": without_credentials(event.message).encode()[:NOTE_LIMIT].decode(errors="ignore"),
+        "note": visible(without_credentials(event.message)).encode()[:NOTE_LIMIT].decode(errors="ignore"),
         "regarding": {
             "apiVersion": regarding.api_version,
             "kind": regarding.kind,

@@ -6,6 +6,7 @@ estimates need the bound of every string, list and map.
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
@@ -38,6 +39,8 @@ _DURATION = r"([0-9]{1,7}(\.[0-9]{1,6})?(h|m|s|ms))"
 _DURATION_PATTERN = f"^{_DURATION}{{1,4}}$"
 _DURATION_LIMIT = 64
 _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_UNSEEN: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's control, format and surrogate characters, and separators
+_JOINERS: Final = "\u200c\u200d"  # of letters in Persian and Indic scripts, and of emoji
 
 
 T = TypeVar("T")
@@ -132,9 +135,33 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def shorten(text: str) -> str:
-    """Cut a text to the length of a sentence, so that a long cause never makes a status write fail."""
-    return cut(text, SENTENCE_LIMIT)
+def visible(text: str, keep: str = "") -> str:
+    r"""Write the characters of a text that a terminal obeys or does not show as escapes such as ``\x1b``.
+
+    Texts from data and specs stand in conditions, Events and logs: an escape sequence could change a terminal, a line
+    break could pass for another line of a log, and a mark of direction could turn a sentence around. A break becomes a
+    space.
+
+    Args:
+        text: any, also with lone surrogates, which no status can hold.
+        keep: characters that stay as they are.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each if each in keep else _visible(each) for each in text)
+
+
+def _visible(character: str) -> str:
+    if character in "\r\n\t":
+        return " "
+    if unicodedata.category(character) not in _UNSEEN or character in _JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def sentence(text: T) -> T | str:
+    """Make a text visible and cut it to the length of a sentence, so that no cause makes a status write fail."""
+    return cut(visible(text), SENTENCE_LIMIT) if isinstance(text, str) else text
 
 
 def abbreviate(text: str) -> str:
@@ -187,7 +214,7 @@ ModelVersion = Annotated[str, Field(min_length=1, max_length=18, pattern="^[1-9]
 RegisteredModelName = Annotated[str, Field(min_length=1, max_length=256, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 TraceId = Annotated[str, Field(min_length=32, max_length=32, pattern="^[0-9a-f]{32}$")]
 Identifier = Annotated[str, Field(min_length=1, max_length=LABEL_LIMIT)]
-Sentence = Annotated[str, BeforeValidator(shorten), Field(max_length=SENTENCE_LIMIT)]
+Sentence = Annotated[str, BeforeValidator(sentence), Field(max_length=SENTENCE_LIMIT)]
 
 Quantity = Annotated[float, Field(ge=-QUANTITY_LIMIT, le=QUANTITY_LIMIT)]
 Proportion = Annotated[float, Field(ge=0, le=1)]

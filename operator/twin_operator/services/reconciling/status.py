@@ -14,7 +14,7 @@ from twin_operator.api.v1alpha1.conditions import (
     Reason,
     set_condition,
 )
-from twin_operator.api.v1alpha1.fields import cut
+from twin_operator.api.v1alpha1.fields import cut, visible
 from twin_operator.api.v1alpha1.resource import Resource
 from twin_operator.services.runs.credentials import without_credentials
 
@@ -81,7 +81,7 @@ def _stamped(before: Sequence[Condition], fact: Fact, generation: int, moment: d
         type=fact.type,
         status=fact.status,
         reason=fact.reason,
-        message=cut(without_credentials(fact.message), MESSAGE_LIMIT),
+        message=cut(visible(without_credentials(fact.message)), MESSAGE_LIMIT),
         observed_generation=generation,
     )
     return next(c for c in set_condition(before, new, moment) if c.type == fact.type)

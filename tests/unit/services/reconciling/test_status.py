@@ -51,6 +51,15 @@ async def test_conditions_that_others_add_are_kept(kind: str) -> None:
         assert site.condition(kind, name)["observedGeneration"] > 1
 
 
+def test_no_condition_and_no_event_has_a_control_character() -> None:
+    model = TwinModel.model_validate({**twin_model(), "metadata": METADATA})
+    message = 'The label "a\x1b[2J\n\u202eb" is not known.'
+    (condition,) = conditions_of(model, ready(Reason.MODEL_SERVING, message), now=0)
+    assert condition.message == 'The label "a\\x1b[2J \\u202eb" is not known.'
+    event = Event(model, "DataInvalid", message)
+    assert event_manifest(event)["note"] == condition.message
+
+
 def test_others_get_the_room_that_is_left() -> None:
     others = tuple(
         Condition(type=f"Other{number}", status=ConditionStatus.TRUE, reason="R", message="")
