@@ -9,7 +9,9 @@ import pytest
 from tests.integration.conftest import Kube
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-MANIFESTS = sorted(EXAMPLES.rglob("*.yaml"))
+KUSTOMIZE = EXAMPLES / "kustomize"
+NO_RESOURCES = {KUSTOMIZE / "kustomization.yaml", KUSTOMIZE / "name-references.yaml"}
+MANIFESTS = sorted(set(EXAMPLES.rglob("*.yaml")) - NO_RESOURCES)
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: str(path.relative_to(EXAMPLES)))
