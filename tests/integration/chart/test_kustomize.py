@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from kubernetes.client import models
 
 from devcluster import binaries
 from tests.integration.chart.test_examples import KUSTOMIZE
@@ -41,6 +42,15 @@ def at(content: Any, names: list[str]) -> Any:
     return content
 
 
+def kind_at(names: list[str], kind: str) -> str:
+    """Return the type of a field of Kubernetes' own kinds; fail where there is no such field."""
+    for name in names:
+        model = getattr(models, kind)
+        fields = {camel: model.openapi_types[snake] for snake, camel in model.attribute_map.items()}
+        kind = fields[name].removeprefix("List[").removesuffix("]")
+    return kind
+
+
 def kustomized(folder: Path) -> list[dict[str, Any]]:
     command = [str(binaries.find().kubectl), "kustomize", str(folder)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
@@ -64,6 +74,13 @@ def test_each_reference_follows_the_name(named: str, group: str, kind: str, path
     (tmp_path / "kustomization.yaml").write_text(json.dumps(kustomization))
     changed = next(each for each in kustomized(tmp_path) if each["kind"] == kind)
     assert at(changed, names) == "growth-target"
+
+
+@pytest.mark.parametrize("path", [path for _, _, kind, path in REFERENCES if kind == "WorkerPool"])
+def test_a_reference_of_a_template_is_a_field_of_pods(path: str) -> None:
+    template, *names = path.removeprefix("spec/").split("/")
+    assert template == "template"
+    assert kind_at(names, "V1PodTemplateSpec") == "str"
 
 
 def test_the_example_asks_the_twin_of_the_new_name() -> None:
