@@ -8,18 +8,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from twin_operator.adapters.kubernetes_api.client import ApiError
 from twin_operator.adapters.kubernetes_api.commands import NoCluster, UserClient, user_client
-from twin_operator.api.v1alpha1 import API_VERSION
-from twin_operator.cli.output import model_table
+from twin_operator.cli.twin_status import WAITING, status_report
+from twin_operator.cli.twin_writes import (
+    ROLLBACK,
+    Impossible,
+    cancellation_patch,
+    decision_patch,
+    outcome_patch,
+    retraining_job,
+    rollback_patch,
+)
 
-JSON = dict[str, Any]
-ROLLBACK: Final = "twinops.dev/rollback-"
-"""Prefix of the four annotations that ask the operator to move a champion back; they count together."""
 _POLICY_PREFACE: Final = "denied request: "
 
 app = typer.Typer(
@@ -36,67 +41,6 @@ Kubeconfig = Annotated[Path | None, typer.Option(help="Path of the kubeconfig; $
 Job = Annotated[str, typer.Argument(help="Name of the RetrainingJob.", show_default=False)]
 Model = Annotated[str, typer.Argument(help="Name of the TwinModel.", show_default=False)]
 Message = Annotated[str | None, typer.Option(help="Reason, in words.")]
-
-
-class Impossible(Exception):  # noqa: N818 - a fact about the model
-    """The command does not apply to this object; the message says why and what to do instead."""
-
-
-def decision_patch(*, approved: bool, by: str, message: str | None) -> JSON:
-    """Return the patch that decides about a RetrainingJob."""
-    return {"spec": {"approval": _given(approved=approved, by=by, message=message)}}
-
-
-def cancellation_patch() -> JSON:
-    """Return the patch that stops a RetrainingJob."""
-    return {"spec": {"cancel": True}}
-
-
-def outcome_patch(**given: float | str | None) -> JSON:
-    """Return the patch that records the outcome of a Simulation, from fields named as on the wire."""
-    return {"spec": {"observed": _given(**given)}}
-
-
-def retraining_job(model: str, message: str | None, max_regression: float | None, *, override_cooldown: bool) -> JSON:
-    """Return a RetrainingJob of a model; the server completes its name."""
-    spec: JSON = {"modelRef": {"name": model}, "trigger": _given(type="Manual", message=message)}
-    if override_cooldown:
-        spec["overrideCooldown"] = True
-    if max_regression is not None:
-        spec["gate"] = {"maxRegression": max_regression}
-    metadata = {"generateName": f"{model}-"}
-    return {"apiVersion": API_VERSION, "kind": "RetrainingJob", "metadata": metadata, "spec": spec}
-
-
-def rollback_patch(model: JSON, to: str | None, reason: str, by: str) -> JSON:
-    """Return the patch that asks for an earlier version of a model in place of the one that serves.
-
-    Args:
-        model: the TwinModel.
-        to: the version; None for the one that served before the last promotion.
-        reason: why, in words.
-        by: who asks.
-
-    Raises:
-        Impossible: no version serves, it is pinned, or there is none to go back to.
-    """
-    name, status = model["metadata"]["name"], model.get("status") or {}
-    serving = (status.get("model") or {}).get("version")
-    wanted = to or (status.get("retraining") or {}).get("previousVersion")
-    if serving is None:
-        raise Impossible(f"No version of TwinModel {name} serves, so there is none to roll back.")
-    if pinned := model["spec"].get("version"):
-        raise Impossible(f"TwinModel {name} is pinned to version {pinned}: change or remove spec.version instead.")
-    if wanted is None:
-        raise Impossible(f"TwinModel {name} knows of no version before {serving}: name one with --to.")
-    if wanted == serving:
-        raise Impossible(f"Version {serving} of TwinModel {name} serves already: name another one with --to.")
-    parts = {"from": serving, "to": wanted, "reason": reason, "by": by}
-    return {"metadata": {"annotations": {f"{ROLLBACK}{part}": text for part, text in parts.items()}}}
-
-
-def _given(**fields: bool | float | str | None) -> JSON:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -153,7 +97,8 @@ def cancel(job: Job, namespace: Namespace = None, context: Context = None, kubec
     """Stop a retraining, whoever asked for it."""
 
     async def work(client: UserClient) -> str:
-        await client.change("RetrainingJob", job, cancellation_patch())
+        patch = cancellation_patch(await client.read("RetrainingJob", job))
+        await client.change("RetrainingJob", job, patch)
         return f"retrainingjob/{job} is to stop"
 
     Session(namespace, context, kubeconfig).run(work)
@@ -201,7 +146,8 @@ def rollback(
 
     async def work(client: UserClient) -> str:
         body = await client.read("TwinModel", model)
-        patch = rollback_patch(body, to, reason, await client.user_name())
+        jobs = await client.list("RetrainingJob", fieldSelector=f"spec.modelRef.name={model}") if to else []
+        patch = rollback_patch(body, to, reason, await client.user_name(), jobs)
         await client.change("TwinModel", model, patch)
         wanted = patch["metadata"]["annotations"]
         versions = f"{wanted[ROLLBACK + 'to']} in place of {wanted[ROLLBACK + 'from']}"
@@ -254,13 +200,18 @@ def status(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Print how models do: version, fidelity, whether they are faithful and can be retrained, and the active job."""
+    """Print how models do, which of them fail and why, and which jobs wait for approval.
+
+    Of each model: version, fidelity, whether it is faithful and can be retrained, and the active job.
+    """
 
     async def work(client: UserClient) -> str:
         found = (
             [await client.read("TwinModel", model)] if model else await client.list("TwinModel", everywhere=everywhere)
         )
-        return model_table(found, with_namespace=everywhere) if found else "No TwinModels found."
+        chosen = f"{WAITING},spec.modelRef.name={model}" if model else WAITING
+        jobs = await client.list("RetrainingJob", everywhere=everywhere and not model, fieldSelector=chosen)
+        return status_report(found, jobs, with_namespace=everywhere)
 
     Session(namespace, context, kubeconfig).run(work)
 

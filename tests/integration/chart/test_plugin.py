@@ -176,6 +176,21 @@ def test_the_status_of_models_is_a_table(desk: Desk) -> None:
     assert desk.says("ann", "status", "spring").splitlines()[1:] == [spring]
 
 
+def test_a_job_is_listed_while_it_waits_and_not_cancelled_once_it_has_finished(desk: Desk) -> None:
+    assert not desk.people.create("ed", job("spring-e"))
+    waiting = {"status": {"phase": "AwaitingApproval"}}
+    assert not desk.people.change(desk.people.operator, "RetrainingJob/spring-e/status", waiting)
+    for options in ([], ["spring"]):
+        header, line = desk.says("ann", "status", *options).splitlines()[-2:]
+        assert (header.split()[:3], line.split()[:2]) == (["WAITING", "FOR", "APPROVAL"], ["spring-e", "spring"])
+    assert "spring-e" not in desk.says("ann", "status", "fresh")
+    ended = {"status": {"phase": "Completed", "candidate": {"version": "4"}}}
+    assert not desk.people.change(desk.people.operator, "RetrainingJob/spring-e/status", ended)
+    assert "has finished (Completed)" in desk.refuses("ed", "cancel", "spring-e")
+    complaint = desk.refuses("ann", "rollback", "spring", "--to", "77", "--reason", "too hopeful")
+    assert complaint == "error: TwinModel spring has no version 77: known are 2, 3, 4."
+
+
 def test_namespaces_are_chosen_as_with_kubectl(desk: Desk) -> None:
     assert desk.says("ann", "status", "-n", desk.people.namespace).startswith("NAME ")
     assert "cannot list resource" in desk.refuses("ann", "status", "-n", "default")

@@ -59,10 +59,10 @@ class UserClient:
         """Return an object."""
         return await self.api.get(f"{self._collection(kind)}/{segment(name)}")
 
-    async def list(self, kind: str, *, everywhere: bool = False) -> list[JSON]:
-        """Return the objects of a kind, in the namespace or in all."""
+    async def list(self, kind: str, *, everywhere: bool = False, **query: str) -> list[JSON]:
+        """Return the objects of a kind, in the namespace or in all; `query` may have a `fieldSelector`."""
         path = f"/apis/{API_VERSION}/{PLURALS[kind]}" if everywhere else self._collection(kind)
-        return [body async for body in self.api.items(path)]
+        return [body async for body in self.api.items(path, **query)]
 
     async def create(self, body: JSON) -> JSON:
         """Create an object."""
