@@ -26,7 +26,7 @@ from twin_operator.api.v1alpha1.fields import (
 from twin_operator.api.v1alpha1.resource import Status
 from twin_operator.api.v1alpha1.schema import LIST_ATOMIC, ApiModel, list_map
 from twin_operator.domain.effects.answers import Action, Why
-from twin_operator.domain.fidelity.ledger import Grade
+from twin_operator.domain.fidelity.ledger import Grade, NotCounted
 
 SUBGROUPS_LIMIT = 64
 WARNINGS_LIMIT = 8
@@ -205,6 +205,12 @@ class PredictionFidelity(ApiModel):
     hindsight: bool | None = Field(
         default=None, description="True when the outcome was known before the prediction: it does not count."
     )
+    not_counted_reason: NotCounted | None = Field(
+        default=None,
+        description="Why the outcome did not count towards the fidelity of the TwinModel when graded: Hindsight, "
+        "OtherVersion, InTrainingData, NotWidest or SameExperiment. Absent where it counted.",
+    )
+    not_counted_message: Sentence | None = Field(default=None, description="The same in a sentence.")
     recorded_time: Timestamp | None = Field(default=None, description="When the outcome was graded and recorded.")
 
 

@@ -15,6 +15,16 @@ class Grade(StrEnum):
     POOR = "Poor"
 
 
+class NotCounted(StrEnum):
+    """Why a graded outcome does not count towards the fidelity of the active version."""
+
+    HINDSIGHT = "Hindsight"
+    OTHER_VERSION = "OtherVersion"
+    IN_TRAINING_DATA = "InTrainingData"
+    NOT_WIDEST = "NotWidest"
+    SAME_EXPERIMENT = "SameExperiment"
+
+
 @dataclass(frozen=True)
 class Issued:
     """A prediction as it was issued, in outcome units.

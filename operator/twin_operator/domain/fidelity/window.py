@@ -5,11 +5,11 @@ Whether a miss is more than chance is in `significance`, what follows from it in
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from twin_operator.domain.fidelity.grading import grade_of
-from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome, VersionIdentity
+from twin_operator.domain.fidelity.ledger import Grade, NotCounted, RecordedOutcome, VersionIdentity
 from twin_operator.domain.twin import Contrast, LedgerOutcome
 
 # What `covered` promises, and how much of the score rests on the errors and how much on the intervals.
@@ -64,6 +64,31 @@ def window_of(outcomes: Iterable[RecordedOutcome], version: VersionIdentity, siz
     """
     own = counted(outcome for outcome in outcomes if version.predicted(outcome))
     return tuple(sorted(own, key=lambda o: (o.time, o.recorded, o.name, o.simulation), reverse=True)[:size])
+
+
+def why_not_counted(
+    outcome: RecordedOutcome, outcomes: Iterable[RecordedOutcome], version: VersionIdentity, trained_on: Collection[str]
+) -> tuple[NotCounted, RecordedOutcome] | None:
+    """Return why an outcome is not in a version's window of any size, and the outcome that counts in its place.
+
+    Args:
+        outcome: the outcome; it stands for itself where no other takes its place.
+        outcomes: every outcome of the twin.
+        version: the active one.
+        trained_on: experiments in that version's data.
+    """
+    if outcome.hindsight:
+        return NotCounted.HINDSIGHT, outcome
+    if not version.predicted(outcome):
+        return NotCounted.OTHER_VERSION, outcome
+    if outcome.experiment in trained_on:
+        return NotCounted.IN_TRAINING_DATA, outcome
+    same = (o for o in outcomes if (o.experiment, _pair(o)) == (outcome.experiment, _pair(outcome)))
+    counts = next(iter(counted(o for o in same if version.predicted(o))), outcome)
+    if counts.simulation == outcome.simulation:
+        return None
+    wider = counts.population_share > outcome.population_share
+    return NotCounted.NOT_WIDEST if wider else NotCounted.SAME_EXPERIMENT, counts
 
 
 def summarise(window: Sequence[RecordedOutcome]) -> Summary | None:

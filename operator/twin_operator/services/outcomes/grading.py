@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from twin_operator.api.v1alpha1 import Simulation, SimulationStatus
+from twin_operator.api.v1alpha1 import Simulation, SimulationStatus, TwinModel
 from twin_operator.api.v1alpha1.observed_outcome import ObservedOutcome
+from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.domain.effects.population import Clause
 from twin_operator.domain.fidelity.grading import grade
 from twin_operator.domain.fidelity.ledger import Issued, Observed, RecordedOutcome, TwinKey
@@ -23,6 +24,7 @@ from twin_operator.services.archive.archiving import ArchiveAccess
 from twin_operator.services.archive.ports import Archive, ArchiveUnreachable
 from twin_operator.services.outcomes.health import prediction_fidelity
 from twin_operator.services.outcomes.ledger import Ledger
+from twin_operator.services.reconciling.errors import OutcomesIncomplete
 from twin_operator.services.reconciling.metrics import Meters
 from twin_operator.services.reconciling.ports import Changed, Event, Gone, Refused, Resources, Unreadable, write_status
 from twin_operator.services.reconciling.refusals import stalled_by, write_first_accepted
@@ -31,6 +33,7 @@ from twin_operator.services.runs.times import moment
 
 logger = logging.getLogger(__name__)
 Key = tuple[str, str]
+Judge = tuple[TwinModel | None, Sequence[RecordedOutcome]]
 T = TypeVar("T")
 BATCH = 500  # outcomes a transaction
 PAUSE_SECONDS = 2.0  # after the archive did not answer
@@ -115,7 +118,8 @@ class Outcomes:
             self._count([by_uid[outcome.simulation] for outcome in outcomes], standing)
         for uid in standing:
             self.ledger.recorded(model_of(by_uid[uid]))
-        await asyncio.gather(*(self._write(by_uid[uid], outcome) for uid, outcome in standing.items()))
+        judges = {key: await self._judge(key) for key in {model_of(by_uid[uid]) for uid in standing}}
+        await asyncio.gather(*(self._write(by_uid[uid], each, judges) for uid, each in standing.items()))
 
     async def _of_own_model(self, simulations: Sequence[Simulation]) -> list[Simulation]:
         """Return those whose registered model is of their TwinModel; the others are tried again later."""
@@ -151,10 +155,20 @@ class Outcomes:
         missing = digests - set(known)
         return known | (await self.access.call(self.archive.weights, list(missing)) if missing else {})
 
-    async def _write(self, simulation: Simulation, outcome: RecordedOutcome) -> None:
+    async def _judge(self, model: Key) -> Judge:
+        """Return a TwinModel and its outcomes: what says whether an outcome counts; without what cannot be read."""
+        seen, outcomes = None, None
+        with suppress(Gone, Unreadable):
+            seen = await self.resources.read(TwinModel, *model)
+        with suppress(OutcomesIncomplete):
+            outcomes = await self.ledger.outcomes(model)
+        return seen, outcomes or ()
+
+    async def _write(self, simulation: Simulation, outcome: RecordedOutcome, judges: Mapping[Key, Judge]) -> None:
+        fidelity = prediction_fidelity(outcome, *judges[model_of(simulation)])
         with suppress(Gone, Changed, Unreadable):  # who changes it so often brings it back by the watch
             try:
-                await write_status(self.resources, simulation, lambda seen: _with_grade(seen, outcome))
+                await write_status(self.resources, simulation, lambda seen: _with_grade(seen, fidelity))
             except Refused as refused:
                 smaller = [stalled_by(simulation, refused, self.clock())]
                 await write_first_accepted(self.resources, simulation, refused, smaller)
@@ -170,13 +184,13 @@ def model_of(simulation: Simulation) -> Key:
     return simulation.namespace, simulation.spec.model_ref.name
 
 
-def _with_grade(simulation: Simulation, outcome: RecordedOutcome) -> Simulation:
+def _with_grade(simulation: Simulation, fidelity: PredictionFidelity) -> Simulation:
     """Return it with its grade, and the generation that the patch of `spec.observed` made: nothing else changes."""
     generation = simulation.metadata.generation
     status = simulation.status.replace(
         observed_generation=generation,
         conditions=tuple(each.replace(observed_generation=generation) for each in simulation.status.conditions),
-        fidelity=prediction_fidelity(outcome),
+        fidelity=fidelity,
     )
     return simulation.replace(status=status)
 

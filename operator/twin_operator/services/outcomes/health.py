@@ -3,20 +3,30 @@
 Pure; outcomes are graded in `grading`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from twin_operator.api.v1alpha1 import TwinModel
+from twin_operator.api.v1alpha1.fields import abbreviate
 from twin_operator.api.v1alpha1.simulation_status import PredictionFidelity
 from twin_operator.api.v1alpha1.twin_model_status import RECENT_LIMIT, TwinFidelity, ValidatedPrediction
 from twin_operator.domain.fidelity.faithfulness import Thresholds, Verdict, judge
-from twin_operator.domain.fidelity.ledger import RecordedOutcome, VersionIdentity
+from twin_operator.domain.fidelity.ledger import NotCounted, RecordedOutcome, VersionIdentity
 from twin_operator.domain.fidelity.significance import significance, trend_p
-from twin_operator.domain.fidelity.window import Summary, ledger_of, summarise, window_of
+from twin_operator.domain.fidelity.window import Summary, ledger_of, summarise, why_not_counted, window_of
 from twin_operator.domain.twin import Contrast, TauWeights, tau_weights
 from twin_operator.services.runs.times import moment
 
 Arms = tuple[str, str]
+_NOT_COUNTED: Final = {
+    NotCounted.HINDSIGHT: "The outcome was known before the prediction was made.",
+    NotCounted.OTHER_VERSION: "Version {version} made the prediction and is not the active version.",
+    NotCounted.IN_TRAINING_DATA: "Version {version} was trained on rows of experiment {experiment}.",
+    NotCounted.NOT_WIDEST: "Simulation {other} predicted experiment {experiment} for a wider population and counts in "
+    "its place.",
+    NotCounted.SAME_EXPERIMENT: "The outcome of experiment {experiment} is already counted for Simulation {other}.",
+}
 
 
 @dataclass(frozen=True)
@@ -137,9 +147,18 @@ def _validated(outcome: RecordedOutcome) -> ValidatedPrediction:
     )
 
 
-def prediction_fidelity(outcome: RecordedOutcome) -> PredictionFidelity:
-    """Return a Simulation's."""
+def prediction_fidelity(
+    outcome: RecordedOutcome, model: TwinModel | None, outcomes: Iterable[RecordedOutcome]
+) -> PredictionFidelity:
+    """Return a Simulation's.
+
+    Args:
+        outcome: its outcome.
+        model: the TwinModel as it is now; None where it is gone.
+        outcomes: those of the TwinModel, as far as they are known.
+    """
     graded = outcome.graded
+    reason, message = _not_counted(outcome, model, outcomes)
     return PredictionFidelity(
         grade=graded.grade,
         absolute_error=graded.absolute_error,
@@ -147,5 +166,27 @@ def prediction_fidelity(outcome: RecordedOutcome) -> PredictionFidelity:
         standardized_error=graded.standardized_error,
         covered=graded.covered,
         hindsight=outcome.hindsight,
+        not_counted_reason=reason,
+        not_counted_message=message,
         recorded_time=moment(outcome.recorded),
     )
+
+
+def _not_counted(
+    outcome: RecordedOutcome, model: TwinModel | None, outcomes: Iterable[RecordedOutcome]
+) -> tuple[NotCounted | None, str | None]:
+    """Return why an outcome does not count, and the sentence; the status lists long names of experiments cut."""
+    if model is None and not outcome.hindsight:
+        return None, None
+    serving = None if model is None else model.status.model
+    listed = () if serving is None else serving.experiments
+    trained_on = {outcome.experiment} if abbreviate(outcome.experiment) in listed else set()
+    version = VersionIdentity("", None, None) if model is None else _active(model)
+    found = why_not_counted(outcome, outcomes, version, trained_on)
+    if found is None:
+        return None, None
+    reason, other = found
+    sentence = _NOT_COUNTED[reason].format(
+        version=outcome.model_version, experiment=outcome.experiment, other=other.name
+    )
+    return reason, sentence

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.domain.ledgers import SCALE, outcome
-from twin_operator.domain.fidelity.ledger import Grade, RecordedOutcome, VersionIdentity
-from twin_operator.domain.fidelity.window import ledger_of, oriented, summarise, window_of
+from twin_operator.domain.fidelity.ledger import Grade, NotCounted, RecordedOutcome, VersionIdentity
+from twin_operator.domain.fidelity.window import ledger_of, oriented, summarise, why_not_counted, window_of
 from twin_operator.domain.twin import Contrast, LedgerOutcome, tau_weights
 
 CONTRAST = Contrast("letter", "none", ("winter",), np.array([1.0]), np.array([0.01]), np.ones(1), 2.0)
@@ -146,6 +146,19 @@ def test_the_window_never_counts_a_contrast_of_an_experiment_twice_in_any_order(
     shuffled = sorted(outcomes, key=lambda _: random.random())
     assert window_of(shuffled, VERSION, size) == window
     assert ledger_of(shuffled, CONTRAST) == ledger_of(outcomes, CONTRAST)
+
+
+@settings(deadline=None)
+@given(OUTCOMES)
+def test_an_outcome_is_in_the_window_or_there_is_a_reason(outcomes: list[RecordedOutcome]) -> None:
+    version, trained_on = VersionIdentity("1", None, 0.0), {"experiment 3"}
+    predicted = [each for each in outcomes if each.experiment not in trained_on]
+    window = window_of(predicted, version, len(outcomes) or 1)
+    for each in outcomes:
+        found = why_not_counted(each, outcomes, version, trained_on)
+        assert (found is None) == (each in window)
+        if found is not None and found[0] in {NotCounted.NOT_WIDEST, NotCounted.SAME_EXPERIMENT}:
+            assert found[1] in window
 
 
 def test_a_window_without_outcomes_adds_up_to_nothing() -> None:

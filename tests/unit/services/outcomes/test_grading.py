@@ -67,7 +67,7 @@ def test_an_outcome_is_graded_with_the_prediction_as_it_was_issued() -> None:
 
 
 def test_the_grade_is_written_in_the_words_of_the_api() -> None:
-    fidelity = prediction_fidelity(outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW, "c"))
+    fidelity = prediction_fidelity(outcome_of(simulation(), {WEIGHTS.digest: WEIGHTS}, NOW, "c"), None, ())
     assert fidelity.manifest() == {
         "grade": "Excellent",
         "absoluteError": 0.002,
