@@ -12,7 +12,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from twin_operator.api.v1alpha1.schema import Rule, rules
 
@@ -38,6 +38,8 @@ DIGEST_DIGITS: Final = 8
 _DURATION = r"([0-9]{1,7}(\.[0-9]{1,6})?(h|m|s|ms))"
 _DURATION_PATTERN = f"^{_DURATION}{{1,4}}$"
 _DURATION_LIMIT = 64
+_DURATION_ADVICE = "is not a duration: write hours, minutes and seconds, such as 30m, 24h or 1h30m; a week is 168h"
+_CRON_ADVICE = 'is not a schedule: write minute, hour, day of month, month and weekday, such as "0 3 * * 0"'
 _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _UNSEEN: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's control, format and surrogate characters, and separators
 _JOINERS: Final = "\u200c\u200d"  # of letters in Persian and Indic scripts, and of emoji
@@ -53,7 +55,7 @@ def _cron_field(value: str) -> str:
 
 _MONTHS = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
 _WEEKDAYS = "SUN|MON|TUE|WED|THU|FRI|SAT"
-CRON_PATTERN: Final = (
+_CRON_PATTERN: Final = (
     "^"
     + " ".join(
         _cron_field(value)
@@ -79,9 +81,15 @@ def parse_duration(text: str | timedelta) -> timedelta:
     if isinstance(text, timedelta):
         return text
     if not re.fullmatch(_DURATION_PATTERN[1:-1], text):
-        raise ValueError(f"{text!r} is not a duration: write hours, minutes and seconds such as 24h or 1h30m")
+        raise ValueError(f"{text!r} {_DURATION_ADVICE}")
     parts = re.findall(r"([0-9.]+)(ms|h|m|s)", text)
     return timedelta(seconds=sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts))
+
+
+def _check_cron(text: str) -> str:
+    if not re.fullmatch(_CRON_PATTERN[1:-1], text):
+        raise ValueError(f"{text!r} {_CRON_ADVICE}")
+    return text
 
 
 def format_duration(duration: timedelta) -> str:
@@ -176,7 +184,13 @@ GoDuration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "maxLength": _DURATION_LIMIT}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": _DURATION_LIMIT,
+            **rules(Rule(f"self.matches(r'{_DURATION_PATTERN}')", f"this {_DURATION_ADVICE}")),
+        }
+    ),
 ]
 Timestamp = AwareDatetime
 # What users write: `format: date-time` alone takes the year 0 and offsets above a day, which no clock has.
@@ -185,7 +199,11 @@ _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01]
 WrittenTimestamp = Annotated[
     AwareDatetime, WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_DATE}[Tt]{_TIME}$"})
 ]
-Cron = Annotated[str, Field(min_length=9, max_length=128, pattern=CRON_PATTERN)]
+Cron = Annotated[
+    str,
+    AfterValidator(_check_cron),
+    Field(max_length=128, json_schema_extra=rules(Rule(f"self.matches(r'{_CRON_PATTERN}')", f"this {_CRON_ADVICE}"))),
+]
 TimeZone = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$")
 ]
