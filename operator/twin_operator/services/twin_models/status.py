@@ -92,10 +92,15 @@ def with_new_version(model: TwinModel, trained: TrainedVersion, now: float) -> T
 
 
 def _left(status: TwinModelStatus, former: str, trained: TrainedVersion) -> RetrainingState | None:
-    """Return `status.retraining` with the version that can be rolled back to: not one whose number is taken."""
+    """Return `status.retraining` with the version that can be rolled back to.
+
+    Not one whose number is taken, and not one that was taken back: a second rollback would go forward to it.
+    """
     if former == trained.version:
         return status.retraining
-    return (status.retraining or RetrainingState()).replace(previous_version=former)
+    retraining = status.retraining or RetrainingState()
+    taken_back = former == retraining.rolled_back_version
+    return retraining.replace(previous_version=None if taken_back else former)
 
 
 def _same_version(model: TwinModel, trained: TrainedVersion) -> bool:

@@ -77,6 +77,7 @@ async def test_a_rollback_is_carried_out_once_and_its_candidate_does_not_come_ba
         await site.advance(200)
         retraining = site.status(*MODEL)["retraining"]
         assert retraining["rolledBackVersion"] == "2"
+        assert "previousVersion" not in retraining  # a second rollback without a version does not go forward to it
         assert retraining["triedDataDigest"] == workers.digest
         assert reasons(site).count("RolledBack") == 1
         site.registry.promote(REGISTERED, "2", {})
