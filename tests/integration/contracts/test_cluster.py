@@ -157,7 +157,7 @@ def examples() -> dict[str, JSON]:
         f"{path.parent.name}/{path.stem} {number}": body
         for path in sorted(EXAMPLES.rglob("*.yaml"))
         for number, body in enumerate(yaml.safe_load_all(path.read_text()))
-        if body["kind"] in PLURALS
+        if body.get("kind") in PLURALS  # a configuration of Kustomize has none
     }
     for kind in SCHEMAS:
         body = full_manifest(kind)
