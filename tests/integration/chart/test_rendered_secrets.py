@@ -11,13 +11,11 @@ import pytest
 import yaml
 
 from tests.integration.chart.conftest import Helm
-from tests.integration.chart.test_chart import VALUE_SETS
-from tests.integration.chart.test_rendering import COMBINATIONS, MOST, references
+from tests.integration.chart.test_rendering import CHOSEN, references
 from tests.integration.conftest import Kube
 
 Manifest = dict[str, Any]
 TLS_KEYS: Final = ("tls.crt", "tls.key", "ca.crt")
-READING_A_CLUSTER: Final = {**VALUE_SETS, MOST: COMBINATIONS[MOST]}
 
 
 def keys_by_secret(manifests: list[Manifest]) -> dict[str, set[str]]:
@@ -42,7 +40,7 @@ def secrets(helm: Helm, kube: Kube) -> Iterator[tuple[str, list[str]]]:
     """A namespace with each Secret that a set of values names, and their values, as they are and encoded."""
     name = f"secrets-{uuid.uuid4().hex[:8]}"
     named: dict[str, set[str]] = {}
-    for values in READING_A_CLUSTER.values():
+    for values in CHOSEN.values():
         for each, keys in keys_by_secret(helm.template(values, name)).items():
             named.setdefault(each, set()).update(keys)
     kube.kubectl("create", "namespace", name)
@@ -53,7 +51,7 @@ def secrets(helm: Helm, kube: Kube) -> Iterator[tuple[str, list[str]]]:
     kube.kubectl("delete", "namespace", name, "--wait=false")
 
 
-@pytest.mark.parametrize("values", READING_A_CLUSTER.values(), ids=READING_A_CLUSTER)
+@pytest.mark.parametrize("values", CHOSEN.values(), ids=CHOSEN)
 def test_no_manifest_has_a_value_of_a_secret(helm: Helm, secrets: tuple[str, list[str]], values: Sequence[str]) -> None:
     namespace, shown = secrets
     assert len(shown) > 20
